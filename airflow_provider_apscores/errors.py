@@ -1,0 +1,135 @@
+"""Every way to fail, on one page.
+
+::
+
+    APScoresError
+    ├── ConfigurationError        the connection or an argument is wrong; nothing was sent
+    ├── WebServiceError           College Board, or the way to it
+    │   ├── RequestRefused        it said no
+    │   │   ├── CredentialsRefused
+    │   │   └── CampusRefused
+    │   ├── ServiceUnavailable    transient: 5xx, 429, time-outs, no connection
+    │   ├── UnexpectedReply       transient: not what the reference promises (a maintenance page, bad JSON)
+    │   │   └── InsecureAddress   it points to an address that is not https
+    │   ├── TransferBroken        transient: the bytes of a file ended early
+    │   └── DownloadExpired       transient: the short-lived URL of a file is no longer good
+    ├── ScoreFileError            the contents of a file
+    │   ├── ScoreFileMalformed
+    │   └── WrongCampusInFile
+    └── DeliveryError             landing a file
+        ├── StorageUnavailable    transient: the destination can't be written or read now
+        ├── ManifestNotUnderstood
+        └── DeliveryDamaged       a manifest's file is gone or changed
+
+``transient`` says whether the same call may succeed later without anybody doing anything. The Airflow room
+turns that into *retry* or *fail for good*; see ``operators/_outcome.py``.
+
+No message, and no ``repr``, holds a password, its Base64 form, a token, the query of a signed URL, or anything
+about a student.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class APScoresError(Exception):
+    """Base of everything this package raises on purpose.
+
+    Attributes:
+        transient: True when the same call may succeed later without anybody doing anything.
+    """
+
+    transient: ClassVar[bool] = False
+
+
+class ConfigurationError(APScoresError):
+    """The connection or an argument is wrong. Nothing was sent; mend it and run again."""
+
+
+class WebServiceError(APScoresError):
+    """Something between us and College Board's web service."""
+
+
+class RequestRefused(WebServiceError):
+    """College Board declined a call in so many words. It would decline a repetition as well."""
+
+
+class CredentialsRefused(RequestRefused):
+    """The login, or the account behind it, was refused.
+
+    Never repeat it unchanged: wrong passwords lock accounts. The documented causes are an expired password,
+    multifactor authentication switched on, site terms not accepted, and a missing role.
+    """
+
+
+class CampusRefused(RequestRefused):
+    """This account may not order score files for that campus (DI code), or there is no such campus."""
+
+
+class ServiceUnavailable(WebServiceError):
+    """No usable answer now: HTTP 5xx, 429, a time-out, a refused or reset connection.
+
+    Attributes:
+        retry_after: Seconds that the service asked to wait, or None when it named none.
+    """
+
+    transient = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnexpectedReply(WebServiceError):
+    """An answer that the reference does not describe: an HTML page, bad JSON, a promised field missing."""
+
+    transient = True
+
+
+class InsecureAddress(UnexpectedReply):
+    """College Board's answer points to an address that is not https; no secret is sent there."""
+
+    transient = False
+
+
+class TransferBroken(WebServiceError):
+    """A file's bytes ended before the announced length, or the connection broke on the way."""
+
+    transient = True
+
+
+class DownloadExpired(WebServiceError):
+    """The short-lived URL of a generated file is no longer good, and fresh orders did not help."""
+
+    transient = True
+
+
+class ScoreFileError(APScoresError):
+    """Something about the contents of a score file."""
+
+
+class ScoreFileMalformed(ScoreFileError):
+    """Not an AP score file, or one whose records are not whole."""
+
+
+class WrongCampusInFile(ScoreFileError):
+    """A file holds records of another campus than the one asked for. A privacy incident: nothing is published."""
+
+
+class DeliveryError(APScoresError):
+    """Something about landing a score file at its destination."""
+
+
+class StorageUnavailable(DeliveryError):
+    """The destination can't be written, or a source can't be read, now."""
+
+    transient = True
+
+
+class ManifestNotUnderstood(DeliveryError):
+    """A manifest is damaged, or was written by a newer version of this provider."""
+
+
+class DeliveryDamaged(DeliveryError):
+    """The file that a manifest describes is gone, or is not the file that was landed."""

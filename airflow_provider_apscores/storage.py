@@ -1,0 +1,388 @@
+"""Files that appear whole or not at all, on a local disk or an object store.
+
+Whoever reads a folder must never meet half a file. How that is done differs:
+
+* **Local disk**: a part with a hidden name in the same folder, ``fsync``, then ``os.replace``. Files are readable
+  by their owner only, since they hold education records.
+* **S3 and Google Cloud Storage**: a multipart upload that becomes an object at its commit.
+* **Everything else** (SFTP, Azure, …): a part with a hidden name, then a rename on the server.
+
+A *folder* is a local path, a URI, or a path object with ``fs`` and ``path`` such as Airflow's
+``ObjectStoragePath``; this module imports none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol, cast
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
+
+#: Protocols whose file objects make nothing visible before ``commit()``.
+_COMMIT_ON_CLOSE = frozenset({"s3", "s3a", "gs", "gcs"})
+
+_LOCAL = frozenset({"", "file", "local"})
+
+
+class Folder(Protocol):
+    """Where files are kept: the few things this package asks of a place."""
+
+    def child(self, name: str) -> Folder:
+        """The folder *name* inside this one; *name* may hold slashes."""
+
+    def uri(self, name: str = "") -> str:
+        """The address of a file in this folder, good for ``ObjectStoragePath`` and for people."""
+
+    def open_part(self, name: str) -> Part:
+        """Begin a file that nobody sees before :meth:`Part.publish`."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Read a file."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, or None when there is no such file."""
+
+    def names(self) -> list[str]:
+        """The names of the files and folders in this folder, sorted, parts left out; empty when it does not exist."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file; nothing happens when it is not there."""
+
+    def sweep(self) -> None:
+        """Delete parts that killed processes left in this folder."""
+
+
+class Part(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Append bytes."""
+
+    def restart(self) -> None:
+        """Throw away what was written and begin again."""
+
+    def publish(self) -> str:
+        """Make the file visible under its name, durable, and return its URI."""
+
+    def discard(self) -> None:
+        """Throw the part away; harmless after :meth:`publish`."""
+
+
+def folder(place: Any) -> Folder:
+    """Understand a local path, a URI, or a path object with ``fs`` and ``path`` as a folder.
+
+    Raises:
+        ConfigurationError: The URI's scheme is not installed here.
+    """
+    if hasattr(place, "fs") and hasattr(place, "path"):
+        if getattr(place, "protocol", "") in _LOCAL:
+            return LocalFolder(Path(place.path))
+        return RemoteFolder(place.fs, place.path, str(place))
+    text = os.fspath(place)
+    parts = urlsplit(text)
+    if "://" not in text:
+        return LocalFolder(Path(text).absolute())
+    if parts.scheme in _LOCAL:
+        return LocalFolder(Path(unquote(parts.path)))
+    try:
+        import fsspec
+
+        fs, path = fsspec.core.url_to_fs(text)
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(
+            f"There is no file system for {parts.scheme}:// here; install the one for it (for instance s3fs for s3://)."
+        ) from error
+    return RemoteFolder(fs, path, text)
+
+
+def locate(place: Any) -> tuple[Folder, str]:
+    """The folder of one file, and the file's name in it."""
+    if hasattr(place, "fs") and hasattr(place, "path"):
+        return folder(place.parent), place.name
+    text = os.fspath(place)
+    if "://" not in text:
+        path = Path(text).absolute()
+        return LocalFolder(path.parent), path.name
+    head, _, name = text.rpartition("/")
+    return folder(head), name
+
+
+class LocalFolder:
+    """A folder on a local disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"LocalFolder({str(self.path)!r})"
+
+    def child(self, name: str) -> LocalFolder:
+        """See :meth:`Folder.child`."""
+        return LocalFolder(self.path / name)
+
+    def uri(self, name: str = "") -> str:
+        """See :meth:`Folder.uri`."""
+        return f"file://{self.path / name if name else self.path}"
+
+    def open_part(self, name: str) -> Part:
+        """See :meth:`Folder.open_part`."""
+        return _LocalPart(self.path, name)
+
+    def open(self, name: str) -> IO[bytes]:
+        """See :meth:`Folder.open`."""
+        with _storage_errors(self.uri(name)):
+            return open(self.path / name, "rb")
+
+    def size(self, name: str) -> int | None:
+        """See :meth:`Folder.size`."""
+        with _storage_errors(self.uri(name)):
+            try:
+                return (self.path / name).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def names(self) -> list[str]:
+        """See :meth:`Folder.names`."""
+        with _storage_errors(self.uri()):
+            try:
+                return sorted(name for name in os.listdir(self.path) if not _is_part(name))
+            except FileNotFoundError:
+                return []
+
+    def remove(self, name: str) -> None:
+        """See :meth:`Folder.remove`."""
+        with _storage_errors(self.uri(name)):
+            (self.path / name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """See :meth:`Folder.sweep`."""
+        with _storage_errors(self.uri()):
+            if self.path.is_dir():
+                for name in os.listdir(self.path):
+                    if _is_part(name):
+                        (self.path / name).unlink(missing_ok=True)
+
+
+class _LocalPart:
+    """Hidden name, fsync, replace."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._target = path / name
+        self._part = self._target.with_name(_part_name(self._target.name))
+        self._target_uri = f"file://{self._target}"
+        with _storage_errors(self._target_uri):
+            # Not parents=True with a mode: mkdir applies the mode to the last folder only.
+            for ancestor in reversed([self._target.parent, *self._target.parent.parents]):
+                ancestor.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: IO[bytes] = os.fdopen(descriptor, "wb")
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        with _storage_errors(self._target_uri):
+            return self._file.write(data)
+
+    def restart(self) -> None:
+        with _storage_errors(self._target_uri):
+            self._file.seek(0)
+            self._file.truncate()
+
+    def publish(self) -> str:
+        with _storage_errors(self._target_uri):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._part, self._target)
+            # The new name must survive a power cut as well as the bytes do.
+            descriptor = os.open(self._target.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        return self._target_uri
+
+    def discard(self) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+class RemoteFolder:
+    """A folder on anything that fsspec speaks to."""
+
+    def __init__(self, fs: Any, path: str, uri: str) -> None:
+        self._fs = fs
+        self._path = path.rstrip("/")
+        self._uri = uri.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"RemoteFolder({self._uri!r})"
+
+    def child(self, name: str) -> RemoteFolder:
+        """See :meth:`Folder.child`."""
+        return RemoteFolder(self._fs, f"{self._path}/{name}", f"{self._uri}/{name}")
+
+    def uri(self, name: str = "") -> str:
+        """See :meth:`Folder.uri`."""
+        return f"{self._uri}/{name}" if name else self._uri
+
+    def open_part(self, name: str) -> Part:
+        """See :meth:`Folder.open_part`."""
+        path, _, last = f"{self._path}/{name}".rpartition("/")
+        return _RemotePart(self._fs, path, last, self.uri(name))
+
+    def open(self, name: str) -> IO[bytes]:
+        """See :meth:`Folder.open`."""
+        with _storage_errors(self.uri(name)):
+            return cast("IO[bytes]", self._fs.open(f"{self._path}/{name}", "rb"))
+
+    def size(self, name: str) -> int | None:
+        """See :meth:`Folder.size`."""
+        with _storage_errors(self.uri(name)):
+            self._fs.invalidate_cache(self._path)
+            try:
+                return int(self._fs.info(f"{self._path}/{name}")["size"])
+            except FileNotFoundError:
+                return None
+
+    def names(self) -> list[str]:
+        """See :meth:`Folder.names`."""
+        with _storage_errors(self.uri()):
+            # A listing that fsspec remembers may be older than what another worker wrote.
+            self._fs.invalidate_cache(self._path)
+            try:
+                listed = self._fs.ls(self._path, detail=False)
+            except FileNotFoundError:
+                return []
+        names = {str(path).rstrip("/").rpartition("/")[2] for path in listed}
+        return sorted(name for name in names if name and not _is_part(name))
+
+    def remove(self, name: str) -> None:
+        """See :meth:`Folder.remove`."""
+        with _storage_errors(self.uri(name)):
+            try:
+                self._fs.rm_file(f"{self._path}/{name}")
+            except FileNotFoundError:
+                return
+
+    def sweep(self) -> None:
+        """See :meth:`Folder.sweep`."""
+        with _storage_errors(self.uri()):
+            self._fs.invalidate_cache(self._path)
+            try:
+                listed = self._fs.ls(self._path, detail=False)
+            except FileNotFoundError:
+                return
+            for path in listed:
+                if _is_part(str(path).rpartition("/")[2]):
+                    self._fs.rm_file(path)
+
+
+class _RemotePart:
+    """A commit where the store has one, else a hidden name and a rename on the server."""
+
+    def __init__(self, fs: Any, path: str, name: str, uri: str) -> None:
+        self._fs = fs
+        self._target = f"{path}/{name}"
+        self._part = f"{path}/{_part_name(name)}"
+        self._uri = uri
+        protocols = (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+        self._commits = not _COMMIT_ON_CLOSE.isdisjoint(protocols)
+        with _storage_errors(uri):
+            if not self._commits:
+                fs.makedirs(path, exist_ok=True)
+            self._file = self._begin()
+
+    def _begin(self) -> Any:
+        if self._commits:
+            return self._fs.open(self._target, "wb", autocommit=False)
+        return self._fs.open(self._part, "wb")
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        with _storage_errors(self._uri):
+            self._file.write(data)
+            return len(data)
+
+    def restart(self) -> None:
+        self.discard()
+        with _storage_errors(self._uri):
+            self._file = self._begin()
+
+    def publish(self) -> str:
+        with _storage_errors(self._uri):
+            self._file.close()
+            if self._commits:
+                self._file.commit()
+            else:
+                self._fs.mv(self._part, self._target)
+            self._fs.invalidate_cache(self._target.rpartition("/")[0])
+        self._file = None
+        return self._uri
+
+    def discard(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with _storage_errors(self._uri):
+            if self._commits:
+                file.discard()
+            else:
+                file.close()
+                if self._fs.exists(self._part):
+                    self._fs.rm_file(self._part)
+
+
+class Staging:
+    """Several files of one folder that are published together, or not at all.
+
+    A context manager: leaving it without :meth:`publish` discards every part.
+    """
+
+    def __init__(self, place: Folder) -> None:
+        self._folder = place
+        self._parts: list[Part] = []
+
+    def open(self, name: str) -> Part:
+        """Begin the file *name* (slashes make subfolders)."""
+        part = self._folder.open_part(name)
+        self._parts.append(part)
+        return part
+
+    def publish(self) -> list[str]:
+        """Publish in the order of opening and return the URIs in that order."""
+        uris = [part.publish() for part in self._parts]
+        self._parts = []
+        return uris
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for part in self._parts:
+            part.discard()
+
+
+def _part_name(name: str) -> str:
+    # Random, so that two processes at work on one file never write into each other's part.
+    return f".{name}.part-{secrets.token_hex(6)}"
+
+
+def _is_part(name: str) -> bool:
+    return name.startswith(".") and ".part-" in name
+
+
+@contextmanager
+def _storage_errors(uri: str) -> Iterator[None]:
+    """Turn what file systems raise into one error that names the place and loses nothing."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageUnavailable(f"Can't use {uri}: {reason}. Check that the place exists and may be written.") from error
+    except Exception as error:
+        # Clients of object stores raise their own classes, whose texts can hold signed addresses.
+        raise StorageUnavailable(f"Can't use {uri}: {type(error).__name__}.") from error
