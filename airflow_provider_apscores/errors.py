@@ -19,7 +19,8 @@
     └── DeliveryError             landing a file
         ├── StorageUnavailable    transient: the destination can't be written or read now
         ├── ManifestNotUnderstood
-        └── DeliveryDamaged       a manifest's file is gone or changed
+        ├── DeliveryDamaged       a manifest's file is gone or changed
+        └── NoNewReports          transient: nothing to deliver, where the user said that this is an error
 
 ``transient`` says whether the same call may succeed later without anybody doing anything. The Airflow room
 turns that into *retry* or *fail for good*; see ``operators/_outcome.py``.
@@ -133,3 +134,9 @@ class ManifestNotUnderstood(DeliveryError):
 
 class DeliveryDamaged(DeliveryError):
     """The file that a manifest describes is gone, or is not the file that was landed."""
+
+
+class NoNewReports(DeliveryError):
+    """College Board has nothing new for a campus, and ``on_no_new_reports="fail"`` makes that an error."""
+
+    transient = True

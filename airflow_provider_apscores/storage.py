@@ -2,10 +2,11 @@
 
 Whoever reads a folder must never meet half a file. How that is done differs:
 
-* **Local disk**: a part with a hidden name in the same folder, ``fsync``, then ``os.replace``. Files are readable
-  by their owner only, since they hold education records.
-* **S3 and Google Cloud Storage**: a multipart upload that becomes an object at its commit.
-* **Everything else** (SFTP, Azure, …): a part with a hidden name, then a rename on the server.
+* **Local disk**: a part with a hidden name, ``fsync``, then ``os.replace``. Files are readable by their owner only,
+  since they hold education records.
+* **Everything else** (S3, Google Cloud Storage, Azure, SFTP, …): a part with a hidden name, then a move on the
+  server, which shows the target when it is whole. A multipart upload left open until its commit would do without
+  the move on some stores, but can't be set aside under another name when its contents turn out to be wrong.
 
 A *folder* is a local path, a URI, or a path object with ``fs`` and ``path`` such as Airflow's
 ``ObjectStoragePath``; this module imports none of them.
@@ -23,9 +24,6 @@ from typing import IO, Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
-
-#: Protocols whose file objects make nothing visible before ``commit()``.
-_COMMIT_ON_CLOSE = frozenset({"s3", "s3a", "gs", "gcs"})
 
 _LOCAL = frozenset({"", "file", "local"})
 
@@ -67,8 +65,8 @@ class Part(Protocol):
     def restart(self) -> None:
         """Throw away what was written and begin again."""
 
-    def publish(self) -> str:
-        """Make the file visible under its name, durable, and return its URI."""
+    def publish(self, name: str | None = None) -> str:
+        """Make the file visible and durable under its name, or another *name* of its folder; return its URI."""
 
     def discard(self) -> None:
         """Throw the part away; harmless after :meth:`publish`."""
@@ -132,7 +130,7 @@ class LocalFolder:
 
     def open_part(self, name: str) -> Part:
         """See :meth:`Folder.open_part`."""
-        return _LocalPart(self.path, name)
+        return _LocalPart(self, name)
 
     def open(self, name: str) -> IO[bytes]:
         """See :meth:`Folder.open`."""
@@ -152,7 +150,7 @@ class LocalFolder:
         with _storage_errors(self.uri()):
             try:
                 return sorted(name for name in os.listdir(self.path) if not _is_part(name))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return []
 
     def remove(self, name: str) -> None:
@@ -172,59 +170,70 @@ class LocalFolder:
 class _LocalPart:
     """Hidden name, fsync, replace."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self._target = path / name
-        self._part = self._target.with_name(_part_name(self._target.name))
-        self._target_uri = f"file://{self._target}"
-        with _storage_errors(self._target_uri):
-            # Not parents=True with a mode: mkdir applies the mode to the last folder only.
-            for ancestor in reversed([self._target.parent, *self._target.parent.parents]):
-                ancestor.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    def __init__(self, place: LocalFolder, name: str) -> None:
+        self._place = place
+        self._name = name
+        with _storage_errors(place.uri(name)):
+            target = _prepared(place.path / name)
+            self._path = target.with_name(_part_name(target.name))
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file: IO[bytes] = os.fdopen(descriptor, "wb")
 
     def write(self, data: bytes | memoryview, /) -> int:
-        with _storage_errors(self._target_uri):
+        with _storage_errors(self._place.uri(self._name)):
             return self._file.write(data)
 
     def restart(self) -> None:
-        with _storage_errors(self._target_uri):
+        with _storage_errors(self._place.uri(self._name)):
             self._file.seek(0)
             self._file.truncate()
 
-    def publish(self) -> str:
-        with _storage_errors(self._target_uri):
+    def publish(self, name: str | None = None) -> str:
+        uri = self._place.uri(name or self._name)
+        with _storage_errors(uri):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            os.replace(self._part, self._target)
+            target = _prepared(self._place.path / (name or self._name))
+            os.replace(self._path, target)
             # The new name must survive a power cut as well as the bytes do.
-            descriptor = os.open(self._target.parent, os.O_RDONLY)
+            descriptor = os.open(target.parent, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        return self._target_uri
+        return uri
 
     def discard(self) -> None:
         self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+
+def _prepared(target: Path) -> Path:
+    # Not parents=True: mkdir applies its mode to the last folder only.
+    for ancestor in reversed(target.parents):
+        ancestor.mkdir(mode=0o700, exist_ok=True)
+    return target
 
 
 class RemoteFolder:
     """A folder on anything that fsspec speaks to."""
 
     def __init__(self, fs: Any, path: str, uri: str) -> None:
-        self._fs = fs
+        self.fs = fs
         self._path = path.rstrip("/")
         self._uri = uri.rstrip("/")
 
     def __repr__(self) -> str:
         return f"RemoteFolder({self._uri!r})"
 
+    def path(self, name: str) -> str:
+        """The path of *name* as the file system knows it."""
+        return f"{self._path}/{name}"
+
     def child(self, name: str) -> RemoteFolder:
         """See :meth:`Folder.child`."""
-        return RemoteFolder(self._fs, f"{self._path}/{name}", f"{self._uri}/{name}")
+        return RemoteFolder(self.fs, self.path(name), f"{self._uri}/{name}")
 
     def uri(self, name: str = "") -> str:
         """See :meth:`Folder.uri`."""
@@ -232,20 +241,19 @@ class RemoteFolder:
 
     def open_part(self, name: str) -> Part:
         """See :meth:`Folder.open_part`."""
-        path, _, last = f"{self._path}/{name}".rpartition("/")
-        return _RemotePart(self._fs, path, last, self.uri(name))
+        return _RemotePart(self, name)
 
     def open(self, name: str) -> IO[bytes]:
         """See :meth:`Folder.open`."""
         with _storage_errors(self.uri(name)):
-            return cast("IO[bytes]", self._fs.open(f"{self._path}/{name}", "rb"))
+            return cast("IO[bytes]", self.fs.open(self.path(name), "rb"))
 
     def size(self, name: str) -> int | None:
         """See :meth:`Folder.size`."""
         with _storage_errors(self.uri(name)):
-            self._fs.invalidate_cache(self._path)
+            self.fs.invalidate_cache(self._path)
             try:
-                return int(self._fs.info(f"{self._path}/{name}")["size"])
+                return int(self.fs.info(self.path(name))["size"])
             except FileNotFoundError:
                 return None
 
@@ -253,10 +261,10 @@ class RemoteFolder:
         """See :meth:`Folder.names`."""
         with _storage_errors(self.uri()):
             # A listing that fsspec remembers may be older than what another worker wrote.
-            self._fs.invalidate_cache(self._path)
+            self.fs.invalidate_cache(self._path)
             try:
-                listed = self._fs.ls(self._path, detail=False)
-            except FileNotFoundError:
+                listed = self.fs.ls(self._path, detail=False)
+            except (FileNotFoundError, NotADirectoryError):
                 return []
         names = {str(path).rstrip("/").rpartition("/")[2] for path in listed}
         return sorted(name for name in names if name and not _is_part(name))
@@ -265,75 +273,64 @@ class RemoteFolder:
         """See :meth:`Folder.remove`."""
         with _storage_errors(self.uri(name)):
             try:
-                self._fs.rm_file(f"{self._path}/{name}")
+                self.fs.rm_file(self.path(name))
             except FileNotFoundError:
                 return
 
     def sweep(self) -> None:
         """See :meth:`Folder.sweep`."""
         with _storage_errors(self.uri()):
-            self._fs.invalidate_cache(self._path)
+            self.fs.invalidate_cache(self._path)
             try:
-                listed = self._fs.ls(self._path, detail=False)
+                listed = self.fs.ls(self._path, detail=False)
             except FileNotFoundError:
                 return
             for path in listed:
                 if _is_part(str(path).rpartition("/")[2]):
-                    self._fs.rm_file(path)
+                    self.fs.rm_file(path)
 
 
 class _RemotePart:
-    """A commit where the store has one, else a hidden name and a rename on the server."""
+    """Hidden name, then a move on the server."""
 
-    def __init__(self, fs: Any, path: str, name: str, uri: str) -> None:
-        self._fs = fs
-        self._target = f"{path}/{name}"
-        self._part = f"{path}/{_part_name(name)}"
-        self._uri = uri
-        protocols = (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-        self._commits = not _COMMIT_ON_CLOSE.isdisjoint(protocols)
-        with _storage_errors(uri):
-            if not self._commits:
-                fs.makedirs(path, exist_ok=True)
-            self._file = self._begin()
+    def __init__(self, place: RemoteFolder, name: str) -> None:
+        self._place = place
+        self._name = name
+        head, _, last = name.rpartition("/")
+        self._path = place.path(f"{head}/{_part_name(last)}" if head else _part_name(last))
+        self._file = self._begin()
 
     def _begin(self) -> Any:
-        if self._commits:
-            return self._fs.open(self._target, "wb", autocommit=False)
-        return self._fs.open(self._part, "wb")
+        fs = self._place.fs
+        with _storage_errors(self._place.uri(self._name)):
+            fs.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+            return fs.open(self._path, "wb")
 
     def write(self, data: bytes | memoryview, /) -> int:
-        with _storage_errors(self._uri):
+        with _storage_errors(self._place.uri(self._name)):
             self._file.write(data)
             return len(data)
 
     def restart(self) -> None:
         self.discard()
-        with _storage_errors(self._uri):
-            self._file = self._begin()
+        self._file = self._begin()
 
-    def publish(self) -> str:
-        with _storage_errors(self._uri):
+    def publish(self, name: str | None = None) -> str:
+        fs, uri, target = self._place.fs, self._place.uri(name or self._name), self._place.path(name or self._name)
+        with _storage_errors(uri):
             self._file.close()
-            if self._commits:
-                self._file.commit()
-            else:
-                self._fs.mv(self._part, self._target)
-            self._fs.invalidate_cache(self._target.rpartition("/")[0])
+            fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            fs.mv(self._path, target)
+            fs.invalidate_cache(target.rpartition("/")[0])
         self._file = None
-        return self._uri
+        return uri
 
     def discard(self) -> None:
         file, self._file = self._file, None
-        if file is None:
-            return
-        with _storage_errors(self._uri):
-            if self._commits:
-                file.discard()
-            else:
+        if file is not None:
+            with _storage_errors(self._place.uri(self._name)):
                 file.close()
-                if self._fs.exists(self._part):
-                    self._fs.rm_file(self._part)
+                self._place.fs.rm_file(self._path)
 
 
 class Staging:
@@ -361,7 +358,9 @@ class Staging:
     def __enter__(self) -> Staging:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for part in self._parts:
             part.discard()
 
@@ -382,7 +381,9 @@ def _storage_errors(uri: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StorageUnavailable(f"Can't use {uri}: {reason}. Check that the place exists and may be written.") from error
+        raise StorageUnavailable(
+            f"Can't use {uri}: {reason}. Check that the place exists and may be written."
+        ) from error
     except Exception as error:
         # Clients of object stores raise their own classes, whose texts can hold signed addresses.
-        raise StorageUnavailable(f"Can't use {uri}: {type(error).__name__}.") from error
+        raise StorageUnavailable(f"Can't use {uri}: {type(error).__name__}.") from None

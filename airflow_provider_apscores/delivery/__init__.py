@@ -1,0 +1,11 @@
+"""How a score file lands without loss: manifests, landing, ledger.
+
+Knows what is in a score file as far as checking it needs, and where files are kept; knows neither how to talk to
+College Board nor how Airflow works.
+"""
+
+from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, utc_now
+from airflow_provider_apscores.delivery.ledger import APScoresLedger
+from airflow_provider_apscores.delivery.manifest import Delivery, Manifest, open_delivery
+
+__all__ = ["APScoresLedger", "Delivery", "Incoming", "Landing", "Manifest", "Run", "open_delivery", "utc_now"]

@@ -1,0 +1,239 @@
+"""Landing one score file: part, check, publish, manifest.
+
+The folder of a delivery is named after the DAG run, the task and the campus, so that every try of the task, on any
+worker, looks in the same place::
+
+    <destination>/4866/<run>-<key>/scores-<delivery>.txt
+    <destination>/4866/<run>-<key>/scores-<delivery>.manifest.json
+
+*delivery* follows from College Board's download id and the content. So two processes at work on one delivery (a
+retry while the first try still runs somewhere) never overwrite each other's reports: at worst both files stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_delivery
+from airflow_provider_apscores.errors import DeliveryDamaged, ScoreFileError, ScoreFileMalformed, WrongCampusInFile
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.storage import Folder, Part
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Whose delivery it is: one task of one DAG run.
+
+    Attributes:
+        dag_id: The DAG.
+        task_id: The task.
+        run_id: The DAG run.
+        map_index: -1 when the task is not mapped. No part of the key: the campus tells mapped tasks apart, and
+            keeps its place when the list of campuses changes.
+        try_number: Counted from 1.
+    """
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int = -1
+    try_number: int = 1
+
+
+class Landing:
+    """The place of one campus's delivery in one DAG run.
+
+    Args:
+        destination: The folder that the user named.
+        di_code: The campus, four digits.
+        file_format: ``TXT`` or ``CSV``.
+        download_type: ``new`` or ``full``.
+        run: Whose delivery it is.
+    """
+
+    def __init__(self, destination: Folder, *, di_code: str, file_format: str, download_type: str, run: Run) -> None:
+        self.destination = destination
+        self.di_code = di_code
+        self.file_format = file_format
+        self.download_type = download_type
+        self.run = run
+        identity = "\n".join((run.dag_id, run.task_id, run.run_id, di_code, file_format, download_type))
+        key = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        # The run id is for people, so it is cut; the key tells runs apart.
+        slug = re.sub(r"[^0-9A-Za-z._-]+", "", run.run_id.replace(":", ""))[:60].strip(".") or "run"
+        self.name = f"{di_code}/{slug}-{key}"
+        self.folder = destination.child(self.name)
+
+    def find(self) -> Delivery | None:
+        """The whole delivery that an earlier try of this task landed, or None.
+
+        A recorded one comes first: its reports will not be sent again.
+
+        Raises:
+            DeliveryDamaged: A recorded delivery's file is gone or changed.
+            ManifestNotUnderstood: A manifest here was written by a newer version, or is damaged.
+        """
+        manifests = [name for name in self.folder.names() if name.endswith(SUFFIX)]
+        deliveries = [load_delivery(self.folder, name) for name in manifests]
+        deliveries.sort(key=lambda each: (each.manifest.recorded, each.manifest.landed_at), reverse=True)
+        for delivery in deliveries:
+            try:
+                delivery.check()
+            except DeliveryDamaged:
+                if delivery.manifest.recorded:
+                    raise
+                log.warning("%s is damaged and was not recorded; it is left aside.", delivery.uri)
+            else:
+                return delivery
+        return None
+
+    def begin(self) -> Incoming:
+        """Start to receive a file. Parts that killed tries left here are deleted first."""
+        self.folder.sweep()
+        return Incoming(self)
+
+
+class Incoming:
+    """A score file on its way in: a sink for the download that checks what passes.
+
+    A context manager: leaving it without :meth:`publish` leaves nothing behind.
+    """
+
+    def __init__(self, landing: Landing) -> None:
+        self._landing = landing
+        self._part: Part = landing.destination.open_part(f"{landing.name}/incoming")
+        self._begin()
+
+    def _begin(self) -> None:
+        from airflow_provider_apscores.scorefile import Inspector
+
+        self._inspector = Inspector(self._landing.file_format, self._landing.di_code)
+        self._defect: ScoreFileError | None = None
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the next bytes. Whatever is wrong with them is said by :meth:`publish`, when the file is whole."""
+        self._part.write(data)
+        if self._defect is None:
+            try:
+                self._inspector.feed(bytes(data))
+            except ScoreFileError as defect:
+                self._defect = defect
+        return len(data)
+
+    def restart(self) -> None:
+        """Forget what came; the transfer begins again."""
+        self._part.restart()
+        self._begin()
+
+    def publish(
+        self, *, download_id: str, file_name: str, size: int, sha256: str, expect_min_records: int = 0
+    ) -> Delivery:
+        """Check the file as a whole and make it visible, then its manifest.
+
+        Args:
+            download_id: College Board's number for the file.
+            file_name: The name that College Board gave it.
+            size: Bytes that came.
+            sha256: Their digest, 64 hexadecimal digits.
+            expect_min_records: Fewer student records than this are a defect.
+
+        Raises:
+            WrongCampusInFile: It holds another campus's records. It is set aside under ``quarantine/``.
+            ScoreFileMalformed: Its records are not whole, or too few. It is set aside likewise.
+        """
+        from airflow_provider_apscores import __version__
+
+        landing = self._landing
+        try:
+            if self._defect is not None:
+                raise self._defect
+            inspection = self._inspector.finish()
+            if inspection.records < expect_min_records:
+                raise ScoreFileMalformed(
+                    f"The file holds {inspection.records} student records; expect_min_records asks for "
+                    f"{expect_min_records} at least."
+                )
+        except ScoreFileError as defect:
+            raise self._set_aside(defect, sha256) from None
+
+        delivery_id = hashlib.sha256(f"{download_id}\n{sha256}".encode()).hexdigest()[:12]
+        manifest = Manifest(
+            di_code=landing.di_code,
+            file_format=landing.file_format,
+            download_type=landing.download_type,
+            download_id=download_id,
+            file_name=file_name,
+            file=f"scores-{delivery_id}.{landing.file_format.lower()}",
+            bytes=size,
+            sha256=sha256,
+            records=inspection.records,
+            layout=inspection.layout,
+            landed_at=utc_now(),
+            dag_id=landing.run.dag_id,
+            task_id=landing.run.task_id,
+            run_id=landing.run.run_id,
+            map_index=landing.run.map_index,
+            try_number=landing.run.try_number,
+            provider_version=__version__,
+        )
+        delivery = Delivery(landing.folder, manifest)
+        delivery = _compared_with_earlier(landing.destination, delivery, f"{landing.name}/{manifest.name}")
+        self._part.publish(f"{landing.name}/{manifest.file}")
+        delivery.store()
+        return delivery
+
+    def _set_aside(self, defect: ScoreFileError, sha256: str) -> ScoreFileError:
+        landing = self._landing
+        uri = self._part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
+        incident = " Treat it as a privacy incident." if isinstance(defect, WrongCampusInFile) else ""
+        return type(defect)(
+            f"{defect} The file was set aside as {uri}; it was not published and not recorded.{incident}"
+        )
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._part.discard()
+
+
+def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_name: str) -> Delivery:
+    """Mark a delivery whose content was landed before, and leave a mark for later ones.
+
+    The mark, ``<campus>/.digests/<sha256>``, names the manifest of the first delivery with that content. It is
+    written before that manifest is, so one that points nowhere comes from a killed try and is replaced.
+    """
+    from dataclasses import replace
+
+    manifest = delivery.manifest
+    marks = destination.child(f"{manifest.di_code}/.digests")
+    if marks.size(manifest.sha256) is not None:
+        with marks.open(manifest.sha256) as mark:
+            earlier = mark.read().decode("utf-8", "replace").strip()
+        if earlier != manifest_name and destination.size(earlier) is not None:
+            return Delivery(delivery.folder, replace(manifest, duplicate_of=destination.uri(earlier)))
+    part = marks.open_part(manifest.sha256)
+    try:
+        part.write(manifest_name.encode())
+        part.publish()
+    except BaseException:
+        part.discard()
+        raise
+    return delivery
+
+
+def utc_now() -> str:
+    """The present moment, ISO 8601 in UTC, to the second."""
+    import pendulum
+
+    return pendulum.now("UTC").to_iso8601_string()

@@ -1,0 +1,231 @@
+"""The manifest: what is known of one delivery, as a small JSON file beside the score file.
+
+It is written last, so a score file with a manifest is whole; and it is the truth about the delivery. When a task
+is killed after College Board was told *recorded* and before Airflow noted success, the manifest is what is left.
+
+It holds nothing about students. The schema has a version; older ones are understood, newer ones are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from airflow_provider_apscores.errors import DeliveryDamaged, ManifestNotUnderstood
+from airflow_provider_apscores.storage import Folder, locate
+
+VERSION = 1
+SUFFIX = ".manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is known of one delivery.
+
+    Attributes:
+        di_code: The campus, four digits.
+        file_format: ``TXT`` or ``CSV``.
+        download_type: ``new`` or ``full``.
+        download_id: College Board's number for the generated file, as text. What *record* names.
+        file_name: The name that College Board gave the file. For people, never a key: it holds the minute of
+            generation, so a retry gets another one and two files of one minute share one.
+        file: The name of the score file in the manifest's folder.
+        bytes: Length of the score file.
+        sha256: Digest of the score file, 64 hexadecimal digits.
+        records: Student records in the score file.
+        layout: The layout that the records were checked against, for instance ``950``.
+        landed_at: When the file was whole at its destination, ISO 8601 in UTC.
+        recorded_at: When College Board was told that the file arrived, or None as long as it was not.
+        duplicate_of: URI of the manifest of an earlier delivery with the same content, or None.
+        dag_id: The DAG whose run landed the file.
+        task_id: Its task.
+        run_id: Its DAG run.
+        map_index: The task's map index, -1 when it is not mapped.
+        try_number: Which try of the task landed the file.
+        provider_version: The version of this package that landed the file.
+    """
+
+    di_code: str
+    file_format: str
+    download_type: str
+    download_id: str
+    file_name: str
+    file: str
+    bytes: int
+    sha256: str
+    records: int
+    layout: str
+    landed_at: str
+    recorded_at: str | None = None
+    duplicate_of: str | None = None
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+    try_number: int
+    provider_version: str
+
+    @property
+    def recorded(self) -> bool:
+        """Whether College Board was told that the file arrived."""
+        return self.recorded_at is not None
+
+    @property
+    def name(self) -> str:
+        """The manifest's own file name: the score file's, with another ending."""
+        return self.file.rpartition(".")[0] + SUFFIX
+
+    def to_json(self) -> bytes:
+        """The manifest as it is stored."""
+        return json.dumps({"manifest_version": VERSION, **asdict(self)}, indent=2).encode() + b"\n"
+
+
+def read_manifest(data: bytes, uri: str) -> Manifest:
+    """Understand a stored manifest.
+
+    Args:
+        data: The manifest's bytes.
+        uri: Where they came from, for messages.
+
+    Raises:
+        ManifestNotUnderstood: Not a manifest, a damaged one, or one of a newer version.
+    """
+    try:
+        stored = json.loads(data)
+    except ValueError:
+        raise ManifestNotUnderstood(f"{uri} is not JSON, so it is no manifest of a delivery.") from None
+    version = stored.pop("manifest_version", None) if isinstance(stored, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise ManifestNotUnderstood(f"{uri} names no manifest version, so it is no manifest of a delivery.")
+    if version > VERSION:
+        raise ManifestNotUnderstood(
+            f"{uri} has manifest version {version}, written by a newer airflow-provider-apscores; this one understands "
+            f"versions up to {VERSION}. Upgrade the provider here."
+        )
+    known = {field.name: field for field in fields(Manifest)}
+    for name, value in stored.items():
+        if name not in known:
+            raise ManifestNotUnderstood(f"{uri} has a field {name!r}, which manifest version {version} does not know.")
+        if not _CHECKS[str(known[name].type)](value):
+            raise ManifestNotUnderstood(f"{uri} is damaged: its field {name!r} should hold {known[name].type}.")
+    try:
+        manifest = Manifest(**stored)
+    except TypeError:
+        missing = sorted(known.keys() - stored.keys() - {"recorded_at", "duplicate_of"})
+        raise ManifestNotUnderstood(f"{uri} is damaged: it lacks {', '.join(missing)}.") from None
+    if "/" in manifest.file or not manifest.file:
+        raise ManifestNotUnderstood(f"{uri} is damaged: its field 'file' should be a plain file name.")
+    return manifest
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "str | None": lambda value: value is None or isinstance(value, str),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= -1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A manifest and the folder that it and its score file are in."""
+
+    folder: Folder
+    manifest: Manifest
+
+    @property
+    def uri(self) -> str:
+        """Where the score file is."""
+        return self.folder.uri(self.manifest.file)
+
+    @property
+    def manifest_uri(self) -> str:
+        """Where the manifest is."""
+        return self.folder.uri(self.manifest.name)
+
+    def check(self) -> None:
+        """Compare the score file with its manifest, byte for byte.
+
+        Raises:
+            DeliveryDamaged: The file is gone or is another one.
+            StorageUnavailable: It can't be read now.
+        """
+        size = self.folder.size(self.manifest.file)
+        if size is None:
+            raise DeliveryDamaged(
+                f"{self.uri} is gone, though {self.manifest_uri} says that it was landed.{self._help}"
+            )
+        digest = hashlib.sha256()
+        if size == self.manifest.bytes:
+            with self.folder.open(self.manifest.file) as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        if digest.hexdigest() != self.manifest.sha256:
+            raise DeliveryDamaged(f"{self.uri} is not the file that {self.manifest_uri} describes.{self._help}")
+
+    @property
+    def _help(self) -> str:
+        if self.manifest.recorded:
+            return " Restore it from a backup, or order the campus's reports again with download_type='full'."
+        return " It was not recorded, so College Board still has these reports as new: download them again."
+
+    def noted_as_recorded(self, moment: str) -> Delivery:
+        """Write into the manifest that College Board was told; *moment* is ISO 8601 in UTC."""
+        noted = Delivery(self.folder, replace(self.manifest, recorded_at=moment))
+        noted.store()
+        return noted
+
+    def store(self) -> None:
+        """Write the manifest, whole or not at all."""
+        part = self.folder.open_part(self.manifest.name)
+        try:
+            part.write(self.manifest.to_json())
+            part.publish()
+        except BaseException:
+            part.discard()
+            raise
+
+    def reference(self) -> dict[str, Any]:
+        """What tasks hand each other: a small JSON dict without personal data."""
+        manifest = self.manifest
+        return {
+            "di_code": manifest.di_code,
+            "download_id": manifest.download_id,
+            "file_format": manifest.file_format,
+            "download_type": manifest.download_type,
+            "uri": self.uri,
+            "manifest_uri": self.manifest_uri,
+            "file_name": manifest.file_name,
+            "records": manifest.records,
+            "bytes": manifest.bytes,
+            "sha256": manifest.sha256,
+            "recorded": manifest.recorded,
+            "duplicate_of": manifest.duplicate_of,
+        }
+
+
+def load_delivery(folder: Folder, name: str) -> Delivery:
+    """Read the manifest *name* of *folder*.
+
+    Raises:
+        DeliveryDamaged: There is no such manifest.
+        ManifestNotUnderstood: See :func:`read_manifest`.
+        StorageUnavailable: It can't be read now.
+    """
+    if folder.size(name) is None:
+        raise DeliveryDamaged(f"There is no manifest {folder.uri(name)}.")
+    with folder.open(name) as file:
+        return Delivery(folder, read_manifest(file.read(), folder.uri(name)))
+
+
+def open_delivery(place: Any) -> Delivery:
+    """Read the manifest at *place*: a path, a URI, or a path object.
+
+    Raises:
+        DeliveryDamaged: There is no such manifest.
+        ManifestNotUnderstood: See :func:`read_manifest`.
+        StorageUnavailable: It can't be read now.
+    """
+    return load_delivery(*locate(place))

@@ -1,0 +1,99 @@
+"""What Airflow reads to find this provider: hook, connection form, operators. Imports nothing.
+
+Since Airflow 3.2 the connection form comes from here (``ui-field-behaviour``, ``conn-fields``), and from 3.3 on from
+nowhere else; Airflow 2.11 to 3.1 ask the hook, which reads the same dict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PACKAGE = "airflow_provider_apscores"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's metadata in the shape of Airflow's ``provider.yaml``."""
+    return {
+        "package-name": "airflow-provider-apscores",
+        "name": "College Board AP Scores",
+        "description": "AP Higher Education score reports of the College Board, delivered without loss.",
+        "integrations": [
+            {
+                "integration-name": "College Board AP Scores",
+                "external-doc-url": "https://apstudents.collegeboard.org/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": "College Board AP Scores", "python-modules": [f"{PACKAGE}.hooks.apscores"]}],
+        "operators": [
+            {
+                "integration-name": "College Board AP Scores",
+                "python-modules": [
+                    f"{PACKAGE}.operators.download",
+                    f"{PACKAGE}.operators.parse",
+                    f"{PACKAGE}.operators.record",
+                ],
+            }
+        ],
+        "connection-types": [connection_type()],
+    }
+
+
+def connection_type() -> dict[str, Any]:
+    """The connection type ``apscores`` and its form."""
+    return {
+        "connection-type": "apscores",
+        "hook-class-name": f"{PACKAGE}.hooks.apscores.APScoresHook",
+        "hook-name": "College Board AP Scores",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port"],
+            "relabeling": {"host": "Base URL", "login": "E-mail"},
+            "placeholders": {
+                "host": "https://… (leave empty for the College Board's production service)",
+                "login": "registrar@college.edu",
+                "password": "the password of the College Board professional account",
+                # Airflow 3.3 shows placeholders of the standard fields only, 2.11 these as well.
+                "password_encoding": "plain",
+                "di_codes": "4866, 0417",
+                "timeout": "120",
+                "verify": "true",
+                "proxy": "http://proxy.college.edu:3128",
+            },
+        },
+        "conn-fields": {
+            "password_encoding": {
+                "label": "Password encoding",
+                "description": (
+                    "plain: the password is stored as you type it in the portal; the provider encodes it. "
+                    "base64: the stored value is already the Base64 form."
+                ),
+                "schema": {"type": ["string", "null"], "enum": ["plain", "base64"], "default": "plain"},
+            },
+            "di_codes": {
+                "label": "Campuses (DI codes)",
+                "description": (
+                    "The campuses of this account: DI codes of four digits with their leading zeros, separated by "
+                    "commas, at most 20. Example: 4866, 0417. Other campuses are refused before anything is sent."
+                ),
+                "schema": {"type": ["string", "null"]},
+            },
+            "timeout": {
+                "label": "Read time-out (seconds)",
+                "description": "How long to wait for an answer. Large files take College Board a while: 120 by default.",
+                "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600, "default": 120},
+            },
+            "verify": {
+                "label": "Verify certificates",
+                "description": "true, false (for trials only), or the path of a CA bundle on the workers.",
+                "schema": {"type": ["string", "null"], "default": "true"},
+            },
+            "proxy": {
+                "label": "Proxy",
+                "description": (
+                    "Address of an HTTP proxy, for example http://proxy.college.edu:3128. "
+                    "Empty: the workers' own HTTPS_PROXY counts."
+                ),
+                "schema": {"type": ["string", "null"]},
+            },
+        },
+    }

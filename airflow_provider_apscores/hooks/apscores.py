@@ -1,0 +1,188 @@
+"""The hook: an Airflow connection in, a client of the web service out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_apscores.errors import APScoresError, ConfigurationError
+from airflow_provider_apscores.get_provider_info import connection_type
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.hooks.connection import Settings
+    from airflow_provider_apscores.webservice import AsyncClient, Client, Session
+
+
+class APScoresHook(BaseHook):
+    """
+    Talk to the College Board's AP Higher Education score report web service.
+
+    ::
+
+        with APScoresHook().get_conn() as client:
+            generated = client.order("4866")
+            if generated is not None:
+                with open("scores.txt", "wb") as file:
+                    client.download(generated, file)
+
+    The client logs in at its first call and once only. The password, its Base64 form, tokens and signed URLs are
+    masked in Airflow's logs as soon as they exist.
+
+    :param apscores_conn_id: the connection to use.
+    :param patience: seconds within which one call may ask again while College Board generates a large file.
+    """
+
+    conn_name_attr = "apscores_conn_id"
+    default_conn_name = "apscores_default"
+    conn_type = "apscores"
+    hook_name = "College Board AP Scores"
+
+    def __init__(self, apscores_conn_id: str = default_conn_name, *, patience: float = 600.0) -> None:
+        super().__init__()
+        self.apscores_conn_id = apscores_conn_id
+        self.patience = patience
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the behaviour of the connection form for Airflow 2.11 to 3.1; later ones read the metadata."""
+        return {key.replace("-", "_"): value for key, value in connection_type()["ui-field-behaviour"].items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields of the connection form for Airflow 2.11 to 3.1; later ones read the metadata."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from flask_babel import lazy_gettext
+        from wtforms import StringField
+
+        return {
+            name: StringField(
+                lazy_gettext(field["label"]), description=field.get("description"), widget=BS3TextFieldWidget()
+            )
+            for name, field in connection_type()["conn-fields"].items()
+        }
+
+    def get_conn(self) -> Client:
+        """
+        Return a client of the web service, to be used as a context manager.
+
+        :raises ConfigurationError: the connection is wrong; nothing was sent.
+        """
+        from airflow_provider_apscores.webservice import Client
+
+        settings = self._settings()
+        return Client(
+            self._session(settings),
+            timeout=settings.timeout,
+            verify=settings.verify,
+            proxy=settings.proxy,
+            on_secret=_mask,
+        )
+
+    @asynccontextmanager
+    async def get_async_conn(self) -> AsyncIterator[AsyncClient]:
+        """
+        Give the asynchronous twin of the client, for triggers: ``async with hook.get_async_conn() as client``.
+
+        :raises ConfigurationError: the connection is wrong; nothing was sent.
+        """
+        from airflow_provider_apscores.webservice import AsyncClient
+
+        settings = await self._async_settings()
+        async with AsyncClient(
+            self._session(settings),
+            timeout=settings.timeout,
+            verify=settings.verify,
+            proxy=settings.proxy,
+            on_secret=_amask,
+        ) as client:
+            yield client
+
+    @property
+    def di_codes(self) -> list[str]:
+        """The campuses that the connection names; empty when it names none."""
+        return list(self._settings().di_codes)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Log in, nothing else: no file is ordered and nothing is recorded."""
+        try:
+            with self.get_conn() as client:
+                client.log_in()
+        except APScoresError as error:
+            return False, str(error)
+        except Exception as error:
+            # The form shows the text to people; that of a stranger's exception may hold anything.
+            return False, f"The connection could not be tested: {type(error).__name__}."
+        return True, "Logged in to the College Board web service."
+
+    def _session(self, settings: Settings) -> Session:
+        from airflow_provider_apscores.webservice import PRODUCTION_URL, Session
+
+        return Session(
+            settings.credentials,
+            base_url=settings.base_url or PRODUCTION_URL,
+            di_codes=settings.di_codes,
+            patience=self.patience,
+        )
+
+    def _settings(self) -> Settings:
+        connection = self.get_connection(self.apscores_conn_id)
+        return self._read(connection, _extra(connection))
+
+    async def _async_settings(self) -> Settings:
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        connection = await get_async_connection(self.apscores_conn_id)
+        return self._read(connection, _extra(connection))
+
+    def _read(self, connection: Any, extra: dict[str, Any]) -> Settings:
+        from airflow_provider_apscores.hooks.connection import read_connection
+
+        try:
+            return read_connection(
+                login=connection.login,
+                password=connection.password,
+                host=connection.host,
+                schema=connection.schema,
+                port=connection.port,
+                extra=extra,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f"Connection {self.apscores_conn_id!r}: {error}") from None
+
+
+def _extra(connection: Any) -> dict[str, Any]:
+    """
+    Read the connection's extra without ``extra_dejson``.
+
+    That one masks every value in it, through a blocking call that deadlocks a triggerer before Airflow 3.3.2; ours
+    holds one secret at most, the proxy's password, which the client masks.
+    """
+    import json
+
+    if not connection.extra:
+        return {}
+    try:
+        extra = json.loads(connection.extra)
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError("The connection's extra must be a JSON object.")
+    return extra
+
+
+def _mask(secret: str) -> None:
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    mask_secret(secret)
+
+
+async def _amask(secret: str) -> None:
+    try:
+        from airflow.sdk.log import amask_secret
+    except ImportError:  # before Airflow 3.3.2, where the triggerer's own masker is all there is
+        _mask(secret)
+    else:
+        await amask_secret(secret)

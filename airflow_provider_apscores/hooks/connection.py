@@ -1,0 +1,164 @@
+"""From the fields of an Airflow connection to settings. Pure: no Airflow, nothing sent.
+
+Everything may arrive as text, because forms and environment variables know nothing else; and Airflow's form saves
+fields that nobody touched as null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_apscores.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.webservice import Credentials
+
+#: A College Board account holds at most so many institutions ("Up to 20 institutions may be added", its FAQ).
+MOST_CAMPUSES = 20
+DEFAULT_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach College Board for one account.
+
+    Attributes:
+        credentials: Who logs in.
+        base_url: Where; empty means the production service.
+        di_codes: The campuses of the account, four digits each, in the order given; empty when none are named.
+        timeout: Seconds to wait for an answer.
+        verify: True, False, or the path of a CA bundle.
+        proxy: URL of a proxy, or None for what the environment says. It may hold a password.
+    """
+
+    credentials: Credentials
+    base_url: str
+    di_codes: tuple[str, ...]
+    timeout: float
+    verify: bool | str
+    proxy: str | None
+
+    def __repr__(self) -> str:
+        # A proxy's address may hold a password.
+        return f"Settings({self.credentials!r}, base_url={self.base_url!r}, di_codes={self.di_codes!r})"
+
+
+def read_connection(
+    *,
+    login: str | None,
+    password: str | None,
+    host: str | None = None,
+    schema: str | None = None,
+    port: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Understand the fields of an Airflow connection.
+
+    Args:
+        login: E-mail address of the account.
+        password: Its password, as ``extra["password_encoding"]`` says.
+        host: The base URL, or a host alone; empty for production.
+        schema: ``http`` or ``https``, for a host alone; anything else is not ours and is ignored.
+        port: For a host without one.
+        extra: ``password_encoding, di_codes, timeout, verify, proxy``; null and empty mean the default.
+
+    Raises:
+        ConfigurationError: A field is missing or wrong. The message names it and says what to do.
+    """
+    from airflow_provider_apscores.webservice import Credentials
+
+    given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
+    if not (login or "").strip():
+        raise ConfigurationError("The connection has no login. Enter the e-mail address of the College Board account.")
+    if not password:
+        raise ConfigurationError("The connection has no password. Enter the one of the College Board account.")
+    email = str(login).strip()
+    encoding = str(given.get("password_encoding", "plain")).strip().lower()
+    if encoding == "plain":
+        credentials = Credentials(email, password)
+    elif encoding == "base64":
+        credentials = Credentials.from_base64(email, password)
+    else:
+        raise ConfigurationError("The connection's password_encoding must be 'plain' or 'base64'.")
+    return Settings(
+        credentials=credentials,
+        base_url=_base_url((host or "").strip(), (schema or "").strip().lower(), port),
+        di_codes=read_di_codes(given.get("di_codes", ())),
+        timeout=_timeout(given.get("timeout", DEFAULT_TIMEOUT)),
+        verify=_verify(given.get("verify", True)),
+        proxy=_proxy(str(given["proxy"]).strip()) if "proxy" in given else None,
+    )
+
+
+def read_di_codes(value: Any) -> tuple[str, ...]:
+    """The campuses named by *value*: text separated by commas, or a list.
+
+    Raises:
+        ConfigurationError: A code has not four digits, or there are more than an account can hold.
+    """
+    items = re.split(r"[,;\s]+", value) if isinstance(value, str) else list(value) if _is_list(value) else [value]
+    codes = [str(item).strip() for item in items if str(item).strip()]
+    for code in codes:
+        if not re.fullmatch(r"[0-9]{4}", code):
+            raise ConfigurationError(
+                f"{code!r} in the connection's di_codes is no DI code: four digits each, with leading zeros, "
+                "separated by commas, for example 4866, 0417."
+            )
+    unique = tuple(dict.fromkeys(codes))
+    if len(unique) > MOST_CAMPUSES:
+        raise ConfigurationError(
+            f"The connection's di_codes names {len(unique)} campuses; a College Board account holds at most "
+            f"{MOST_CAMPUSES}. Make one connection for each account."
+        )
+    return unique
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset))
+
+
+def _base_url(host: str, schema: str, port: int | None) -> str:
+    if not host:
+        return ""
+    if "://" not in host:
+        # A port or loopback host alone is a sandbox more often than not, but a scheme is guessed for nobody else.
+        scheme = schema if schema in ("http", "https") else "http" if _is_loopback(host) else "https"
+        host = f"{scheme}://{host}"
+    parts = urlsplit(host)
+    if port and parts.port is None:
+        host = parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+    return host.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    return name in ("localhost", "::1") or bool(re.fullmatch(r"127\.\d+\.\d+\.\d+", name))
+
+
+def _timeout(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigurationError("The connection's timeout must be a number of seconds above 0, for example 120.")
+    return seconds
+
+
+def _verify(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip()
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return words.get(text.lower(), text)
+
+
+def _proxy(value: str) -> str:
+    scheme = urlsplit(value).scheme
+    if scheme not in ("http", "https", "socks5", "socks5h") or not urlsplit(value).hostname:
+        raise ConfigurationError("The connection's proxy must be an address such as http://proxy.college.edu:3128.")
+    return value

@@ -1,0 +1,1 @@
+"""Tasks: download score files, parse them, record downloads."""

@@ -1,0 +1,37 @@
+"""Our errors in Airflow's words: fail for good, or leave it to the task's retries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from airflow_provider_apscores.errors import APScoresError
+
+
+@contextmanager
+def airflow_outcome() -> Iterator[None]:
+    """
+    Make permanent errors fail the task for good, whatever its ``retries`` say.
+
+    Repeating a refused password can lock the account; repeating a wrong argument helps nobody. Transient errors
+    pass unchanged: Airflow retries the task as its DAG says.
+    """
+    try:
+        yield
+    except APScoresError as error:
+        if error.transient:
+            raise
+        raise for_good(error).with_traceback(error.__traceback__) from error.__cause__
+
+
+def for_good(error: APScoresError) -> APScoresError:
+    """Return *error* as one that is an ``AirflowFailException`` as well, so that its own class still catches it."""
+    return _failing(type(error))(*error.args)
+
+
+@cache
+def _failing(kind: type[APScoresError]) -> type[APScoresError]:
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    return type(kind.__name__, (kind, AirflowFailException), {"__doc__": kind.__doc__, "__module__": kind.__module__})

@@ -1,0 +1,77 @@
+"""Places and references as tasks name them: URIs, paths, and what the download operator returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.delivery import Delivery
+
+
+def airflow_path(place: Any, argument: str) -> Any:
+    """
+    Return the ``ObjectStoragePath`` of a URI or a local path; its connection is looked up as Airflow does.
+
+    :param place: what the user gave.
+    :param argument: the name of the operator's argument, for messages.
+    :raises ConfigurationError: there is nothing at all, or no file system for the URI's scheme.
+    """
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    if not str(place or "").strip():
+        raise ConfigurationError(f"{argument} is empty. Give it a local path or a URI such as s3://bucket/ap-scores.")
+    try:
+        path = ObjectStoragePath(str(place))
+        _ = path.fs  # looked up now, so that a missing file system is an error about this argument
+    except (ImportError, ValueError) as error:
+        scheme = str(place).partition("://")[0]
+        raise ConfigurationError(
+            f"{argument}: Airflow knows no file system for {scheme}://. Install the provider that brings it, "
+            "for example apache-airflow-providers-amazon[s3fs] for s3://."
+        ) from error
+    return path
+
+
+def read_reference(value: Any) -> Mapping[str, Any] | str | None:
+    """
+    Understand a task's reference to a score file: the download operator's dict, a URI, or None.
+
+    A template renders a dict as text unless the DAG renders native objects; both are understood.
+    """
+    import ast
+
+    if value is None or isinstance(value, Mapping):
+        return value
+    text = str(value).strip()
+    if text in ("", "None"):
+        return None
+    if text.startswith("{"):
+        try:
+            parsed = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            parsed = None
+        if not isinstance(parsed, Mapping):
+            raise ConfigurationError("The reference to a download is neither a dict nor a URI.")
+        return parsed
+    return text
+
+
+def referred_delivery(reference: Mapping[str, Any] | str) -> Delivery:
+    """
+    Open the delivery that *reference* names.
+
+    :param reference: the download operator's dict, or the URI of a manifest.
+    :raises ConfigurationError: it is something else.
+    :raises DeliveryDamaged: there is no such manifest.
+    """
+    from airflow_provider_apscores.delivery import open_delivery
+
+    uri = reference if isinstance(reference, str) else reference.get("manifest_uri")
+    if not isinstance(uri, str) or not uri.endswith(".manifest.json"):
+        raise ConfigurationError(
+            "A reference to a download is the dict that APScoresDownloadOperator returned, or the URI of its manifest."
+        )
+    return open_delivery(airflow_path(uri, "download"))

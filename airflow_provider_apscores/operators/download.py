@@ -1,0 +1,163 @@
+"""Order, download, check and land the score file of a campus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+
+from airflow_provider_apscores.hooks.apscores import APScoresHook
+from airflow_provider_apscores.operators._outcome import airflow_outcome
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_apscores.delivery import Delivery, Landing, Run
+    from airflow_provider_apscores.webservice import Client, FileOrder
+
+_ON_NO_NEW_REPORTS = ("skip", "succeed", "fail")
+
+
+class APScoresDownloadOperator(BaseOperator):
+    """
+    Fetch the score file of a campus and land it without loss.
+
+    The file is ordered, streamed to *destination* under a key of this DAG run, task and campus, checked (its length,
+    every record whole, every record of the campus asked for), published together with a manifest, and then recorded.
+    A retry, a cleared task or another worker goes on from the manifest and orders nothing twice.
+
+    :param di_code: the campus: a DI code of four digits. (templated)
+    :param destination: the folder for files and manifests: a local path or any ``ObjectStoragePath`` URI. (templated)
+    :param file_format: ``TXT`` or ``CSV``. (templated)
+    :param download_type: ``new`` for what was sent since the last recorded download, ``full`` for all of the reporting
+        year. (templated)
+    :param record: whether to tell College Board that the file arrived, after which these reports are no longer new.
+        None means yes for ``new`` and no for ``full``. With False, put ``APScoresRecordDownloadOperator`` after your
+        own load.
+    :param on_no_new_reports: ``skip`` the task, let it ``succeed`` (it returns None), or ``fail`` it.
+    :param force: order afresh although this DAG run has landed a file already.
+    :param expect_min_records: fewer student records than this are an error; the file is set aside.
+    :param apscores_conn_id: the connection to use. (templated)
+    :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
+        manifest_uri, file_name, records, bytes, sha256, recorded, duplicate_of``.
+    :raises AirflowFailException: College Board refused the login or the campus, or an argument or the file is wrong.
+        The error is an instance of its class in ``airflow_provider_apscores.errors`` as well.
+    :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
+    """
+
+    template_fields: Sequence[str] = ("di_code", "destination", "file_format", "download_type", "apscores_conn_id")
+    ui_color = "#cfe2f3"
+
+    def __init__(
+        self,
+        *,
+        di_code: str,
+        destination: str,
+        file_format: str = "TXT",
+        download_type: str = "new",
+        record: bool | None = None,
+        on_no_new_reports: str = "skip",
+        force: bool = False,
+        expect_min_records: int | None = None,
+        apscores_conn_id: str = APScoresHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_no_new_reports not in _ON_NO_NEW_REPORTS:
+            raise ValueError(f"on_no_new_reports must be one of {', '.join(_ON_NO_NEW_REPORTS)}.")
+        self.di_code = di_code
+        self.destination = destination
+        self.file_format = file_format
+        self.download_type = download_type
+        self.record = record
+        self.on_no_new_reports = on_no_new_reports
+        self.force = force
+        self.expect_min_records = expect_min_records
+        self.apscores_conn_id = apscores_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any] | None:
+        """Land the campus's file, or go on from where an earlier try ended."""
+        with airflow_outcome():
+            delivery = self._deliver(context)
+        if delivery is not None:
+            return delivery.reference()
+        return self._nothing_new()
+
+    def _deliver(self, context: Context) -> Delivery | None:
+        from airflow_provider_apscores.delivery import Landing, utc_now
+        from airflow_provider_apscores.operators._places import airflow_path
+        from airflow_provider_apscores.storage import folder
+        from airflow_provider_apscores.webservice import FileOrder
+
+        # A template that renders native objects makes a number of "4866".
+        order = FileOrder(str(self.di_code).strip(), self.file_format, self.download_type)
+        landing = Landing(
+            folder(airflow_path(self.destination, "destination")),
+            di_code=order.di_code,
+            file_format=order.file_format,
+            download_type=order.download_type,
+            run=_this_run(context, self),
+        )
+        record = order.download_type == "new" if self.record is None else self.record
+        delivery = None if self.force else landing.find()
+        if delivery is not None:
+            self.log.info("This DAG run has landed %s already; nothing is ordered again.", delivery.uri)
+            if delivery.manifest.recorded or not record:
+                return delivery
+        with APScoresHook(self.apscores_conn_id).get_conn() as client:
+            if delivery is None:
+                delivery = self._land(client, order, landing)
+            if delivery is None and self.force:
+                # The forced order of an earlier try may have been recorded just before that try was killed.
+                delivery = landing.find()
+            if delivery is not None and record and not delivery.manifest.recorded:
+                client.record(delivery.manifest.download_id, delivery.manifest.file_format)
+                delivery = delivery.noted_as_recorded(utc_now())
+                self.log.info("Recorded: College Board will not send these reports as new again.")
+        return delivery
+
+    def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
+        generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
+        if generated is None:
+            return None
+        with landing.begin() as incoming:
+            transfer = client.download(generated, incoming)
+            delivery = incoming.publish(
+                download_id=transfer.generated.download_id,
+                file_name=transfer.generated.file_name,
+                size=transfer.bytes,
+                sha256=transfer.sha256,
+                expect_min_records=self.expect_min_records or 0,
+            )
+        manifest = delivery.manifest
+        self.log.info("Landed %s: %d student records, %d bytes.", delivery.uri, manifest.records, manifest.bytes)
+        if manifest.duplicate_of is not None:
+            self.log.warning("The same content was landed before: %s.", manifest.duplicate_of)
+        return delivery
+
+    def _nothing_new(self) -> None:
+        message = f"College Board has no new score reports for campus {self.di_code}."
+        if self.on_no_new_reports == "skip":
+            raise AirflowSkipException(message)
+        if self.on_no_new_reports == "fail":
+            from airflow_provider_apscores.errors import NoNewReports
+
+            raise NoNewReports(message)
+        self.log.info(message)
+
+
+def _this_run(context: Context, operator: BaseOperator) -> Run:
+    from airflow_provider_apscores.delivery import Run, utc_now
+
+    ti = context.get("ti")
+    if ti is None:
+        # Called by hand, outside a DAG run: there is no earlier try to go on from.
+        return Run(dag_id="none", task_id=operator.task_id, run_id=f"by-hand__{utc_now()}")
+    return Run(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        try_number=ti.try_number,
+    )

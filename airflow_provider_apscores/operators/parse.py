@@ -1,0 +1,74 @@
+"""Parse a score file into tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+
+from airflow_provider_apscores.operators._outcome import airflow_outcome
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class APScoresParseOperator(BaseOperator):
+    """
+    Turn a score file into the tables ``students``, ``exam_scores``, ``awards`` and ``problems``.
+
+    The files are named after the campus and the content, so a retry writes the same names and several campuses can
+    share one *output*, which then holds one folder a table.
+
+    :param source: what ``APScoresDownloadOperator`` returned, or the URI or local path of a TXT or CSV score file from
+        anywhere, such as a download from the portal. The task is skipped when it is None. (templated)
+    :param output: the folder for the tables: a local path or any ``ObjectStoragePath`` URI. (templated)
+    :param formats: any of ``parquet``, ``csv``, ``jsonl``.
+    :param on_problem: what to do about records that can't be read whole: ``quarantine`` writes them to a ``rejected``
+        file and goes on; ``fail`` fails the task before anything is published.
+    :return: for each table its URIs and its number of rows, without personal data.
+    :raises AirflowFailException: the source is no score file, or differs from its manifest.
+    """
+
+    template_fields: Sequence[str] = ("source", "output")
+    ui_color = "#fff2cc"
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        output: str,
+        formats: Sequence[str] = ("parquet",),
+        on_problem: str = "quarantine",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_problem not in ("quarantine", "fail"):
+            raise ValueError("on_problem must be one of quarantine, fail.")
+        self.source = source
+        self.output = output
+        self.formats = formats
+        self.on_problem = on_problem
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the tables and return where they are."""
+        from airflow_provider_apscores.operators._places import airflow_path, read_reference, referred_delivery
+        from airflow_provider_apscores.scorefile import write_tables
+
+        with airflow_outcome():
+            reference = read_reference(self.source)
+            if reference is None:
+                raise AirflowSkipException("There is no score file to parse.")
+            if isinstance(reference, str):
+                uri = reference
+            else:
+                delivery = referred_delivery(reference)
+                delivery.check()
+                uri = delivery.uri
+            written = write_tables(
+                airflow_path(uri, "source"),
+                airflow_path(self.output, "output"),
+                formats=tuple(self.formats),
+                on_problem=self.on_problem,
+            )
+            return written.to_dict()

@@ -1,0 +1,65 @@
+"""Tell College Board that a score file has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+
+from airflow_provider_apscores.hooks.apscores import APScoresHook
+from airflow_provider_apscores.operators._outcome import airflow_outcome
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class APScoresRecordDownloadOperator(BaseOperator):
+    """
+    Tell College Board that a score file has arrived safely.
+
+    This commits a delivery: a later ``new`` file starts where the last recorded one ended. Put it after the task that
+    loaded the file, never before. The landed file is compared with its manifest first; nothing is recorded when it is
+    gone or changed. A retry records nothing twice.
+
+    :param download: what ``APScoresDownloadOperator`` returned, or the URI of its manifest. The task is skipped when
+        it is None. (templated)
+    :param apscores_conn_id: the connection to use: the account that ordered the file. (templated)
+    :return: the same small dict, with ``recorded`` true.
+    :raises AirflowFailException: College Board declined, or the landed file is damaged; a retry would not help.
+    """
+
+    template_fields: Sequence[str] = ("download", "apscores_conn_id")
+    ui_color = "#d9ead3"
+
+    def __init__(
+        self,
+        *,
+        download: Any,
+        apscores_conn_id: str = APScoresHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.download = download
+        self.apscores_conn_id = apscores_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Record the download, and note it in the manifest."""
+        from airflow_provider_apscores.delivery import utc_now
+        from airflow_provider_apscores.operators._places import read_reference, referred_delivery
+
+        with airflow_outcome():
+            reference = read_reference(self.download)
+            if reference is None:
+                raise AirflowSkipException("There is no download to record.")
+            delivery = referred_delivery(reference)
+            manifest = delivery.manifest
+            if manifest.recorded:
+                self.log.info("%s was recorded at %s.", delivery.uri, manifest.recorded_at)
+                return delivery.reference()
+            delivery.check()
+            with APScoresHook(self.apscores_conn_id).get_conn() as client:
+                client.record(manifest.download_id, manifest.file_format)
+            delivery = delivery.noted_as_recorded(utc_now())
+            self.log.info("Recorded %s: College Board will not send these reports as new again.", delivery.uri)
+            return delivery.reference()
