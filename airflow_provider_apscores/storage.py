@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 
@@ -87,7 +87,8 @@ def folder(place: Any) -> Folder:
     if "://" not in text:
         return LocalFolder(Path(text).absolute())
     if parts.scheme in _LOCAL:
-        return LocalFolder(Path(unquote(parts.path)))
+        # Not unquoted, as fsspec does not either.
+        return LocalFolder(Path(text.partition("://")[2]))
     try:
         import fsspec
 

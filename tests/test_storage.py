@@ -1,0 +1,181 @@
+"""Files that appear whole or not at all: the same cases on a local disk and on a store without one."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
+from airflow_provider_apscores.storage import Folder, Staging, folder, locate
+
+
+@pytest.fixture(params=["local", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    if request.param == "local":
+        return folder(tmp_path / "scores")
+    return folder(f"memory://bucket-{uuid.uuid4().hex}/scores")
+
+
+def read(place: Folder, name: str) -> bytes:
+    with place.open(name) as file:
+        return file.read()
+
+
+def test_a_part_is_invisible_until_it_is_published(place: Folder):
+    part = place.open_part("4866/scores.txt")
+    part.write(b"half")
+
+    before = place.child("4866").names(), place.size("4866/scores.txt")
+    part.write(b" and half")
+    uri = part.publish()
+
+    assert before == ([], None)
+    assert place.child("4866").names() == ["scores.txt"]
+    assert read(place, "4866/scores.txt") == b"half and half"
+    assert place.size("4866/scores.txt") == 13
+    assert uri == place.uri("4866/scores.txt")
+
+
+def test_a_part_may_be_published_under_another_name(place: Folder):
+    part = place.open_part("incoming")
+    part.write(b"x")
+    part.publish("quarantine/4866/x.txt")
+
+    assert place.names() == ["quarantine"]
+    assert read(place, "quarantine/4866/x.txt") == b"x"
+
+
+def test_a_restarted_part_forgets_what_it_had(place: Folder):
+    part = place.open_part("scores.txt")
+    part.write(b"broken trans")
+    part.restart()
+    part.write(b"whole")
+    part.publish()
+
+    assert read(place, "scores.txt") == b"whole"
+
+
+def test_a_discarded_part_leaves_nothing(place: Folder):
+    part = place.open_part("scores.txt")
+    part.write(b"x")
+    part.discard()
+    part.discard()
+
+    place.sweep()
+    assert place.names() == []
+
+
+def test_discarding_a_published_part_keeps_the_file(place: Folder):
+    part = place.open_part("scores.txt")
+    part.write(b"x")
+    part.publish()
+    part.discard()
+
+    assert read(place, "scores.txt") == b"x"
+
+
+def test_publishing_replaces_the_file_of_that_name(place: Folder):
+    for content in (b"first, and longer", b"second"):
+        part = place.open_part("scores.txt")
+        part.write(content)
+        part.publish()
+
+    assert read(place, "scores.txt") == b"second"
+
+
+def test_two_parts_of_one_name_do_not_mix(place: Folder):
+    one, two = place.open_part("scores.txt"), place.open_part("scores.txt")
+    one.write(b"one")
+    two.write(b"two")
+    two.publish()
+    one.publish()
+
+    assert read(place, "scores.txt") == b"one"
+
+
+def test_sweep_deletes_what_killed_processes_left(place: Folder, tmp_path: Path):
+    left = place.open_part("scores.txt")
+    left.write(b"x")
+    kept = place.open_part("kept.txt")
+    kept.write(b"y")
+    kept.publish()
+
+    place.sweep()
+
+    with pytest.raises(StorageUnavailable):
+        left.publish()
+    assert place.names() == ["kept.txt"]
+
+
+def test_a_missing_folder_is_empty(place: Folder):
+    assert place.child("nowhere").names() == []
+    place.child("nowhere").sweep()
+    place.remove("nothing.txt")
+
+
+def test_staged_files_appear_together_or_not_at_all(place: Folder):
+    with Staging(place) as staging:
+        staging.open("students/a.parquet").write(b"a")
+        staging.open("awards/a.parquet").write(b"b")
+        uris = staging.publish()
+    with Staging(place) as staging:
+        staging.open("students/b.parquet").write(b"left without publishing")
+
+    assert uris == [place.uri("students/a.parquet"), place.uri("awards/a.parquet")]
+    assert place.child("students").names() == ["a.parquet"]
+
+
+def test_local_files_and_their_new_folders_are_the_owners_alone(tmp_path: Path):
+    part = folder(tmp_path).open_part("4866/run/scores.txt")
+    part.write(b"x")
+    part.publish()
+
+    modes = [stat.S_IMODE(os.stat(tmp_path / name).st_mode) for name in ("4866", "4866/run", "4866/run/scores.txt")]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StorageUnavailable, match=r"Can't use file://.*file/scores.txt: (Not a directory|File exists)"):
+        folder(tmp_path / "file").open_part("scores.txt")
+
+
+def test_an_unknown_scheme_says_what_to_install():
+    with pytest.raises(ConfigurationError, match="no file system for nosuch://"):
+        folder("nosuch://bucket/scores")
+
+
+@pytest.mark.parametrize("form", [str, Path, lambda path: f"file://{path}", lambda path: f"local://{path}"])
+def test_local_places_are_understood_in_every_form(tmp_path: Path, form):
+    assert folder(form(tmp_path)).uri("x") == f"file://{tmp_path}/x"
+    assert locate(form(tmp_path / "x.txt"))[0].uri() == f"file://{tmp_path}"
+    assert locate(form(tmp_path / "x.txt"))[1] == "x.txt"
+
+
+def test_a_path_object_of_a_store_keeps_its_address():
+    class StorePath:
+        """The few things that Airflow's ObjectStoragePath offers."""
+
+        protocol = "memory"
+
+        def __init__(self, path: str) -> None:
+            self.path = path
+            self.fs = fsspec.filesystem("memory")
+            self.name = path.rpartition("/")[2]
+
+        @property
+        def parent(self) -> StorePath:
+            return StorePath(self.path.rpartition("/")[0])
+
+        def __str__(self) -> str:
+            return f"memory://my_conn@{self.path.lstrip('/')}"
+
+    place, name = locate(StorePath("/bucket/4866/x.txt"))
+
+    assert (place.uri(name), name) == ("memory://my_conn@bucket/4866/x.txt", "x.txt")
