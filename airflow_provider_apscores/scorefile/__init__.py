@@ -1,0 +1,34 @@
+"""Room 2: what is in an AP score file. A library in its own right; no Airflow, no HTTP.
+
+Importing it costs next to nothing: pyarrow and NumPy are loaded when a file is read.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_apscores.scorefile.codes import (
+    AWARDS,
+    EXAMS,
+    IRREGULARITIES,
+    RACE_ETHNICITY_DERIVED,
+    RACE_ETHNICITY_RESPONSE,
+    exam_for,
+)
+from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
+from airflow_provider_apscores.scorefile.records import csv_header, decode_record, encode_csv_record, encode_record
+
+__all__ = [
+    "AWARDS",
+    "CSV_COLUMNS",
+    "EXAMS",
+    "IRREGULARITIES",
+    "LAYOUTS",
+    "LAYOUT_910",
+    "LAYOUT_950",
+    "RACE_ETHNICITY_DERIVED",
+    "RACE_ETHNICITY_RESPONSE",
+    "csv_header",
+    "decode_record",
+    "encode_csv_record",
+    "encode_record",
+    "exam_for",
+]
