@@ -62,7 +62,8 @@ def read_connection(
         login: E-mail address of the account.
         password: Its password, as ``extra["password_encoding"]`` says.
         host: The base URL, or a host alone; empty for production.
-        schema: ``http`` or ``https``, for a host alone; anything else is not ours and is ignored.
+        schema: ``http`` or ``https`` for a host alone; anything else is the path of a connection written as a URI,
+            which Airflow keeps there.
         port: For a host without one.
         extra: ``password_encoding, di_codes, timeout, verify, proxy``; null and empty mean the default.
 
@@ -86,7 +87,7 @@ def read_connection(
         raise ConfigurationError("The connection's password_encoding must be 'plain' or 'base64'.")
     return Settings(
         credentials=credentials,
-        base_url=_base_url((host or "").strip(), (schema or "").strip().lower(), port),
+        base_url=_base_url((host or "").strip(), (schema or "").strip(), port),
         di_codes=read_di_codes(given.get("di_codes", ())),
         timeout=_timeout(given.get("timeout", DEFAULT_TIMEOUT)),
         verify=_verify(given.get("verify", True)),
@@ -124,14 +125,15 @@ def _is_list(value: Any) -> bool:
 def _base_url(host: str, schema: str, port: int | None) -> str:
     if not host:
         return ""
+    path = ""
     if "://" not in host:
-        # A port or loopback host alone is a sandbox more often than not, but a scheme is guessed for nobody else.
-        scheme = schema if schema in ("http", "https") else "http" if _is_loopback(host) else "https"
-        host = f"{scheme}://{host}"
+        scheme, path = (schema, "") if schema in ("http", "https") else ("", schema)
+        # Only what stays on this machine may go without encryption unless it is asked for.
+        host = f"{scheme or ('http' if _is_loopback(host) else 'https')}://{host}"
     parts = urlsplit(host)
     if port and parts.port is None:
         host = parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
-    return host.rstrip("/")
+    return f"{host}/{path}".rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
