@@ -80,7 +80,7 @@ def folder(place: Any) -> Folder:
     """
     if hasattr(place, "fs") and hasattr(place, "path"):
         if getattr(place, "protocol", "") in _LOCAL:
-            return LocalFolder(Path(place.path))
+            return LocalFolder(Path(place.path).absolute())
         return RemoteFolder(place.fs, place.path, str(place))
     text = os.fspath(place)
     parts = urlsplit(text)

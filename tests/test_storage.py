@@ -179,3 +179,9 @@ def test_a_path_object_of_a_store_keeps_its_address():
     place, name = locate(StorePath("/bucket/4866/x.txt"))
 
     assert (place.uri(name), name) == ("memory://my_conn@bucket/4866/x.txt", "x.txt")
+
+
+def test_a_relative_path_becomes_a_whole_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert folder("scores").uri("x.txt") == f"file://{tmp_path}/scores/x.txt"
