@@ -1,0 +1,147 @@
+"""Who may come in: the account and its password, tokens, and signed addresses.
+
+A second reading of the reference, on purpose stricter than the service may be: a password that is not Base64, or a
+token of yesterday, is refused here, so that a client which gets them wrong is found out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+
+class Doorkeeper:
+    """Checks passwords, gives tokens and signs addresses. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, str],
+        *,
+        seed: int,
+        token_lifetime: float,
+        url_lifetime: float,
+        lock_after: int | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Begin with passwords by e-mail address.
+
+        Args:
+            accounts: E-mail addresses and their plain passwords.
+            seed: Of the key that signs addresses, so that a restarted sandbox knows its own.
+            token_lifetime: Seconds.
+            url_lifetime: Seconds.
+            lock_after: So many wrong passwords in a row lock an account; None for never.
+            clock: Seconds since 1970.
+        """
+        self._accounts = dict(accounts)
+        self._key = hashlib.sha256(f"sandbox/{seed}".encode()).digest()
+        self._key_pair_id = "K" + hashlib.sha256(self._key).hexdigest()[:13].upper()
+        self._token_lifetime = token_lifetime
+        self._url_lifetime = url_lifetime
+        self._lock_after = lock_after
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._wrong: dict[str, int] = {}
+
+    def log_in(self, email: object, encoded: object) -> str | None:
+        """Check an e-mail address and the Base64 of its password.
+
+        Returns:
+            None when the account may come in, else the name of a refusal in
+            :data:`~airflow_provider_apscores.sandbox.faults.REFUSALS`.
+        """
+        if not isinstance(email, str) or email not in self._accounts:
+            return "credentials"
+        with self._lock:
+            if self._is_locked(email):
+                return "locked"
+            if _decoded(encoded) == self._accounts[email].encode():
+                self._wrong[email] = 0
+                return None
+            self._wrong[email] = self._wrong.get(email, 0) + 1
+            return "locked" if self._is_locked(email) else "credentials"
+
+    def give_token(self, email: str, *, lifetime: float | None = None) -> str:
+        """A new token; those given before stay good."""
+        token = secrets.token_urlsafe(48)
+        with self._lock:
+            self._tokens[token] = (email, self._clock() + (self._token_lifetime if lifetime is None else lifetime))
+        return token
+
+    def account_of(self, token: str | None) -> str | None:
+        """The account of a token that is good now, else None."""
+        with self._lock:
+            email, expires = self._tokens.get(token or "", ("", 0.0))
+            if self._clock() < expires:
+                return email
+            self._tokens.pop(token or "", None)
+            return None
+
+    def expire_tokens(self, token: str | None = None) -> None:
+        """Make a token expire, or all of them."""
+        with self._lock:
+            if token is None:
+                self._tokens.clear()
+            else:
+                self._tokens.pop(token, None)
+
+    def unlock(self) -> None:
+        """Forget wrong passwords."""
+        with self._lock:
+            self._wrong.clear()
+
+    def signed_path(self, download_id: str, *, lifetime: float | None = None) -> str:
+        """The path and query of a short-lived address for a download."""
+        # Whole seconds, as in the field: an address lives up to a second less than its lifetime.
+        expires = str(int(self._clock() + (self._url_lifetime if lifetime is None else lifetime)))
+        path = f"/files/{self.opaque_name(download_id)}"
+        query = {"Expires": expires, "Signature": self._digest(f"{path}?{expires}"), "Key-Pair-Id": self._key_pair_id}
+        return f"{path}?{urlencode(query)}"
+
+    def opens(self, target: str, download_id: str) -> str | None:
+        """Check a signed address.
+
+        Returns:
+            None when it opens the download, else the words of the refusal.
+        """
+        parts = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if not {"Expires", "Signature", "Key-Pair-Id"} <= set(query):
+            return "Missing Key-Pair-Id query parameter or cookie value"
+        expires = query["Expires"]
+        right = self._digest(f"{parts.path}?{expires}")
+        if parts.path != f"/files/{self.opaque_name(download_id)}" or not hmac.compare_digest(
+            right.encode(), query["Signature"].encode()
+        ):
+            return "Access denied"
+        # The signature is right, so this is a number of ours.
+        return None if self._clock() < int(expires) else "Request has expired"
+
+    def opaque_name(self, download_id: str) -> str:
+        """The last part of a download's path."""
+        return self._digest(f"name/{download_id}")
+
+    def _digest(self, text: str) -> str:
+        digest = hmac.new(self._key, text.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def _is_locked(self, email: str) -> bool:
+        return self._lock_after is not None and self._wrong.get(email, 0) >= self._lock_after
+
+
+def _decoded(encoded: object) -> bytes | None:
+    """What strict Base64 stands for, else None."""
+    if not isinstance(encoded, str):
+        return None
+    try:
+        return base64.b64decode(encoded.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None

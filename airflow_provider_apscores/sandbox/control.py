@@ -1,0 +1,207 @@
+"""The control address: steer a running sandbox, and read its books, from another process.
+
+It stands beside the web service under ``/_sandbox``, speaks JSON, and asks for no token: the sandbox listens on
+loopback alone, and everybody in it is invented.
+
+=========================  ==========================================================================
+``GET /_sandbox``          the campuses, how many reports wait for each, planned and played faults
+``GET /_sandbox/audit``    the books: :class:`~airflow_provider_apscores.sandbox.ledger.Audit`
+``GET /_sandbox/calls``    the latest calls: :class:`~airflow_provider_apscores.sandbox.ledger.Call`
+``POST /_sandbox/reports`` issue reports: ``{"di_code": "0901", "count": 3}``
+``POST /_sandbox/faults``  plan faults: ``{"faults": ["order:504:2"]}``
+``POST /_sandbox/chaos``   faults at random: ``{"seed": 7, "rate": 0.3}``, and ``faults``, ``calls``, ``in_a_row``
+``POST /_sandbox/calm``    no more faults
+``POST /_sandbox/tokens``  let every token expire: ``{}``
+``POST /_sandbox/unlock``  forget wrong passwords: ``{}``
+=========================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+from urllib.request import Request as UrlRequest
+
+from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
+from airflow_provider_apscores.sandbox.ledger import Audit, Call, Ledger
+from airflow_provider_apscores.sandbox.service import Application, Reply, Request, not_allowed
+
+CONTROL_PATH = "/_sandbox"
+
+
+class Control:
+    """Answers requests below the control address, and hands all others on."""
+
+    def __init__(
+        self, service: Application, *, ledger: Ledger, faults: Faults, doorkeeper: Doorkeeper, account: str
+    ) -> None:
+        """Stand before *service*; *account* is the one whose waiting reports are shown."""
+        self._service = service
+        self._ledger = ledger
+        self._faults = faults
+        self._doorkeeper = doorkeeper
+        self._account = account
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a request."""
+        if request.path != CONTROL_PATH and not request.path.startswith(f"{CONTROL_PATH}/"):
+            return self._service.answer(request)
+        what = request.path.removeprefix(CONTROL_PATH).strip("/")
+        reads = {"": self._status, "audit": self._audit, "calls": self._calls}
+        writes = {
+            "reports": self._reports,
+            "faults": self._plan,
+            "chaos": self._chaos,
+            "calm": self._calm,
+            "tokens": self._tokens,
+            "unlock": self._unlock,
+        }
+        if what in reads:
+            return Reply(200, reads[what]()) if request.method == "GET" else not_allowed("GET")
+        if what not in writes:
+            return Reply(404, {"error": f"There is nothing at {CONTROL_PATH}/{what}."})
+        if request.method != "POST":
+            return not_allowed("POST")
+        fields = request.json() if request.body else {}
+        # A page in somebody's browser can send a form here, but not this type.
+        if request.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json" or fields is None:
+            return Reply(400, {"error": "Send a JSON object, with Content-Type: application/json."})
+        try:
+            return Reply(200, writes[what](fields))
+        except (KeyError, TypeError, ValueError) as error:
+            return Reply(400, {"error": str(error)})
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "campuses": [
+                {
+                    "di_code": campus.di_code,
+                    "name": campus.name,
+                    "waiting": self._ledger.waiting(campus.di_code, self._account),
+                }
+                for campus in self._ledger.campuses
+            ],
+            "counts": self._ledger.counts,
+            "planned": self._faults.planned,
+            "played": self._faults.played,
+        }
+
+    def _audit(self) -> dict[str, Any]:
+        return self._ledger.audit().to_dict()
+
+    def _calls(self) -> dict[str, Any]:
+        return {"calls": [asdict(call) for call in self._ledger.calls]}
+
+    def _reports(self, fields: dict[str, Any]) -> dict[str, Any]:
+        di_code, count = fields["di_code"], fields.get("count", 1)
+        if not isinstance(count, int) or count < 0:
+            raise ValueError("count must be a number, not below 0.")
+        if di_code not in {campus.di_code for campus in self._ledger.campuses}:
+            raise ValueError("There is no such campus here.")
+        return {"reports": self._ledger.issue(di_code, count)}
+
+    def _plan(self, fields: dict[str, Any]) -> dict[str, Any]:
+        # All are understood before the first is planned.
+        planned = [PlannedFault.parse(text) for text in fields["faults"]]
+        return {"planned": [str(self._faults.add(each)) for each in planned]}
+
+    def _chaos(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._faults.chaos(**fields)
+        return {}
+
+    def _calm(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._faults.clear()
+        return {}
+
+    def _tokens(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._doorkeeper.expire_tokens()
+        return {}
+
+    def _unlock(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._doorkeeper.unlock()
+        return {}
+
+
+class RemoteSandbox:
+    """A sandbox in another process, steered as if it were here."""
+
+    def __init__(self, address: str) -> None:
+        """Steer the sandbox at *address*: ``http://127.0.0.1:8765``, with or without the base path."""
+        scheme, _, rest = address.partition("://")
+        self._control = f"{scheme}://{rest.partition('/')[0]}{CONTROL_PATH}"
+        # A proxy of the environment can't reach this machine's loopback.
+        self._opener = build_opener(ProxyHandler({}))
+
+    def status(self) -> dict[str, Any]:
+        """The campuses with what waits for each, counts, and faults planned and played."""
+        return self._ask("")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many calls of each kind arrived."""
+        return cast("dict[str, int]", self.status()["counts"])
+
+    @property
+    def calls(self) -> list[Call]:
+        """The latest calls, oldest first."""
+        return [Call(**call) for call in self._ask("calls")["calls"]]
+
+    def audit(self) -> Audit:
+        """The books as they stand now."""
+        return Audit(**self._ask("audit"))
+
+    def add_reports(self, di_code: str, count: int = 1) -> list[str]:
+        """Issue the next reports to a campus, and return their ids."""
+        return cast("list[str]", self._ask("reports", {"di_code": di_code, "count": count})["reports"])
+
+    def fail(
+        self, call: str, fault: str, *, times: int | None = 1, after: int = 0, di_code: str | None = None
+    ) -> PlannedFault:
+        """Plan a fault; see :meth:`airflow_provider_apscores.sandbox.Sandbox.fail`."""
+        planned = PlannedFault(call, Fault.parse(fault), times, after, di_code)
+        self._ask("faults", {"faults": [str(planned)]})
+        return planned
+
+    def chaos(
+        self,
+        seed: int,
+        rate: float = 0.3,
+        *,
+        faults: Iterable[str] = TRANSIENT,
+        calls: Iterable[str] = CALLS,
+        in_a_row: int = 2,
+    ) -> None:
+        """Let faults come at random; see :class:`~airflow_provider_apscores.sandbox.faults.Chaos`."""
+        fields = {"seed": seed, "rate": rate, "faults": list(faults), "calls": list(calls), "in_a_row": in_a_row}
+        self._ask("chaos", fields)
+
+    def calm(self) -> None:
+        """No more faults."""
+        self._ask("calm", {})
+
+    def expire_tokens(self) -> None:
+        """Let every token expire."""
+        self._ask("tokens", {})
+
+    def unlock(self) -> None:
+        """Forget wrong passwords."""
+        self._ask("unlock", {})
+
+    def _ask(self, what: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = None if fields is None else json.dumps(fields).encode()
+        headers = {"Content-Type": "application/json"}
+        request = UrlRequest(f"{self._control}/{what}".rstrip("/"), data=body, headers=headers)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=30) as answer:
+                return cast("dict[str, Any]", json.load(answer))
+        except HTTPError as error:
+            with error:
+                if error.code == HTTPStatus.BAD_REQUEST:
+                    raise ValueError(json.load(error)["error"]) from None
+                raise

@@ -1,0 +1,35 @@
+"""Another host, to which redirects lead: it notes what arrives that was meant for College Board alone."""
+
+from __future__ import annotations
+
+from airflow_provider_apscores.sandbox.ledger import Ledger
+from airflow_provider_apscores.sandbox.service import CollegeBoard, Reply, Request
+
+_SECRET_HEADERS = ("X-CB-Catapult-Authentication-Token", "X-CB-Catapult-Authorization-Token", "Authorization", "Cookie")
+
+
+class Elsewhere:
+    """Answers on another port, which is another origin.
+
+    It has the files as well, as a store to which College Board might redirect has them: whoever follows without
+    the X-CB headers gets the file, and whoever brings them along stands in the books.
+    """
+
+    def __init__(self, service: CollegeBoard, ledger: Ledger) -> None:
+        """Serve the files of *service*, and write leaks into *ledger*."""
+        self._service = service
+        self._ledger = ledger
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a request that followed a redirect."""
+        for name in _SECRET_HEADERS:
+            if name in request.headers:
+                self._ledger.note_leak(name)
+        if "p" in (request.json() or {}):
+            self._ledger.note_leak("password")
+        if request.method == "GET" and request.path.startswith("/files/"):
+            reply = self._service.file_at(request.target)
+        else:
+            reply = Reply(404, {"message": "Not Found"})
+        self._ledger.note_call("elsewhere", None, reply.status, reply.success, download_id=reply.download_id)
+        return reply

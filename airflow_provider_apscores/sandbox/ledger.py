@@ -1,0 +1,458 @@
+"""The books of the sandbox: what was issued to each campus, what each account has recorded, and who asked for what.
+
+The rules, and where they come from (*doc*: College Board's pages; *seen*: in the field; *open*: decided here):
+
+* A campus has one stream of reports. A report is issued once and never changes.
+* Each account has one cursor a campus (doc). ``new`` is everything after it.
+* Only *record* moves the cursor: to where the stream ended when that file was generated, and never backwards. A file
+  generated or downloaded but not recorded stays new (doc).
+* ``full`` is everything since the reporting year began, on 1 July (doc). Recording it moves the cursor as well (open).
+* Every generation has a download id of its own, also when the content is the same (seen). Recording an id again
+  succeeds and changes nothing (open); an unknown id is refused.
+
+The books can be kept in a file, so that a sandbox started again goes on where it was. The reports are not in that
+file: they follow from the seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_apscores.sandbox.students import ReportStream, reporting_year
+
+#: College Board adds up to 20 institutions to one account (doc).
+MOST_CAMPUSES = 20
+
+_STATE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """An invented campus and the reports that wait for it at the start.
+
+    Attributes:
+        di_code: Four digits.
+        name: Of the college, up to 30 characters in its records.
+        reports: Issued in this reporting year.
+        earlier: Issued before this reporting year began: in ``new``, not in ``full``.
+    """
+
+    di_code: str
+    name: str
+    reports: int = 0
+    earlier: int = 0
+
+    def __post_init__(self) -> None:
+        if not (len(self.di_code) == 4 and self.di_code.isascii() and self.di_code.isdigit()):
+            raise ValueError(f"A DI code has four digits; {self.di_code!r} is none.")
+        if self.reports < 0 or self.earlier < 0:
+            raise ValueError("A campus can't have fewer than no reports.")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generated file.
+
+    Attributes:
+        download_id: As text; the answer may show it as a number.
+        account: E-mail address.
+        di_code: The campus.
+        file_format: ``TXT`` or ``CSV``.
+        download_type: ``new`` or ``full``.
+        start: Reports of the campus's stream before the file's first.
+        end: Reports of the stream up to and with the file's last; where *record* moves the cursor.
+        file_name: As seen in the field: two files of one minute share it.
+    """
+
+    download_id: str
+    account: str
+    di_code: str
+    file_format: str
+    download_type: str
+    start: int
+    end: int
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that arrived.
+
+    Attributes:
+        number: From 1, in order of arrival at the books.
+        kind: ``login``, ``order``, ``download``, ``record``, or ``elsewhere`` for what followed a redirect.
+        di_code: The campus, or None where the call names none.
+        status: HTTP status of the answer; 0 when the connection was dropped instead.
+        success: The answer's ``success``, or for a download whether all bytes were sent.
+        download_id: The generation that it was about, or None.
+        fault: The fault that was played, or None.
+    """
+
+    number: int
+    kind: str
+    di_code: str | None
+    status: int
+    success: bool
+    download_id: str | None = None
+    fault: str | None = None
+
+
+@dataclass(slots=True)
+class Audit:
+    """The books at one moment, for tests: plain data, the same in Python and as JSON.
+
+    Attributes:
+        issued: Report ids of each campus, in order.
+        generated: By download id: ``account``, ``di_code``, ``file_format``, ``download_type``, ``file_name``,
+            ``reports`` (ids in the file), ``sent`` (how often all its bytes were sent), ``recorded``.
+        recorded: Download ids in the order in which they were first recorded.
+        cursors: By account and campus, how many reports *record* has passed.
+        calls: How many calls of each kind arrived.
+        calls_by_campus: The same for each campus; a login belongs to none.
+        effects: How many calls of each kind did what they ask for, whether or not the answer arrived: a token given,
+            a file generated, a file sent whole, a download recorded.
+        leaks: What arrived at another host after a redirect, by the names of the headers and fields.
+    """
+
+    issued: dict[str, list[str]] = field(default_factory=dict)
+    generated: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recorded: list[str] = field(default_factory=list)
+    cursors: dict[str, dict[str, int]] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    calls_by_campus: dict[str, dict[str, int]] = field(default_factory=dict)
+    effects: dict[str, int] = field(default_factory=dict)
+    leaks: list[str] = field(default_factory=list)
+
+    @property
+    def all_reports(self) -> set[str]:
+        """Every report that was ever issued."""
+        return {report for reports in self.issued.values() for report in reports}
+
+    @property
+    def recorded_reports(self) -> set[str]:
+        """The reports in files that were recorded."""
+        return {report for download_id in self.recorded for report in self.generated[download_id]["reports"]}
+
+    @property
+    def recorded_but_never_sent(self) -> list[str]:
+        """Downloads recorded although their file was never sent whole: each one is lost to ``new``."""
+        return [download_id for download_id in self.recorded if not self.generated[download_id]["sent"]]
+
+    def passed_reports(self, account: str) -> set[str]:
+        """The reports that ``new`` will never send to *account* again."""
+        cursors = self.cursors.get(account, {})
+        return {report for di_code, reports in self.issued.items() for report in reports[: cursors.get(di_code, 0)]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+class Ledger:
+    """The books. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        campuses: Iterable[Campus],
+        *,
+        seed: int,
+        today: Callable[[], date],
+        now: Callable[[], datetime] = datetime.now,
+        state: Path | None = None,
+    ) -> None:
+        """Open the books, from *state* where that file exists.
+
+        Args:
+            campuses: With what waits for them; one that the state file knows already keeps what it has there.
+            seed: Of the students.
+            today: The date of the sandbox, for issue dates and the reporting year.
+            now: The time, for file names.
+            state: A file to keep the books in, or None.
+
+        Raises:
+            ValueError: Too many campuses, one of them twice, or a state file of another seed or version.
+        """
+        self._lock = threading.RLock()
+        self._today = today
+        self._now = now
+        self._state = state
+        self._seed = seed
+        self._founded = reporting_year(today())
+        self._campuses: dict[str, Campus] = {}
+        self._issued: dict[str, list[date]] = {}
+        self._streams: dict[str, ReportStream] = {}
+        self._cursors: dict[str, dict[str, int]] = {}
+        self._generations: dict[str, Generation] = {}
+        self._recorded: list[str] = []
+        self._sent: Counter[str] = Counter()
+        self._calls: deque[Call] = deque(maxlen=100_000)
+        self._counts: Counter[str] = Counter()
+        self._counts_by_campus: dict[str, Counter[str]] = {}
+        self._effects: Counter[str] = Counter()
+        self._leaks: list[str] = []
+        if state is not None and state.exists():
+            self._restore(json.loads(state.read_text(encoding="utf-8")))
+        given = list(campuses)
+        if len({campus.di_code for campus in given}) < len(given):
+            raise ValueError("Each campus can be given once.")
+        for campus in given:
+            if campus.di_code not in self._campuses:
+                self._open_campus(campus)
+        if len(self._campuses) > MOST_CAMPUSES:
+            raise ValueError(f"An account has at most {MOST_CAMPUSES} campuses; these are {len(self._campuses)}.")
+        self._save()
+
+    @property
+    def campuses(self) -> list[Campus]:
+        """The campuses of the account, as they were given."""
+        return list(self._campuses.values())
+
+    @property
+    def today(self) -> date:
+        """The date of the sandbox."""
+        return self._today()
+
+    @property
+    def download_ids(self) -> list[str]:
+        """Every generation's id."""
+        with self._lock:
+            return list(self._generations)
+
+    # Issuing
+
+    def issue(self, di_code: str, count: int) -> list[str]:
+        """Issue the next *count* reports to a campus today, and return their ids.
+
+        Raises:
+            KeyError: There is no such campus.
+        """
+        with self._lock:
+            issued = self._issued[di_code]
+            # The clock of a test may go backwards; a stream can't.
+            day = max([self._today(), *issued[-1:]])
+            first = len(issued) + 1
+            issued.extend([day] * count)
+            self._save()
+            return [report_id(di_code, number) for number in range(first, first + count)]
+
+    def waiting(self, di_code: str, account: str) -> int:
+        """How many reports ``new`` would send to *account* now."""
+        with self._lock:
+            return len(self._issued[di_code]) - self._cursor(account, di_code)
+
+    def reports(self, di_code: str, start: int = 0, end: int | None = None) -> Iterator[dict[str, str]]:
+        """The reports of a campus by the names of the layout's fields, from place *start* to before *end*."""
+        with self._lock:
+            issued = self._issued[di_code][start:end]
+        for number, day in enumerate(issued, start=start + 1):
+            with self._lock:
+                values = self._streams[di_code].report(number, day)
+            yield values
+
+    # The two calls that are about the books
+
+    def generate(self, account: str, di_code: str, file_format: str, download_type: str) -> Generation | None:
+        """Generate a file.
+
+        Returns:
+            The new generation, or None when there is nothing to send.
+
+        Raises:
+            KeyError: The account has no such campus.
+        """
+        with self._lock:
+            start, end = self.extent(account, di_code, download_type)
+            if start == end:
+                return None
+            generation = Generation(
+                download_id=str(7_300_001 + len(self._generations)),
+                account=account,
+                di_code=di_code,
+                file_format=file_format,
+                download_type=download_type,
+                start=start,
+                end=end,
+                file_name=f"AP_HED_Scores_{di_code}_{self._today():%m%d%Y}_{self._now():%H%M}.{file_format.lower()}",
+            )
+            self._generations[generation.download_id] = generation
+            self._effects["order"] += 1
+            self._save()
+            return generation
+
+    def extent(self, account: str, di_code: str, download_type: str) -> tuple[int, int]:
+        """Which part of a campus's stream an order would bring now: places *start* to before *end*."""
+        with self._lock:
+            issued = self._issued[di_code]
+            if download_type == "new":
+                return self._cursor(account, di_code), len(issued)
+            return bisect_left(issued, reporting_year(self._today())), len(issued)
+
+    def record(self, account: str, download_id: str, file_format: str) -> bool:
+        """Record a download: the commit. False when this account has no such download in this format."""
+        with self._lock:
+            generation = self._generations.get(download_id)
+            if generation is None or generation.account != account or generation.file_format != file_format:
+                return False
+            cursors = self._cursors.setdefault(account, {})
+            cursors[generation.di_code] = max(self._cursor(account, generation.di_code), generation.end)
+            if download_id not in self._recorded:
+                self._recorded.append(download_id)
+            self._effects["record"] += 1
+            self._save()
+            return True
+
+    def generation(self, download_id: str) -> Generation | None:
+        """A generation by its id."""
+        with self._lock:
+            return self._generations.get(download_id)
+
+    # What happened
+
+    def note_call(
+        self,
+        kind: str,
+        di_code: str | None,
+        status: int,
+        success: bool,
+        *,
+        download_id: str | None = None,
+        fault: str | None = None,
+    ) -> None:
+        """Write a call into the books."""
+        with self._lock:
+            self._counts[kind] += 1
+            if di_code is not None and di_code in self._campuses:
+                self._counts_by_campus.setdefault(di_code, Counter())[kind] += 1
+            number = self._counts.total()
+            self._calls.append(Call(number, kind, di_code, status, success, download_id, fault))
+
+    def note_login(self) -> None:
+        """A token was given."""
+        with self._lock:
+            self._effects["login"] += 1
+
+    def note_sent(self, download_id: str) -> None:
+        """All bytes of a file were sent as they are."""
+        with self._lock:
+            self._effects["download"] += 1
+            self._sent[download_id] += 1
+
+    def note_leak(self, what: str) -> None:
+        """Something arrived at another host that was meant for College Board alone."""
+        with self._lock:
+            self._leaks.append(what)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many calls of each kind arrived: ``login``, ``order``, ``download``, ``record``."""
+        with self._lock:
+            return {kind: self._counts[kind] for kind in ("login", "order", "download", "record")}
+
+    @property
+    def calls(self) -> list[Call]:
+        """The latest calls, oldest first."""
+        with self._lock:
+            return list(self._calls)
+
+    def audit(self) -> Audit:
+        """The books as they stand now."""
+        with self._lock:
+            return Audit(
+                issued={
+                    di_code: [report_id(di_code, number) for number in range(1, len(days) + 1)]
+                    for di_code, days in self._issued.items()
+                },
+                generated={key: self._generated(generation) for key, generation in self._generations.items()},
+                recorded=list(self._recorded),
+                cursors={account: dict(places) for account, places in self._cursors.items()},
+                calls=self.counts,
+                calls_by_campus={di_code: dict(counts) for di_code, counts in self._counts_by_campus.items()},
+                effects={kind: self._effects[kind] for kind in ("login", "order", "download", "record")},
+                leaks=list(self._leaks),
+            )
+
+    def _generated(self, generation: Generation) -> dict[str, Any]:
+        places = range(generation.start + 1, generation.end + 1)
+        return {
+            "account": generation.account,
+            "di_code": generation.di_code,
+            "file_format": generation.file_format,
+            "download_type": generation.download_type,
+            "file_name": generation.file_name,
+            "reports": [report_id(generation.di_code, number) for number in places],
+            "sent": self._sent[generation.download_id],
+            "recorded": generation.download_id in self._recorded,
+        }
+
+    def _cursor(self, account: str, di_code: str) -> int:
+        return self._cursors.get(account, {}).get(di_code, 0)
+
+    def _open_campus(self, campus: Campus, issued: list[date] | None = None) -> None:
+        if issued is None:
+            issued = _first_days(campus, self._founded, self._today())
+        self._campuses[campus.di_code] = campus
+        self._issued[campus.di_code] = issued
+        self._streams[campus.di_code] = ReportStream(self._seed, campus.di_code, campus.name, self._founded.year)
+
+    # Keeping
+
+    def _save(self) -> None:
+        if self._state is None:
+            return
+        state = {
+            "version": _STATE_VERSION,
+            "seed": self._seed,
+            "founded": self._founded.isoformat(),
+            "campuses": [
+                {"di_code": campus.di_code, "name": campus.name, "issued": _in_runs(self._issued[campus.di_code])}
+                for campus in self._campuses.values()
+            ],
+            "cursors": self._cursors,
+            "generations": [asdict(generation) for generation in self._generations.values()],
+            "recorded": self._recorded,
+            "sent": self._sent,
+        }
+        # Written aside and renamed: a sandbox killed here is started again with the books before or after, whole.
+        self._state.parent.mkdir(parents=True, exist_ok=True)
+        part = self._state.with_name(f".{self._state.name}.part-{os.getpid()}")
+        part.write_text(json.dumps(state), encoding="utf-8")
+        os.replace(part, self._state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        if state.get("version") != _STATE_VERSION:
+            raise ValueError(f"{self._state} is no state file of this version of the sandbox.")
+        if state["seed"] != self._seed:
+            raise ValueError(f"{self._state} belongs to seed {state['seed']}; this sandbox has seed {self._seed}.")
+        self._founded = date.fromisoformat(state["founded"])
+        for kept in state["campuses"]:
+            issued = [date.fromisoformat(day) for day, count in kept["issued"] for _ in range(count)]
+            self._open_campus(Campus(kept["di_code"], kept["name"], len(issued)), issued)
+        self._cursors = state["cursors"]
+        self._generations = {kept["download_id"]: Generation(**kept) for kept in state["generations"]}
+        self._recorded = state["recorded"]
+        self._sent = Counter(state["sent"])
+
+
+def report_id(di_code: str, number: int) -> str:
+    """The name of a report in the books; *number* is also its ordering institution key in the file."""
+    return f"{di_code}-{number:08d}"
+
+
+def _first_days(campus: Campus, began: date, today: date) -> list[date]:
+    """When the reports that wait at the start were issued: in spring, and from 5 July on as far as today allows."""
+    spring = [began - timedelta(days=90 - 60 * place // campus.earlier) for place in range(campus.earlier)]
+    summer = [began + timedelta(days=4 + 40 * place // campus.reports) for place in range(campus.reports)]
+    return spring + [min(day, today) for day in summer]
+
+
+def _in_runs(days: list[date]) -> list[tuple[str, int]]:
+    return [(day.isoformat(), count) for day, count in sorted(Counter(days).items())]

@@ -1,0 +1,456 @@
+"""What College Board answers: the four calls, from a request to a reply. No sockets here.
+
+Written from the reference alone and blind to :mod:`airflow_provider_apscores.webservice`, so that a misread header
+or field can't pass on both sides. Where the reference leaves something open, this side is strict: headers must be
+there, the password must be Base64, a token has an end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.archive import Archive
+from airflow_provider_apscores.sandbox.faults import FAULTS, REFUSALS, Fault, Faults
+from airflow_provider_apscores.sandbox.ledger import Generation, Ledger
+
+BASE_PATH = "/aposrd-api-prod"
+
+log = logging.getLogger("airflow_provider_apscores.sandbox")
+
+_PATHS = {
+    f"{BASE_PATH}/webServiceAuth": "login",
+    f"{BASE_PATH}/fileGeneration": "order",
+    f"{BASE_PATH}/webServiceDownloaded": "record",
+}
+_AUTHENTICATION = "X-CB-Catapult-Authentication-Token"
+_AUTHORIZATION = "X-CB-Catapult-Authorization-Token"
+
+_PAGE = b"""<!DOCTYPE html>
+<html><head><title>Scheduled maintenance</title></head>
+<body><h1>We'll be back soon</h1><p>This site is down for scheduled maintenance.</p></body></html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came.
+
+    Attributes:
+        method: In capitals.
+        target: Path and query.
+        headers: Looked up without regard to case.
+        body: Empty where there is none.
+    """
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return urlsplit(self.target).path
+
+    def json(self) -> dict[str, Any] | None:
+        """The body as a JSON object, or None when it is none."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+
+@dataclass(slots=True)
+class Reply:
+    """A reply, and how badly it is to be sent.
+
+    Attributes:
+        status: HTTP status.
+        fields: A JSON body, or None when *body* or *file* holds it.
+        body: As bytes.
+        content_type: Of *body* and *file*.
+        file: A file to send as the body, or None.
+        headers: More headers.
+        success: For the books.
+        download_id: The generation that it is about, or None.
+        sent: Share of the body that is really sent.
+        announced: Share of the body's length that Content-Length says; None for no such header.
+        delay: Seconds before anything is sent.
+        stall: Seconds in the middle of the body.
+        ending: ``drop`` or ``reset`` the connection after what is sent; empty to keep it.
+        silent: True to send nothing at all before *ending*.
+        whole: Called just before the last byte of an unharmed file is sent.
+    """
+
+    status: int
+    fields: dict[str, Any] | None = None
+    body: bytes = b""
+    content_type: str = "application/json"
+    file: Path | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    success: bool = False
+    download_id: str | None = None
+    sent: float = 1.0
+    announced: float | None = 1.0
+    delay: float = 0.0
+    stall: float = 0.0
+    ending: str = ""
+    silent: bool = False
+    whole: Callable[[], None] | None = None
+
+    def content(self) -> bytes:
+        """The body where it is no file."""
+        return self.body if self.fields is None else json.dumps(self.fields).encode()
+
+
+class Application(Protocol):
+    """Whatever answers requests."""
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a request; it is called from many threads at once."""
+
+
+def said(success: bool, message: str, *, status: int = 200, **fields: Any) -> Reply:
+    """A JSON answer of the documented shape."""
+    return Reply(status, {"success": success, "message": message, **fields}, success=success)
+
+
+def not_allowed(*methods: str) -> Reply:
+    """405 for a path that has other methods."""
+    return Reply(405, {"message": "Method Not Allowed"}, headers={"Allow": ", ".join(methods)})
+
+
+def access_denied(message: str) -> Reply:
+    """403 as the store of the files answers it: XML."""
+    text = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
+    return Reply(403, body=body, content_type="application/xml")
+
+
+class CollegeBoard:
+    """The web service."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        archive: Archive,
+        doorkeeper: Doorkeeper,
+        faults: Faults,
+        closing: threading.Event,
+        origin: Callable[[], str],
+        elsewhere: Callable[[], str],
+        generation_seconds: float = 0.0,
+        gateway_seconds: float = 0.0,
+        text_ids: bool = False,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            ledger: The books.
+            archive: The files.
+            doorkeeper: Passwords, tokens, signed addresses.
+            faults: What goes wrong on purpose.
+            closing: Set when the sandbox stops; nobody sleeps longer than that.
+            origin: Says ``http://127.0.0.1:PORT``.
+            elsewhere: Says the same of another host, for redirects.
+            generation_seconds: How long it takes to generate a file, once for each content.
+            gateway_seconds: How long an order is kept waiting for that before it is answered 504.
+            text_ids: True for download ids as JSON strings, False for numbers.
+        """
+        self._ledger = ledger
+        self._archive = archive
+        self._doorkeeper = doorkeeper
+        self._faults = faults
+        self._closing = closing
+        self._origin = origin
+        self._elsewhere = elsewhere
+        self._generation_seconds = generation_seconds
+        self._gateway_seconds = gateway_seconds
+        self._text_ids = text_ids
+        self._ready: dict[tuple[object, ...], float] = {}
+        self._lock = threading.Lock()
+        self._by_opaque_name: dict[str, str] = {}
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a request for one of the four calls, or for nothing that exists."""
+        kind = _PATHS.get(request.path) or ("download" if request.path.startswith("/files/") else None)
+        if kind is None:
+            return Reply(404, {"message": "Not Found"})
+        method = "GET" if kind == "download" else "POST"
+        if request.method != method:
+            return not_allowed(method)
+        about = self._about(kind, request)
+        di_code = about.di_code if isinstance(about, Generation) else about
+        fault = self._faults.draw(kind, di_code)
+        reply = self._reply(kind, request, fault)
+        if reply.download_id is None and isinstance(about, Generation):
+            reply.download_id = about.download_id
+        self._note(kind, di_code, reply, fault)
+        return reply
+
+    def _about(self, kind: str, request: Request) -> Generation | str | None:
+        """The generation that a call is about, or else its campus, as far as it says."""
+        if kind == "download":
+            return self._generation_at(request.path)
+        fields = request.json() or {}
+        if kind == "record":
+            return self._ledger.generation(str(fields.get("downloadId")))
+        di_code = fields.get("diCode")
+        return di_code if kind == "order" and isinstance(di_code, str) else None
+
+    def _generation_at(self, path: str) -> Generation | None:
+        name = path.rpartition("/")[2]
+        with self._lock:
+            if name not in self._by_opaque_name:
+                # A restarted sandbox has signed none of the addresses that it gave before.
+                known = self._ledger.download_ids
+                self._by_opaque_name = {self._doorkeeper.opaque_name(each): each for each in known}
+            download_id = self._by_opaque_name.get(name, "")
+        return self._ledger.generation(download_id)
+
+    def _note(self, kind: str, di_code: str | None, reply: Reply, fault: Fault | None) -> None:
+        status = 0 if reply.silent else reply.status
+        text = str(fault) if fault else None
+        self._ledger.note_call(kind, di_code, status, reply.success, download_id=reply.download_id, fault=text)
+        log.info(
+            "%-8s %-4s -> %s%s%s%s",
+            kind,
+            # What a stranger wrote as a campus stays out of the log unless it looks like one.
+            di_code if di_code and len(di_code) == 4 and di_code.isdigit() else "",
+            status or "no answer",
+            "" if reply.success else " refused" if status == HTTPStatus.OK else "",
+            f" download {reply.download_id}" if reply.download_id else "",
+            f" (fault {text})" if text else "",
+        )
+
+    # The four calls
+
+    def _reply(self, kind: str, request: Request, fault: Fault | None) -> Reply:
+        if fault is not None and not FAULTS[fault.name].effect and fault.name != "expire-token":
+            return self._instead(kind, request, fault)
+        call = {"login": self._log_in, "order": self._order, "download": self._download, "record": self._record}[kind]
+        if fault is not None and fault.name == "expire-token" and kind != "login":
+            self._doorkeeper.expire_tokens(request.headers.get(_AUTHORIZATION, ""))
+        reply = call(request, fault)
+        return reply if fault is None else _harmed(reply, fault)
+
+    def _log_in(self, request: Request, fault: Fault | None) -> Reply:
+        refusal = _badly_asked(request)
+        if refusal is not None:
+            return refusal
+        if request.headers.get(_AUTHORIZATION) != "CBLogin":
+            return said(False, f"The header {_AUTHORIZATION} must say CBLogin at login.", status=403)
+        fields = request.json()
+        if fields is None:
+            return said(False, "The body is not a JSON object.", status=400)
+        email = fields.get("u")
+        reason = self._doorkeeper.log_in(email, fields.get("p"))
+        if reason is not None:
+            return said(False, REFUSALS[reason])
+        lifetime = 0.0 if fault is not None and fault.name == "expire-token" else None
+        self._ledger.note_login()
+        return said(True, "Login successful.", authToken=self._doorkeeper.give_token(str(email), lifetime=lifetime))
+
+    def _order(self, request: Request, fault: Fault | None) -> Reply:
+        fields, account, refusal = self._opened(request)
+        if refusal is not None:
+            return refusal
+        di_code, file_format = fields.get("diCode"), fields.get("format")
+        download_type = fields.get("downloadType")
+        if not isinstance(di_code, str) or di_code not in {campus.di_code for campus in self._ledger.campuses}:
+            return said(False, REFUSALS["campus"])
+        if file_format not in ("TXT", "CSV") or not isinstance(file_format, str):
+            return said(False, "The format must be TXT or CSV.")
+        if download_type not in ("new", "full") or not isinstance(download_type, str):
+            return said(False, "The downloadType must be new or full.")
+        extent = self._ledger.extent(account, di_code, download_type)
+        if extent[0] < extent[1] and not self._generated((account, di_code, file_format, *extent)):
+            return Reply(504, {"message": "Endpoint request timed out"})
+        generation = self._ledger.generate(account, di_code, file_format, download_type)
+        if generation is None:
+            return said(False, REFUSALS["nothing-new"])
+        lifetime = fault.number if fault is not None and fault.name == "expired-url" else None
+        number = generation.download_id
+        reply = said(
+            True,
+            "File generated.",
+            url=self._origin() + self._doorkeeper.signed_path(number, lifetime=lifetime),
+            fileName=generation.file_name,
+            downloadId=number if self._text_ids else int(number),
+        )
+        reply.download_id = number
+        return reply
+
+    def _generated(self, key: tuple[object, ...]) -> bool:
+        """Whether a file is ready, after waiting for it as long as the gateway does."""
+        if not self._generation_seconds:
+            return True
+        now = time.monotonic()
+        with self._lock:
+            remaining = self._ready.setdefault(key, now + self._generation_seconds) - now
+        self._closing.wait(max(0.0, min(remaining, self._gateway_seconds)))
+        return remaining <= self._gateway_seconds
+
+    def _download(self, request: Request, fault: Fault | None) -> Reply:
+        if request.headers.get(_AUTHENTICATION) != "CBLogin Web Service" or _AUTHORIZATION not in request.headers:
+            return access_denied("Missing Authentication Token")
+        account = self._doorkeeper.account_of(request.headers.get(_AUTHORIZATION))
+        if account is None:
+            return said(False, REFUSALS["token"], status=401)
+        return self.file_at(request.target, account, fault)
+
+    def file_at(self, target: str, account: str | None = None, fault: Fault | None = None) -> Reply:
+        """The file behind a signed address, for *account* or, when that is None, for whoever holds the address."""
+        generation = self._generation_at(urlsplit(target).path)
+        if generation is None or account not in (None, generation.account):
+            return access_denied("Access denied")
+        denied = self._doorkeeper.opens(target, generation.download_id)
+        if denied is not None:
+            return access_denied(denied)
+        whole = True
+        if fault is not None and fault.name == "wrong-campus":
+            file, whole = self._archive.file_of_another(generation, fault.argument), False
+        elif fault is not None and fault.name == "stray-record":
+            file, whole = self._archive.file_with_stray(generation, fault.argument), False
+        else:
+            file = self._archive.file(generation)
+        download_id = generation.download_id
+        return Reply(
+            200,
+            file=file,
+            content_type="text/csv" if generation.file_format == "CSV" else "text/plain",
+            success=whole,
+            download_id=download_id,
+            whole=(lambda: self._ledger.note_sent(download_id)) if whole else None,
+        )
+
+    def _record(self, request: Request, fault: Fault | None) -> Reply:
+        fields, account, refusal = self._opened(request)
+        if refusal is not None:
+            return refusal
+        download_id, file_format = fields.get("downloadId"), fields.get("format")
+        if isinstance(download_id, bool) or not isinstance(download_id, str | int):
+            return said(False, REFUSALS["download-id"])
+        if not self._ledger.record(account, str(download_id), str(file_format)):
+            return said(False, REFUSALS["download-id"])
+        reply = said(True, "Download recorded.")
+        reply.download_id = str(download_id)
+        return reply
+
+    def _opened(self, request: Request) -> tuple[dict[str, Any], str, Reply | None]:
+        """The fields and the account of a call that needs a token, or the refusal of it."""
+        refusal = _badly_asked(request)
+        if refusal is not None:
+            return {}, "", refusal
+        account = self._doorkeeper.account_of(request.headers.get(_AUTHORIZATION))
+        if account is None:
+            return {}, "", said(False, REFUSALS["token"], status=401)
+        fields = request.json()
+        if fields is None:
+            return {}, "", said(False, "The body is not a JSON object.", status=400)
+        return fields, account, None
+
+    def _instead(self, kind: str, request: Request, fault: Fault) -> Reply:
+        """The reply of a call that does nothing because a fault takes its place."""
+        match fault.name:
+            case "status":
+                return _bare_status(kind, int(fault.number))
+            case "rate-limit":
+                return Reply(429, {"message": "Too Many Requests"}, headers={"Retry-After": f"{fault.number:g}"})
+            case "maintenance":
+                after = {"Retry-After": f"{fault.number:g}"}
+                return Reply(503, body=_PAGE, content_type="text/html; charset=utf-8", headers=after)
+            case "html":
+                return Reply(200, body=_PAGE, content_type="text/html; charset=utf-8")
+            case "bad-json":
+                return Reply(200, body=b'{"success": true, "message": "')
+            case "not-an-object":
+                return Reply(200, body=b'["success", true]')
+            case "refuse":
+                return said(False, REFUSALS.get(fault.argument, fault.argument))
+            case "redirect":
+                return Reply(int(fault.number), headers={"Location": self._elsewhere() + request.target})
+            case "drop" | "reset":
+                return Reply(0, silent=True, ending=fault.name)
+            case _:
+                return Reply(200)
+
+
+def _badly_asked(request: Request) -> Reply | None:
+    """What is wrong with the headers that every call with a JSON body carries, or None."""
+    if request.headers.get(_AUTHENTICATION) != "CBLogin Web Service":
+        return said(False, f"The header {_AUTHENTICATION} is missing or wrong.", status=403)
+    if _AUTHORIZATION not in request.headers:
+        return said(False, f"The header {_AUTHORIZATION} is missing.", status=403)
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        return said(False, "The header Content-Type must be application/json.", status=415)
+    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(",")]
+    if "application/json" not in accepted:
+        return said(False, "The header Accept must name application/json.", status=406)
+    return None
+
+
+def _bare_status(kind: str, status: int) -> Reply:
+    if kind == "download" and status == HTTPStatus.FORBIDDEN:
+        return access_denied("Access denied")
+    if status == HTTPStatus.GATEWAY_TIMEOUT:
+        return Reply(504, {"message": "Endpoint request timed out"})
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
+    return Reply(status, {"message": phrase})
+
+
+def _harmed(reply: Reply, fault: Fault) -> Reply:
+    """A reply after its fault: what it asked for is done, only the answer suffers."""
+    match fault.name:
+        case "slow":
+            reply.delay = fault.number
+        case "lost-reply" if fault.argument.isdigit():
+            reply = Reply(
+                int(fault.argument), {"message": "Lost"}, success=reply.success, download_id=reply.download_id
+            )
+        case "lost-reply":
+            reply.silent, reply.ending, reply.whole = True, fault.argument, None
+        case "missing" | "missing-url" | "null-url" | "evil-name":
+            _meddle(reply, fault)
+        case "truncate" | "break":
+            reply.sent, reply.ending, reply.whole = fault.number, "reset" if fault.name == "break" else "drop", None
+        case "stall":
+            reply.stall = fault.number
+        case "short":
+            reply.sent = reply.announced = fault.number
+            reply.whole = None
+        case "no-length":
+            reply.sent, reply.announced, reply.ending = fault.number, None, "drop"
+            if fault.number < 1:
+                reply.whole = None
+        case "overrun":
+            reply.announced, reply.ending, reply.whole = fault.number, "drop", None
+    return reply
+
+
+def _meddle(reply: Reply, fault: Fault) -> None:
+    """Change the fields of an answer that says yes."""
+    if reply.fields is None or not reply.success:
+        return
+    match fault.name:
+        case "missing":
+            reply.fields.pop(fault.argument, None)
+        case "missing-url":
+            reply.fields.pop("url", None)
+        case "null-url":
+            reply.fields["url"] = None
+        case "evil-name":
+            reply.fields["fileName"] = fault.argument

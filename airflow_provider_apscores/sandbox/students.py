@@ -1,0 +1,373 @@
+"""Invented students, and what College Board would report of them.
+
+Everybody here is made up, from a seed: the same seed makes the same people, names, schools and scores, on every
+machine. Names are put together from words that are no names, AP IDs begin with ``FK`` (fake), towns and schools do
+not exist. So the records can be shown to anybody, and a test can search logs for any of them without false alarms.
+
+A campus has a *stream* of reports, numbered from 1. Most are a student's first report to that campus; some are later
+reports of a student seen before, and those carry the entire exam history again, with delayed scores arrived and
+now and then a score canceled. A report depends on the seed, the campus, its number and its date alone.
+
+The list of exams is this module's own and not :mod:`airflow_provider_apscores.scorefile`'s: a code that is added
+there must not change the students that a seed has always made. A test holds the two together.
+"""
+
+# Nothing here is secret: every draw must be the same again for the same seed.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from random import Random
+
+#: Share of a campus's reports that are later reports of a student seen before.
+_LATER = 0.12
+#: Share of students one of whose newest scores is late in their first report.
+_WAITING = 0.12
+
+_SYLLABLES = (
+    "Quill", "Thistle", "Ember", "Lantern", "Saltmar", "Bramble", "Corriwen", "Fennimor", "Gallow", "Harrowin",
+    "Inkerby", "Juniperan", "Kestrelin", "Lumber", "Mossing", "Nettlebar", "Oakens", "Pebblar", "Quaverin", "Rushmor",
+    "Sparrowin", "Tamarind", "Umberlin", "Velvetan", "Wicker", "Yarrowby", "Zephyran", "Marblin", "Copperan",
+)  # fmt: skip
+_ENDINGS = (
+    "wick", "feather", "ton", "shaw", "mere", "low", "dottir", "stead", "quist", "ovic",
+    "elli", "ez", "maki", "wara", "ski", "ford", "holt", "combe", "anza", "thorpe",
+)  # fmt: skip
+_FIRST_NAMES = (
+    "Zephyrine", "Tamsel", "Orrinda", "Quillon", "Bexley-Fay", "Marrowyn", "Isolwen", "Fenwicka", "Corvander",
+    "Pellinor", "Saffronia", "Ottoline", "Thaddeon", "Verbenna", "Wystan", "Yolandine", "Kestry", "Briarly",
+    "Ludomira", "D'Amarinth",
+    "Aldermay", "Cosimela", "Drusillan", "Evanthel", "Galadry", "Hesperin", "Jessamond", "Leocadin", "Mirabelin",
+)  # fmt: skip
+_STREETS = ("Lanternpost", "Quarrystone", "Thimblerow", "Marshgate", "Owlcote", "Pennywhistle", "Candlewax", "Inkwell")
+_KINDS_OF_STREET = ("Lane", "Street", "Avenue", "Court", "Row", "Crescent")
+_TOWNS = (
+    ("Nowherton", "ME", "00901"), ("Fablebury", "NJ", "07099"), ("Pretend Falls", "CT", "06099"),
+    ("Makebelieve", "OH", "43999"), ("Imaginaria", "CA", "95999"), ("Port Fiction", "WA", "98999"),
+    ("Lake Sample", "TX", "78999"), ("Old Example", "MA", "02099"),
+)  # fmt: skip
+
+#: Code, first year, last year (None: still given), how often taken.
+_EXAMS: tuple[tuple[str, int, int | None, int], ...] = (
+    ("07", 1990, None, 12), ("10", 2024, None, 2), ("13", 1990, None, 2), ("14", 1990, None, 1), ("15", 1990, None, 2),
+    ("16", 1990, None, 1), ("20", 1990, None, 7), ("22", 2014, None, 3), ("23", 2016, None, 2), ("25", 1990, None, 5),
+    ("28", 2007, None, 1), ("31", 1990, None, 4), ("32", 2017, None, 7), ("34", 1990, None, 3), ("35", 1990, None, 5),
+    ("36", 1990, None, 14), ("37", 1990, None, 10), ("40", 1998, None, 6), ("43", 1990, None, 3), ("48", 1990, None, 1),
+    ("53", 2001, None, 8), ("55", 1990, None, 1), ("57", 1990, None, 9), ("58", 1990, None, 1), ("60", 1990, None, 1),
+    ("62", 2006, None, 1), ("64", 2007, None, 1), ("65", 2024, None, 7), ("66", 1990, None, 8), ("68", 1990, None, 6),
+    ("75", 1990, None, 2), ("78", 1990, 2014, 3), ("80", 1990, None, 3), ("82", 1990, None, 2), ("83", 2015, None, 5),
+    ("84", 2015, None, 2), ("85", 1992, None, 9), ("87", 1990, None, 5), ("89", 1990, None, 1), ("90", 1997, None, 7),
+    ("93", 2002, None, 9),
+)  # fmt: skip
+_SUBSCORES = {"68": ("69",), "75": ("76", "77")}
+_DELAYED = ("03", "05", "12", "80", "88", "96")
+_PROJECTED = ("37", "38", "42", "44", "51", "57")
+_NOTED = ("20", "34", "39", "40", "66", "91")
+#: A letter of the race and ethnicity answer, counted from 0, to the derived value; the first five are about ethnicity.
+_DERIVED = {5: "01", 6: "02", 7: "03", 8: "08", 9: "09", 10: "10"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """One exam of a student, as it stands in the end.
+
+    Attributes:
+        year: Administration, four digits.
+        code: Two digits.
+        score: 1 to 5, or blank when there is none.
+        notes: Up to two irregularity codes.
+    """
+
+    year: int
+    code: str
+    score: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """An invented person with an entire exam history.
+
+    Attributes:
+        values: What is the same in every report, by the names of the layout's fields.
+        exams: Most recent first.
+        graduates: The year of leaving high school.
+        late: Place in *exams* of the one that is late in the first report.
+        gap: A slot that College Board leaves blank in the middle, counted from 0, or None.
+        cancels: True when this student cancels the oldest of the newest scores after the first report.
+    """
+
+    values: dict[str, str]
+    exams: tuple[Exam, ...]
+    graduates: int
+    late: int
+    gap: int | None
+    cancels: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Whose report stands at a place of a stream, and which of that student's reports it is (0 is the first)."""
+
+    student: int
+    edition: int
+    waiting: bool
+
+
+@dataclass(slots=True)
+class ReportStream:
+    """The reports of one campus, one after the other.
+
+    Attributes:
+        seed: Of everything.
+        di_code: The campus.
+        name: Of the college, as its records show it.
+        founded: The reporting year in which the sandbox began, by the year of its newest exams. It fixes the exam
+            histories, so that a sandbox that lives for years tells the same of its students.
+    """
+
+    seed: int
+    di_code: str
+    name: str
+    founded: int
+    _entries: list[_Entry] = field(default_factory=list)
+    _waiting: list[int] = field(default_factory=list)
+    _editions: dict[int, _Entry] = field(default_factory=dict)
+
+    def report(self, number: int, issued: date) -> dict[str, str]:
+        """The values of report *number* (from 1), by the names of the layout's fields.
+
+        Args:
+            number: Its place in the stream.
+            issued: The day on which College Board issued it.
+        """
+        while len(self._entries) < number:
+            self._extend()
+        entry = self._entries[number - 1]
+        person = student(self.seed, int(self.di_code) * 200_000 + entry.student, self.founded)
+        values = {**person.values, **college(self.seed, self.di_code, self.name)}
+        newest = reporting_year(issued).year
+        values |= _exam_slots(person, entry, newest) | _awards(person, newest)
+        ordered = issued - timedelta(days=1)
+        values["released_date"] = f"{ordered:%m%d%y}"
+        values["student_update_date"] = f"{ordered - timedelta(days=number % 9):%m%d%y}"
+        values["report_date"] = f"{issued:%m%d%y}"
+        values["service_type"] = "01"
+        values["service_code"] = "0001"
+        values["ordering_institution_key"] = f"{number:08d}"
+        return values
+
+    def _extend(self) -> None:
+        place = len(self._entries)
+        random = Random(f"{self.seed}/{self.di_code}/{place}")
+        if place > 4 and random.random() < _LATER:
+            # Those whose scores are late come again first, once the scores have arrived.
+            if self._waiting and random.random() < 0.7:
+                who = self._waiting.pop(0)
+            else:
+                who = self._entries[random.randrange(place)].student
+            last = self._editions[who]
+            entry = _Entry(who, last.edition + 1, last.waiting)
+        else:
+            entry = _Entry(len(self._editions), 0, random.random() < _WAITING)
+            if entry.waiting:
+                self._waiting.append(entry.student)
+        self._editions[entry.student] = entry
+        self._entries.append(entry)
+
+
+def reporting_year(day: date) -> date:
+    """The 1 July on which the reporting year of *day* began."""
+    return date(day.year if day.month >= 7 else day.year - 1, 7, 1)
+
+
+def college(seed: int, di_code: str, name: str) -> dict[str, str]:
+    """The block of an invented college: the same in all of its records."""
+    random = Random(f"{seed}/college/{di_code}")
+    town, state, zip_code = random.choice(_TOWNS)
+    return {
+        "college_code": di_code.zfill(6),
+        "college_contact": "Office of the Registrar",
+        "college_name": name[:30],
+        "college_street_1": f"{random.randint(1, 99)} {random.choice(_STREETS)} {random.choice(_KINDS_OF_STREET)}",
+        "college_street_3": town,
+        "college_state": state,
+        "college_zip_code": zip_code,
+    }
+
+
+def student(seed: int, number: int, founded: int) -> Student:
+    """Invent student *number*; *founded* is the year of the newest exams."""
+    random = Random(f"{seed}/student/{number}")
+    # Some come back years later, with exams whose titles were other ones then.
+    newest = random.randint(2012, 2021) if random.random() < 0.08 else founded
+    graduates = newest + random.choices((0, 1, 2), (6, 3, 1))[0]
+    values = _person(random, number, graduates)
+    values |= _school(random)
+    values |= _race(random)
+    exams = _history(random, newest)
+    return Student(
+        values=values,
+        exams=exams,
+        graduates=graduates,
+        late=0,
+        gap=1 if len(exams) > 2 and random.random() < 0.04 else None,
+        cancels=random.random() < 0.03,
+    )
+
+
+def _person(random: Random, number: int, graduates: int) -> dict[str, str]:
+    last = random.choice(_SYLLABLES) + random.choice(_ENDINGS)
+    form = random.random()
+    if form < 0.06:
+        last = f"O'{last}"
+    elif form < 0.12:
+        last = f"{random.choice(_SYLLABLES)[:6]}-{last}"
+    elif form < 0.14:
+        last = f"de la {last}"
+    born = date(graduates - 18, 1, 1) + timedelta(days=random.randrange(-120, 240))
+    values = {
+        "ap_id": f"FK{_base36(number):0>6}",
+        "last_name": last[:15],
+        "first_name": random.choice(_FIRST_NAMES)[:12],
+        "middle_initial": random.choice("ABCDEFGHIJKLMNOPRSTW     ").strip(),
+        "street_1": f"{random.randint(1, 9999)} {random.choice(_STREETS)} {random.choice(_KINDS_OF_STREET)}",
+        "gender": random.choices("FMUA", (52, 43, 3, 2))[0],
+        "birth_date": f"{born:%m%d%y}",
+        "grade_level": random.choices("67", (3, 7))[0],
+        "best_language": random.choices(("1", "3", "4", "0", ""), (70, 14, 4, 2, 10))[0],
+    }
+    if random.random() < 0.15:
+        values["street_2"] = f"Apt {random.randint(1, 60)}{random.choice('ABC')}"
+    if random.random() < 0.04:
+        values["street_3"] = "Farawayport"
+        values["country_code"] = random.choice(("124", "156", "410", "826"))
+    else:
+        values["street_3"], values["state"], zip_code = random.choice(_TOWNS)
+        values["zip_code"] = zip_code + (f"{random.randrange(10_000):04d}" if random.random() < 0.5 else "")
+    if random.random() < 0.1:
+        values["previous_ai_year_1"] = f"{(graduates - 2) % 100:02d}"
+        values["previous_ai_code_1"] = f"{random.randrange(100, 99_999):06d}"
+    return values
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, place = divmod(number, 36)
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[place] + digits
+    return digits
+
+
+def _school(random: Random) -> dict[str, str]:
+    which = random.randrange(24)
+    town, state, zip_code = _TOWNS[which % len(_TOWNS)]
+    return {
+        "high_school_code": f"{990 + which * 7:06d}",
+        "high_school_contact": "AP Coordinator",
+        "high_school_name": f"{_SYLLABLES[which]}{_ENDINGS[which % len(_ENDINGS)]} High School"[:30],
+        "high_school_street_1": f"{which + 1} Schoolhouse Road",
+        "high_school_street_3": town,
+        "high_school_state": state,
+        "high_school_zip_code": zip_code,
+    }
+
+
+def _race(random: Random) -> dict[str, str]:
+    if random.random() < 0.1:
+        return {"race_ethnicity_derived": "00"}
+    answers = ["N"] * 11
+    if random.random() < 0.25:
+        answers[random.randrange(4)] = "Y"
+    else:
+        answers[4] = "Y"
+    for place in random.sample(range(5, 11), random.choices((1, 2), (9, 1))[0]):
+        answers[place] = "Y"
+    races = [place for place in range(5, 11) if answers[place] == "Y"]
+    derived = _DERIVED[races[0]] if len(races) == 1 else "12"
+    if "Y" in answers[:4]:
+        derived = "04"
+    return {"race_ethnicity_response": "".join(answers), "race_ethnicity_derived": derived}
+
+
+def _history(random: Random, newest: int) -> tuple[Exam, ...]:
+    """Exams of up to four years, most recent first; the two newest years always have one."""
+    able = random.gauss(3.1, 0.8)
+    taken: set[str] = set()
+    history: list[Exam] = []
+    years = (newest, newest - 1, *random.choices(((), (newest - 2,), (newest - 2, newest - 3)), (5, 4, 2))[0])
+    for year in years:
+        given = [exam for exam in _EXAMS if exam[1] <= year and (exam[2] is None or year <= exam[2])]
+        codes = random.choices(
+            [exam[0] for exam in given], [exam[3] for exam in given], k=random.choice((1, 1, 2, 2, 3, 4))
+        )
+        for code in sorted(set(codes) - taken):
+            history.append(_sit(random, year, code, able))
+            for part in _SUBSCORES.get(code, ()):
+                history.append(_sit(random, year, part, able))
+        taken |= set(codes)
+    return tuple(history)
+
+
+def _sit(random: Random, year: int, code: str, able: float) -> Exam:
+    score = str(min(5, max(1, round(random.gauss(able, 0.9)))))
+    event = random.random()
+    if event < 0.015:
+        return Exam(year, code, score, (random.choice(_PROJECTED),))
+    if event < 0.03:
+        return Exam(year, code, score, (random.choice(_NOTED),))
+    if event < 0.035:
+        return Exam(year, code, score, (random.choice(_NOTED), random.choice(_PROJECTED)))
+    if event < 0.042:
+        return Exam(year, code, "", (random.choice(("94", "92", "98", "01")),))
+    return Exam(year, code, score)
+
+
+def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
+    """The exam slots of one report: what was sat by then, as far as it was known by then."""
+    values: dict[str, str] = {}
+    known = [exam for exam in person.exams if exam.year <= newest]
+    slot = 0
+    for place, exam in enumerate(known):
+        score, notes = exam.score, exam.notes
+        if entry.waiting and entry.edition == 0 and place == person.late:
+            score, notes = "", (_DELAYED[int(exam.code) % len(_DELAYED)], *notes[:1])
+        if person.cancels and entry.edition > 0 and place == len(known) - 1:
+            score, notes = "", ("94",)
+        slot += 1
+        if person.gap is not None and slot == person.gap + 1:
+            slot += 1
+        values[f"admin_year_{slot:02d}"] = f"{exam.year % 100:02d}"
+        values[f"exam_code_{slot:02d}"] = exam.code
+        values[f"exam_grade_{slot:02d}"] = score
+        for which, note in enumerate(notes[:2], start=1):
+            values[f"irregularity_{which}_{slot:02d}"] = note
+    return values
+
+
+def _awards(person: Student, newest: int) -> dict[str, str]:
+    """Awards by year, most recent first; one year can bring several."""
+    passed = [
+        exam
+        for exam in person.exams
+        if exam.score >= "3" and exam.year <= newest and exam.code not in ("69", "76", "77")
+    ]
+    won: list[tuple[str, int]] = []
+    for year in sorted({exam.year for exam in passed}, reverse=True):
+        so_far = [exam for exam in passed if exam.year <= year]
+        codes = {exam.code for exam in so_far}
+        if {"22", "23"} <= codes:
+            won.append(("13" if len(codes) >= 6 else "14", year))
+        if len(so_far) >= 5:
+            won.append(("03", year))
+        elif len(so_far) >= 4:
+            won.append(("02", year))
+        elif len(so_far) >= 3:
+            won.append(("01", year))
+    values: dict[str, str] = {}
+    for place, (award, year) in enumerate(won[:6], start=1):
+        values[f"award_type_{place}"] = award
+        values[f"award_year_{place}"] = f"{year % 100:02d}"
+    return values
