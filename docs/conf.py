@@ -1,0 +1,25 @@
+"""How Sphinx builds these pages: ``make docs``. Nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from airflow_provider_apscores import __version__
+
+project = "airflow-provider-apscores"
+author = "The airflow-provider-apscores developers"
+copyright = author
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"AP scores for Airflow {__version__}"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "none"  # the signature shows them; a second time in the text is noise
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
