@@ -24,8 +24,8 @@ from airflow_provider_apscores.sandbox.college_board import (
     Sandbox,
 )
 from airflow_provider_apscores.sandbox.control import RemoteSandbox
+from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
 from airflow_provider_apscores.sandbox.faults import FAULTS, TRANSIENT, Fault, FaultKind, PlannedFault
-from airflow_provider_apscores.sandbox.ledger import Audit, Call, Campus
 
 __all__ = [
     "DEFAULT_CAMPUSES",

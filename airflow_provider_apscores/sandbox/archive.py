@@ -16,7 +16,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
-from airflow_provider_apscores.sandbox.ledger import Generation, Ledger, report_id
+from airflow_provider_apscores.sandbox.entries import Generation
+from airflow_provider_apscores.sandbox.ledger import Ledger, report_id
 from airflow_provider_apscores.sandbox.students import ReportStream, reporting_year
 
 #: The heading of the ordering institution key, which holds the number of the report.

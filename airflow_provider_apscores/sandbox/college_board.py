@@ -16,8 +16,9 @@ from airflow_provider_apscores.sandbox.access import Doorkeeper
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.control import Control
 from airflow_provider_apscores.sandbox.elsewhere import Elsewhere
+from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
 from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
-from airflow_provider_apscores.sandbox.ledger import Audit, Call, Campus, Ledger
+from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.server import Server
 from airflow_provider_apscores.sandbox.service import BASE_PATH, CollegeBoard
 

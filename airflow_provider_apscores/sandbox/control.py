@@ -5,8 +5,8 @@ loopback alone, and everybody in it is invented.
 
 =========================  ==========================================================================
 ``GET /_sandbox``          the campuses, how many reports wait for each, planned and played faults
-``GET /_sandbox/audit``    the books: :class:`~airflow_provider_apscores.sandbox.ledger.Audit`
-``GET /_sandbox/calls``    the latest calls: :class:`~airflow_provider_apscores.sandbox.ledger.Call`
+``GET /_sandbox/audit``    the books: :class:`~airflow_provider_apscores.sandbox.entries.Audit`
+``GET /_sandbox/calls``    the latest calls: :class:`~airflow_provider_apscores.sandbox.entries.Call`
 ``POST /_sandbox/reports`` issue reports: ``{"di_code": "0901", "count": 3}``
 ``POST /_sandbox/faults``  plan faults: ``{"faults": ["order:504:2"]}``
 ``POST /_sandbox/chaos``   faults at random: ``{"seed": 7, "rate": 0.3}``, and ``faults``, ``calls``, ``in_a_row``
@@ -28,9 +28,10 @@ from urllib.request import ProxyHandler, build_opener
 from urllib.request import Request as UrlRequest
 
 from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.entries import Audit, Call
 from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
-from airflow_provider_apscores.sandbox.ledger import Audit, Call, Ledger
-from airflow_provider_apscores.sandbox.service import Application, Reply, Request, not_allowed
+from airflow_provider_apscores.sandbox.ledger import Ledger
+from airflow_provider_apscores.sandbox.messages import Application, Reply, Request, not_allowed
 
 CONTROL_PATH = "/_sandbox"
 

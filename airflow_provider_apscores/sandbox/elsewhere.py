@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from airflow_provider_apscores.sandbox.ledger import Ledger
-from airflow_provider_apscores.sandbox.service import CollegeBoard, Reply, Request
+from airflow_provider_apscores.sandbox.messages import Reply, Request
+from airflow_provider_apscores.sandbox.service import CollegeBoard
 
 _SECRET_HEADERS = ("X-CB-Catapult-Authentication-Token", "X-CB-Catapult-Authorization-Token", "Authorization", "Cookie")
 

@@ -90,8 +90,8 @@ FAULTS: dict[str, FaultKind] = {
     "null-url": FaultKind(("order",), True, None, "a file is generated, but the answer's url is null"),
     "expired-url": FaultKind(("order",), True, "0", "the answer's url is good for so many seconds only"),
     "evil-name": FaultKind(("order",), True, "../../escaped.txt", "the answer's fileName is this"),
-    "truncate": FaultKind(("download",), True, "0.5", "this share of the announced bytes, then the connection closes"),
-    "break": FaultKind(("download",), True, "0.5", "this share of the announced bytes, then the connection is reset"),
+    "truncate": FaultKind(CALLS, True, "0.5", "this share of the announced bytes, then the connection closes"),
+    "break": FaultKind(CALLS, True, "0.5", "this share of the announced bytes, then the connection is reset"),
     "stall": FaultKind(("download",), True, "1", "half of the bytes, then nothing for so many seconds, then the rest"),
     "short": FaultKind(("download",), True, "0.5", "this share of the file, announced as if it were all of it"),
     "no-length": FaultKind(("download",), True, "1", "no length announced; this share of the file, then it closes"),
@@ -137,6 +137,8 @@ class Fault:
         if argument and kind.default is None:
             raise ValueError(f"The fault {name} takes no argument.")
         fault = cls(name, argument or kind.default or "")
+        if name == "lost-reply" and fault.argument not in ("drop", "reset"):
+            cls("status", fault.argument).number  # noqa: B018 - what is no status shall fail here
         if name in _NUMBERS:
             fault.number  # noqa: B018 - a bad number shall fail where it is written, not at the call
         return fault
@@ -152,8 +154,9 @@ class Fault:
             number = float(self.argument)
         except ValueError:
             number = -1.0
-        if not 0 <= number < 100_000:
-            raise ValueError(f"The fault {self.name} takes a number, not {self.argument!r}.")
+        low, high = (200, 599) if self.name in ("status", "redirect") else (0, 86_400)
+        if not low <= number <= high:
+            raise ValueError(f"The fault {self.name} takes a number from {low} to {high}, not {self.argument!r}.")
         return number
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ HTTP/1.1 on loopback, a thread a connection, connections kept alive, files sent 
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import struct
 import sys
@@ -15,7 +16,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
 
-from airflow_provider_apscores.sandbox.service import Application, Reply, Request
+from airflow_provider_apscores.sandbox.messages import Application, Reply, Request
+
+log = logging.getLogger("airflow_provider_apscores.sandbox")
 
 #: No call of the protocol comes near this.
 _LARGEST_BODY = 1 << 20
@@ -106,7 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         request = Request(self.command, self.path, self.headers, body)
-        return self._send(self.server.application.answer(request))
+        try:
+            reply = self.server.application.answer(request)
+        except Exception:
+            # Whoever tests a client must see that this one is not the client's fault.
+            log.exception("The sandbox itself failed.")
+            reply = Reply(500, {"message": "The sandbox itself failed; see its log."})
+        return self._send(reply)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle
 

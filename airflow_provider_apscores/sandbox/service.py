@@ -7,22 +7,21 @@ there, the password must be Base64, a token has an end.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from email.message import Message
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_apscores.sandbox.access import Doorkeeper
 from airflow_provider_apscores.sandbox.archive import Archive
+from airflow_provider_apscores.sandbox.entries import Generation
 from airflow_provider_apscores.sandbox.faults import FAULTS, REFUSALS, Fault, Faults
-from airflow_provider_apscores.sandbox.ledger import Generation, Ledger
+from airflow_provider_apscores.sandbox.harm import harmed, instead
+from airflow_provider_apscores.sandbox.ledger import Ledger
+from airflow_provider_apscores.sandbox.messages import Reply, Request, access_denied, not_allowed, said
 
 BASE_PATH = "/aposrd-api-prod"
 
@@ -35,108 +34,6 @@ _PATHS = {
 }
 _AUTHENTICATION = "X-CB-Catapult-Authentication-Token"
 _AUTHORIZATION = "X-CB-Catapult-Authorization-Token"
-
-_PAGE = b"""<!DOCTYPE html>
-<html><head><title>Scheduled maintenance</title></head>
-<body><h1>We'll be back soon</h1><p>This site is down for scheduled maintenance.</p></body></html>
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as it came.
-
-    Attributes:
-        method: In capitals.
-        target: Path and query.
-        headers: Looked up without regard to case.
-        body: Empty where there is none.
-    """
-
-    method: str
-    target: str
-    headers: Message
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        """The target without its query."""
-        return urlsplit(self.target).path
-
-    def json(self) -> dict[str, Any] | None:
-        """The body as a JSON object, or None when it is none."""
-        try:
-            value = json.loads(self.body)
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
-
-
-@dataclass(slots=True)
-class Reply:
-    """A reply, and how badly it is to be sent.
-
-    Attributes:
-        status: HTTP status.
-        fields: A JSON body, or None when *body* or *file* holds it.
-        body: As bytes.
-        content_type: Of *body* and *file*.
-        file: A file to send as the body, or None.
-        headers: More headers.
-        success: For the books.
-        download_id: The generation that it is about, or None.
-        sent: Share of the body that is really sent.
-        announced: Share of the body's length that Content-Length says; None for no such header.
-        delay: Seconds before anything is sent.
-        stall: Seconds in the middle of the body.
-        ending: ``drop`` or ``reset`` the connection after what is sent; empty to keep it.
-        silent: True to send nothing at all before *ending*.
-        whole: Called just before the last byte of an unharmed file is sent.
-    """
-
-    status: int
-    fields: dict[str, Any] | None = None
-    body: bytes = b""
-    content_type: str = "application/json"
-    file: Path | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    success: bool = False
-    download_id: str | None = None
-    sent: float = 1.0
-    announced: float | None = 1.0
-    delay: float = 0.0
-    stall: float = 0.0
-    ending: str = ""
-    silent: bool = False
-    whole: Callable[[], None] | None = None
-
-    def content(self) -> bytes:
-        """The body where it is no file."""
-        return self.body if self.fields is None else json.dumps(self.fields).encode()
-
-
-class Application(Protocol):
-    """Whatever answers requests."""
-
-    def answer(self, request: Request) -> Reply:
-        """Answer a request; it is called from many threads at once."""
-
-
-def said(success: bool, message: str, *, status: int = 200, **fields: Any) -> Reply:
-    """A JSON answer of the documented shape."""
-    return Reply(status, {"success": success, "message": message, **fields}, success=success)
-
-
-def not_allowed(*methods: str) -> Reply:
-    """405 for a path that has other methods."""
-    return Reply(405, {"message": "Method Not Allowed"}, headers={"Allow": ", ".join(methods)})
-
-
-def access_denied(message: str) -> Reply:
-    """403 as the store of the files answers it: XML."""
-    text = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
-    return Reply(403, body=body, content_type="application/xml")
 
 
 class CollegeBoard:
@@ -231,7 +128,7 @@ class CollegeBoard:
             # What a stranger wrote as a campus stays out of the log unless it looks like one.
             di_code if di_code and len(di_code) == 4 and di_code.isdigit() else "",
             status or "no answer",
-            "" if reply.success else " refused" if status == HTTPStatus.OK else "",
+            " refused" if reply.fields is not None and status == HTTPStatus.OK and not reply.success else "",
             f" download {reply.download_id}" if reply.download_id else "",
             f" (fault {text})" if text else "",
         )
@@ -240,12 +137,16 @@ class CollegeBoard:
 
     def _reply(self, kind: str, request: Request, fault: Fault | None) -> Reply:
         if fault is not None and not FAULTS[fault.name].effect and fault.name != "expire-token":
-            return self._instead(kind, request, fault)
+            return instead(kind, fault, lambda: self._elsewhere() + request.target)
         call = {"login": self._log_in, "order": self._order, "download": self._download, "record": self._record}[kind]
         if fault is not None and fault.name == "expire-token" and kind != "login":
             self._doorkeeper.expire_tokens(request.headers.get(_AUTHORIZATION, ""))
         reply = call(request, fault)
-        return reply if fault is None else _harmed(reply, fault)
+        if fault is not None:
+            reply = harmed(reply, fault)
+        if kind == "download":
+            reply.success = reply.whole is not None
+        return reply
 
     def _log_in(self, request: Request, fault: Fault | None) -> Reply:
         refusal = _badly_asked(request)
@@ -363,31 +264,6 @@ class CollegeBoard:
             return {}, "", said(False, "The body is not a JSON object.", status=400)
         return fields, account, None
 
-    def _instead(self, kind: str, request: Request, fault: Fault) -> Reply:
-        """The reply of a call that does nothing because a fault takes its place."""
-        match fault.name:
-            case "status":
-                return _bare_status(kind, int(fault.number))
-            case "rate-limit":
-                return Reply(429, {"message": "Too Many Requests"}, headers={"Retry-After": f"{fault.number:g}"})
-            case "maintenance":
-                after = {"Retry-After": f"{fault.number:g}"}
-                return Reply(503, body=_PAGE, content_type="text/html; charset=utf-8", headers=after)
-            case "html":
-                return Reply(200, body=_PAGE, content_type="text/html; charset=utf-8")
-            case "bad-json":
-                return Reply(200, body=b'{"success": true, "message": "')
-            case "not-an-object":
-                return Reply(200, body=b'["success", true]')
-            case "refuse":
-                return said(False, REFUSALS.get(fault.argument, fault.argument))
-            case "redirect":
-                return Reply(int(fault.number), headers={"Location": self._elsewhere() + request.target})
-            case "drop" | "reset":
-                return Reply(0, silent=True, ending=fault.name)
-            case _:
-                return Reply(200)
-
 
 def _badly_asked(request: Request) -> Reply | None:
     """What is wrong with the headers that every call with a JSON body carries, or None."""
@@ -401,56 +277,3 @@ def _badly_asked(request: Request) -> Reply | None:
     if "application/json" not in accepted:
         return said(False, "The header Accept must name application/json.", status=406)
     return None
-
-
-def _bare_status(kind: str, status: int) -> Reply:
-    if kind == "download" and status == HTTPStatus.FORBIDDEN:
-        return access_denied("Access denied")
-    if status == HTTPStatus.GATEWAY_TIMEOUT:
-        return Reply(504, {"message": "Endpoint request timed out"})
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
-    return Reply(status, {"message": phrase})
-
-
-def _harmed(reply: Reply, fault: Fault) -> Reply:
-    """A reply after its fault: what it asked for is done, only the answer suffers."""
-    match fault.name:
-        case "slow":
-            reply.delay = fault.number
-        case "lost-reply" if fault.argument.isdigit():
-            reply = Reply(
-                int(fault.argument), {"message": "Lost"}, success=reply.success, download_id=reply.download_id
-            )
-        case "lost-reply":
-            reply.silent, reply.ending, reply.whole = True, fault.argument, None
-        case "missing" | "missing-url" | "null-url" | "evil-name":
-            _meddle(reply, fault)
-        case "truncate" | "break":
-            reply.sent, reply.ending, reply.whole = fault.number, "reset" if fault.name == "break" else "drop", None
-        case "stall":
-            reply.stall = fault.number
-        case "short":
-            reply.sent = reply.announced = fault.number
-            reply.whole = None
-        case "no-length":
-            reply.sent, reply.announced, reply.ending = fault.number, None, "drop"
-            if fault.number < 1:
-                reply.whole = None
-        case "overrun":
-            reply.announced, reply.ending, reply.whole = fault.number, "drop", None
-    return reply
-
-
-def _meddle(reply: Reply, fault: Fault) -> None:
-    """Change the fields of an answer that says yes."""
-    if reply.fields is None or not reply.success:
-        return
-    match fault.name:
-        case "missing":
-            reply.fields.pop(fault.argument, None)
-        case "missing-url":
-            reply.fields.pop("url", None)
-        case "null-url":
-            reply.fields["url"] = None
-        case "evil-name":
-            reply.fields["fileName"] = fault.argument

@@ -1,0 +1,108 @@
+"""Requests and replies, as they pass between the sockets and what answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came.
+
+    Attributes:
+        method: In capitals.
+        target: Path and query.
+        headers: Looked up without regard to case.
+        body: Empty where there is none.
+    """
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return urlsplit(self.target).path
+
+    def json(self) -> dict[str, Any] | None:
+        """The body as a JSON object, or None when it is none."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+
+@dataclass(slots=True)
+class Reply:
+    """A reply, and how badly it is to be sent.
+
+    Attributes:
+        status: HTTP status.
+        fields: A JSON body, or None when *body* or *file* holds it.
+        body: As bytes.
+        content_type: Of *body* and *file*.
+        file: A file to send as the body, or None.
+        headers: More headers.
+        success: For the books.
+        download_id: The generation that it is about, or None.
+        sent: Share of the body that is really sent.
+        announced: Share of the body's length that Content-Length says; None for no such header.
+        delay: Seconds before anything is sent.
+        stall: Seconds in the middle of the body.
+        ending: ``drop`` or ``reset`` the connection after what is sent; empty to keep it.
+        silent: True to send nothing at all before *ending*.
+        whole: Called just before the last byte of an unharmed file is sent.
+    """
+
+    status: int
+    fields: dict[str, Any] | None = None
+    body: bytes = b""
+    content_type: str = "application/json"
+    file: Path | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    success: bool = False
+    download_id: str | None = None
+    sent: float = 1.0
+    announced: float | None = 1.0
+    delay: float = 0.0
+    stall: float = 0.0
+    ending: str = ""
+    silent: bool = False
+    whole: Callable[[], None] | None = None
+
+    def content(self) -> bytes:
+        """The body where it is no file."""
+        return self.body if self.fields is None else json.dumps(self.fields).encode()
+
+
+class Application(Protocol):
+    """Whatever answers requests."""
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a request; it is called from many threads at once."""
+
+
+def said(success: bool, message: str, *, status: int = 200, **fields: Any) -> Reply:
+    """A JSON answer of the documented shape."""
+    return Reply(status, {"success": success, "message": message, **fields}, success=success)
+
+
+def not_allowed(*methods: str) -> Reply:
+    """405 for a path that has other methods."""
+    return Reply(405, {"message": "Method Not Allowed"}, headers={"Allow": ", ".join(methods)})
+
+
+def access_denied(message: str) -> Reply:
+    """403 as the store of the files answers it: XML."""
+    text = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
+    return Reply(403, body=body, content_type="application/xml")
