@@ -1,0 +1,80 @@
+"""How to talk to College Board's AP Higher Education score report web service.
+
+Four files, from the nouns outwards:
+
+* :mod:`~airflow_provider_apscores.webservice.messages`: what is said: credentials, orders, generated files.
+* :mod:`~airflow_provider_apscores.webservice.protocol`: the four calls as pairs ``build_x`` / ``read_x``. Pure.
+* :mod:`~airflow_provider_apscores.webservice.session`: the order of calls: login, renewal, asking again. No I/O.
+* :mod:`~airflow_provider_apscores.webservice.client`: the only file that moves bytes, with httpx.
+
+It knows nothing of Airflow and nothing of what is in a score file. Names are loaded when first used, so that
+importing this room costs next to nothing.
+
+Example::
+
+    from airflow_provider_apscores.webservice import Client, Credentials, Session
+
+    with Client(Session(Credentials("registrar@college.edu", password))) as college_board:
+        generated = college_board.order("4866")
+        if generated is not None:
+            with open("scores.txt", "wb") as sink:
+                transfer = college_board.download(generated, sink)
+            college_board.record(transfer.generated.download_id, "TXT")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.webservice.client import AsyncClient, Client
+    from airflow_provider_apscores.webservice.messages import (
+        Credentials,
+        FileOrder,
+        GeneratedFile,
+        Received,
+        Reply,
+        Request,
+        Transfer,
+        Wait,
+    )
+    from airflow_provider_apscores.webservice.protocol import PRODUCTION_URL, SERVICE, TOKEN
+    from airflow_provider_apscores.webservice.session import Session
+
+__all__ = [
+    "PRODUCTION_URL",
+    "SERVICE",
+    "TOKEN",
+    "AsyncClient",
+    "Client",
+    "Credentials",
+    "FileOrder",
+    "GeneratedFile",
+    "Received",
+    "Reply",
+    "Request",
+    "Session",
+    "Transfer",
+    "Wait",
+]
+
+_HOMES = {
+    "client": ("AsyncClient", "Client"),
+    "messages": ("Credentials", "FileOrder", "GeneratedFile", "Received", "Reply", "Request", "Transfer", "Wait"),
+    "protocol": ("PRODUCTION_URL", "SERVICE", "TOKEN"),
+    "session": ("Session",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
