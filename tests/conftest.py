@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[1]
 
 # Whatever Airflow or proxy the machine is set up for, the tests must neither see nor touch it.
@@ -28,3 +30,10 @@ os.environ.update(
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
     # Not unit_test_mode: it exchanges settings that users have, and the tests should see what users see.
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in tests/provider needs Airflow, and so runs on Airflow 2.11 as well: ``pytest -m airflow``."""
+    for item in items:
+        if item.path.is_relative_to(PROJECT / "tests" / "provider"):
+            item.add_marker("airflow")

@@ -1,0 +1,173 @@
+"""What is shipped: the wheel, its metadata, what Airflow reads of it, and what must never be in any file."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_apscores
+from airflow_provider_apscores.get_provider_info import get_provider_info
+
+PROJECT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+PACKAGE = "airflow_provider_apscores"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    pytest.importorskip("hatchling", reason="the build backend is not installed here")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="module")
+def described(wheel: zipfile.ZipFile) -> Message:
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile):
+    names = set(wheel.namelist())
+    source = {
+        path.relative_to(PROJECT).as_posix()
+        for path in (PROJECT / PACKAGE).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+    assert {name for name in names if ".dist-info/" not in name} == source
+    assert {f"{PACKAGE}/py.typed", f"{PACKAGE}/sandbox/__main__.py"} <= names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_describes_itself(described: Message):
+    assert described["Name"] == "airflow-provider-apscores"
+    assert described["Version"] == airflow_provider_apscores.__version__
+    assert described["Requires-Python"] == ">=3.11"
+    assert described["License-Expression"] == "Apache-2.0"
+    assert "make demo" in described.get_payload(), "the README is the long description"
+
+
+def test_it_asks_for_few_packages_at_run_time(described: Message):
+    needed = {
+        re.split(r"[^A-Za-z0-9._-]", line)[0] for line in described.get_all("Requires-Dist") if "extra ==" not in line
+    }
+
+    assert needed == {
+        "apache-airflow",
+        "apache-airflow-providers-common-compat",
+        "httpx",
+        "numpy",
+        "pendulum",
+        "pyarrow",
+    }
+
+
+def test_the_wheel_has_the_entry_point_that_airflow_looks_for(wheel: zipfile.ZipFile):
+    (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+
+    assert "[apache_airflow_provider]" in wheel.read(name).decode()
+    (point,) = [
+        point
+        for point in metadata.entry_points(group="apache_airflow_provider")
+        if point.dist is not None and point.dist.name == "airflow-provider-apscores"
+    ]
+    assert point.load()() == get_provider_info()
+
+
+def test_the_changelog_begins_with_this_version():
+    newest = re.search(r"^## \[?([0-9.]+)", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert newest is not None
+    assert newest[1] == airflow_provider_apscores.__version__
+
+
+@pytest.mark.airflow
+def test_airflow_accepts_the_provider_info():
+    from importlib.resources import files
+
+    import jsonschema
+
+    jsonschema.validate(
+        get_provider_info(), json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
+    )
+
+
+@pytest.mark.airflow
+def test_the_provider_info_is_a_valid_provider_yaml():
+    """That schema is the strict one: it refuses keys and connection fields that it does not know."""
+    from importlib.resources import files
+
+    import jsonschema
+
+    schema = json.loads(files("airflow").joinpath("provider.yaml.schema.json").read_text())
+    if "conn-fields" not in json.dumps(schema):
+        pytest.skip("this Airflow's schema is older than the connection fields")
+    # What only Airflow's own release tools use.
+    written_by_release_tools = {"state": "ready", "source-date-epoch": 0, "versions": ["0.1.0"]}
+    jsonschema.validate(get_provider_info() | written_by_release_tools, schema)
+
+
+@pytest.mark.airflow
+def test_airflow_lists_the_provider():
+    from airflow.providers_manager import ProvidersManager
+
+    provider = ProvidersManager().providers["airflow-provider-apscores"]
+
+    assert provider.version == airflow_provider_apscores.__version__
+    assert provider.data["name"] == "College Board AP Scores"
+
+
+@pytest.mark.parametrize(
+    ("file", "groups"), [("airflow-3.3.txt", ("test", "lint", "docs")), ("airflow-2.11.txt", ("test",))]
+)
+def test_everything_that_make_installs_is_pinned(file: str, groups: tuple[str, ...]):
+    lines = [line for line in (PROJECT / "constraints" / file).read_text().splitlines() if not line.startswith("#")]
+    pins = dict(line.split("==") for line in lines)
+    wanted = [
+        *PYPROJECT["project"]["dependencies"],
+        *(line for group in groups for line in PYPROJECT["dependency-groups"][group]),
+    ]
+
+    names = {
+        re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", line)[0]).lower() for line in [*wanted, "pip", "hatchling"]
+    }
+    pinned = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
+    assert names <= pinned
+    assert pins["apache-airflow"].startswith(file.removeprefix("airflow-").removesuffix("txt"))
+
+
+def project_files() -> list[Path]:
+    """What git tracks; in an unpacked source archive, everything."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, check=False)
+    if listed.returncode == 0:
+        return [PROJECT / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in PROJECT.rglob("*") if path.is_file() and ".venv" not in path.parts]
+
+
+def test_no_file_names_a_package_index_or_a_path_of_some_machine():
+    index = rb"index[-_]url|find[-_]links|://[^\s\"'<>]*/simple\b|pypi\.org/simple"
+    machine = rb"(?<![\w.}/-])/(?:root|work|home/[a-z]|Users/[A-Za-z])/?"
+    forbidden = re.compile(b"|".join((index, machine)))
+    found = {
+        f"{path.relative_to(PROJECT)}: {match[0].decode()}"
+        for path in project_files()
+        if path != Path(__file__) and path.is_file()
+        for match in forbidden.finditer(path.read_bytes())
+    }
+
+    assert forbidden.search(b"--index-url x")
+    assert forbidden.search(b"see /root/x")
+    assert not found

@@ -1,0 +1,266 @@
+"""``make demo``: the main job once, from a sandbox College Board to score tables, through a real Airflow.
+
+Everything is kept in ``.demo/``: the sandbox's books, a throw-away Airflow home (new for each run), the files and the
+tables. Run it again and the sandbox, which remembers what was recorded, has nothing new to send.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from demo_report import show_results
+
+PROJECT = Path(__file__).resolve().parents[1]
+DEMO = PROJECT / ".demo"
+HOME = DEMO / "airflow"
+DATA = DEMO / "data"
+LOG = HOME / "demo.log"
+DAG_ID = "example_apscores"
+#: Seconds for the whole DAG run, generous for a slow machine; it takes half a minute on two cores.
+PATIENCE = 300.0
+
+ENDED_WELL = {"success", "skipped"}
+
+
+class DemoFailed(Exception):
+    """Something went wrong; the message says what."""
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = time.monotonic()
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir(parents=True)
+    try:
+        with sandbox() as connection:
+            say(f"A College Board of our own is at {base_url(connection)}.")
+            with airflow(connection) as api:
+                follow(api)
+    except DemoFailed as failure:
+        print(f"\nThe demo failed: {failure}", file=sys.stderr)
+        print(f"The end of {LOG.relative_to(PROJECT)} and of the tasks' logs:", file=sys.stderr)
+        for path in [LOG, *sorted((HOME / "logs").rglob("*.log"))]:
+            print(f"--- {path.relative_to(PROJECT)}\n{tail(path)}", file=sys.stderr)
+        return 1
+    say(f"The DAG run ended well; {time.monotonic() - started:.0f} seconds in all.")
+    show_results(DATA, PROJECT)
+    print("\nRun it again, and nothing is new: the sandbox remembers what was recorded. To start over: make demo-clean")
+    return 0
+
+
+@contextmanager
+def sandbox() -> Iterator[str]:
+    """Start the sandbox and give its line for ``AIRFLOW_CONN_APSCORES_DEFAULT``."""
+    folder = DEMO / "sandbox"
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / "output.txt"
+    command = [sys.executable, "-m", "airflow_provider_apscores.sandbox"]
+    command += ["--port", "0", "--state", str(folder / "state.json")]
+    with running(command, output, environment()):
+
+        def printed() -> str | None:
+            found = re.search(r"^(?:export )?AIRFLOW_CONN_APSCORES_DEFAULT=(.*)$", output.read_text(), re.MULTILINE)
+            return shlex.split(found[1])[0] if found else None
+
+        yield wait_for(printed, 20, f"the sandbox did not start; see {output.relative_to(PROJECT)}")
+
+
+@contextmanager
+def airflow(connection: str) -> Iterator[Api]:
+    """A real Airflow, in pieces: database, API server, scheduler; every task is a process of its own."""
+    port = free_port()
+    env = environment() | {
+        "AIRFLOW_HOME": str(HOME),
+        "AIRFLOW_CONN_APSCORES_DEFAULT": connection,
+        "AIRFLOW_VAR_APSCORES_DATA": str(DATA),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "example_dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
+        # Only what the demo triggers, not what the DAG's schedule has missed.
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    command = [sys.executable, "-m", "airflow"]
+    run([*command, "db", "migrate"], env, "Airflow's metadata database could not be made")
+    with (
+        running([*command, "api-server"], HOME / "api-server.log", env),
+        running([*command, "scheduler"], HOME / "scheduler.log", env),
+    ):
+        run([*command, "dags", "reserialize"], env, "the example DAG could not be read")
+        api = Api(port)
+        wait_for(api.is_up, 60, "Airflow's API server did not start; see .demo/airflow/api-server.log")
+        say(f"Airflow {api.get('/version')['version']} runs the DAG {DAG_ID}:")
+        yield api
+
+
+class Api:
+    """Airflow's public REST API, as far as the demo needs it."""
+
+    def __init__(self, port: int) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        self._token = ""
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def is_up(self) -> bool:
+        """Log in as the user that Airflow made for itself, once the server answers."""
+        try:
+            users = json.loads((HOME / "simple_auth_manager_passwords.json.generated").read_text())
+            (name, password), *_ = users.items()
+            self._token = self._call("/auth/token", {"username": name, "password": password})["access_token"]
+        except (DemoFailed, OSError, ValueError):
+            return False
+        return True
+
+    def get(self, path: str) -> Any:
+        return self._call(f"/api/v2{path}")
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call(f"/api/v2{path}", body)
+
+    def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with self._opener.open(urllib.request.Request(self._base + path, data, headers), timeout=30) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            raise DemoFailed(f"Airflow answered {error.code} to {path}") from None
+
+
+def follow(api: Api) -> None:
+    """Trigger the DAG and tell what its tasks do, until it has ended."""
+    run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None})["dag_run_id"]
+    run_path = f"/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
+    told: set[tuple[str, int]] = set()
+    campuses: list[str] = []
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        state = api.get(run_path)["state"]
+        for task in sorted(api.get(f"{run_path}/taskInstances")["task_instances"], key=lambda each: each["map_index"]):
+            name, index = task["task_id"].rpartition(".")[2], task["map_index"]
+            if task["state"] in {"failed", "up_for_retry"}:
+                raise DemoFailed(f"the task {task['task_id']} {f'of campus {campuses[index]} ' * (index >= 0)}failed")
+            if task["state"] not in ENDED_WELL or (name, index) in told:
+                continue
+            told.add((name, index))
+            value = returned(api, run_path, task) if task["state"] == "success" else None
+            if name == "campuses":
+                campuses = value
+                say(f"  campuses of the connection: {', '.join(campuses)}")
+            elif index >= 0 and (line := told_of(name, task["state"], value)):
+                say(f"  campus {campuses[index]}: {line}")
+        if state in {"success", "failed"}:
+            break
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the DAG run had not ended after {PATIENCE:.0f} seconds")
+        time.sleep(0.5)
+    if state == "failed":
+        raise DemoFailed("the DAG run failed")
+
+
+def returned(api: Api, run_path: str, task: dict[str, Any]) -> Any:
+    """The XCom of a task."""
+    path = f"{run_path}/taskInstances/{task['task_id']}/xcomEntries/return_value?map_index={task['map_index']}"
+    return api.get(f"{path}&stringify=false")["value"]
+
+
+def told_of(task: str, state: str, value: Any) -> str | None:
+    """A line about a task that ended, or None when it is not worth one."""
+    if task == "download":
+        if state == "skipped":
+            return "nothing new (skipped)"
+        return f"downloaded {value['records']} student records, {value['bytes']:,} bytes"
+    if state == "skipped":
+        return None
+    return {"parse": "parsed into tables", "record": "recorded: College Board sends these no more as new"}.get(task)
+
+
+def environment() -> dict[str, str]:
+    """Our environment without what would lead the demo astray: another Airflow, a proxy on the way to loopback."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    return env | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def running(command: list[str], output: Path, env: dict[str, str]) -> Iterator[None]:
+    """A process in the background with all its children, ended on leaving."""
+    with output.open("ab") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            # The leader may be gone before its children: the group is what has to end.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+
+
+def run(command: list[str], env: dict[str, str], otherwise: str) -> None:
+    with LOG.open("ab") as log:
+        if subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env).returncode:
+            raise DemoFailed(otherwise)
+
+
+def wait_for(look: Callable[[], Any], seconds: float, otherwise: str) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.2)
+    raise DemoFailed(otherwise)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def base_url(connection: str) -> str:
+    """The address in a connection's JSON or URI; nothing else of it is for the screen."""
+    if connection.startswith("{"):
+        return str(json.loads(connection)["host"])
+    parts = urllib.parse.urlsplit(connection)
+    return f"{parts.hostname}:{parts.port}"
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What the demo shows at the end: the deliveries, rows for each campus, the first rows of each table, the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# The columns that tell most about a table; there are more in the files.
+SHOWN = {
+    "students": ("ap_id", "last_name", "first_name", "birth_date", "di_code", "high_school_name", "report_date"),
+    "exam_scores": ("ap_id", "di_code", "admin_year", "exam_code", "exam_title", "score", "status"),
+    "awards": ("ap_id", "di_code", "award_type", "award_title", "award_year"),
+    "problems": ("record_number", "field", "kind", "severity", "detail"),
+}
+FIRST_ROWS = 3
+WIDEST = 34
+
+
+def show_results(data: Path, project: Path) -> None:
+    """Print everything about the deliveries and tables below *data*; paths are shown relative to *project*."""
+    import pyarrow.parquet as parquet
+
+    from airflow_provider_apscores.delivery import APScoresLedger
+
+    files, tables = data / "files", data / "tables"
+    print(f"\nScore files, as their manifests tell, below {files.relative_to(project)}/")
+    deliveries = list(APScoresLedger(files).deliveries())
+    table(
+        ("campus", "records", "bytes", "recorded", "file"),
+        [
+            (each.manifest.di_code, each.manifest.records, each.manifest.bytes, each.manifest.recorded_at or "no",
+             Path(each.uri.removeprefix("file://")).relative_to(files))
+            for each in deliveries
+        ],
+        whole=True,
+    )  # fmt: skip
+
+    read = {name: parquet.read_table(tables / name) for name in SHOWN if (tables / name).is_dir()}
+    print(f"\nRows for each campus, in Parquet below {tables.relative_to(project)}/")
+    counts = {
+        each.manifest.di_code: [rows_of(tables / name, each.manifest.di_code) for name in SHOWN] for each in deliveries
+    }
+    total = [sum(column) for column in zip(*counts.values(), strict=True)]
+    table(("campus", *SHOWN), [*((code, *rows) for code, rows in counts.items()), ("all", *total)])
+
+    for name, columns in read.items():
+        if not columns.num_rows:
+            continue
+        print(f"\n{name}: the first of {columns.num_rows:,} rows; {len(columns.column_names)} columns, of which")
+        first = columns.select(list(SHOWN[name])).slice(0, FIRST_ROWS).to_pylist()
+        table(SHOWN[name], [tuple(row.values()) for row in first])
+
+    if "exam_scores" in read:
+        scores = read["exam_scores"].column("score").to_pylist()
+        print("\nScores, all campuses together")
+        most = max(scores.count(score) for score in (1, 2, 3, 4, 5)) or 1
+        for score in (5, 4, 3, 2, 1, None):
+            number = scores.count(score)
+            print(f"  {score or 'none':>4}  {number:>6,}  {'#' * round(40 * number / most)}")
+
+
+def rows_of(folder: Path, di_code: str) -> int:
+    """Rows in the files of one campus; the files are named after it."""
+    import pyarrow.parquet as parquet
+
+    return sum(parquet.read_metadata(path).num_rows for path in folder.glob(f"{di_code}-*.parquet"))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: bool = False) -> None:
+    """Print rows under their heads: numbers to the right, text to the left, long text cut unless *whole*."""
+    lines = [heads, *([cell(value, whole) for value in row] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+    right = [
+        all(isinstance(row[place], int) or row[place] is None for row in rows) and bool(rows)
+        for place in range(len(heads))
+    ]
+    for line in lines:
+        fitted = (
+            text.rjust(width) if is_right else text.ljust(width)
+            for text, width, is_right in zip(line, widths, right, strict=True)
+        )
+        print(f"  {'  '.join(fitted)}".rstrip())
+
+
+def cell(value: Any, whole: bool) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
+    return text if whole or len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
