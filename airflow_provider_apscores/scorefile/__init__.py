@@ -13,6 +13,7 @@ from airflow_provider_apscores.scorefile.codes import (
     RACE_ETHNICITY_RESPONSE,
     exam_for,
 )
+from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
 from airflow_provider_apscores.scorefile.records import csv_header, decode_record, encode_csv_record, encode_record
 
@@ -26,6 +27,8 @@ __all__ = [
     "LAYOUT_950",
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
+    "Inspection",
+    "Inspector",
     "csv_header",
     "decode_record",
     "encode_csv_record",

@@ -115,6 +115,7 @@ class Layout:
         length: Characters of a record, without its line end.
         parts: Fields and groups in the order of the record.
         fields: Every field by name, groups spelled out, in the order of the record.
+        slot_names: The names of those fields that belong to a group.
 
     Raises:
         ValueError: When declared with a gap, an overlap, a name used twice, or another length than *length*.
@@ -124,6 +125,7 @@ class Layout:
     length: int
     parts: tuple[Field | Group, ...]
     fields: dict[str, Field] = field(init=False, repr=False, compare=False)
+    slot_names: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         spelled = [each for part in self.parts for each in (part.slots() if isinstance(part, Group) else (part,))]
@@ -134,6 +136,8 @@ class Layout:
         if len(by_name) != len(spelled):
             raise ValueError(f"Layout {self.name}: a name is used twice.")
         object.__setattr__(self, "fields", by_name)
+        groups = [part for part in self.parts if isinstance(part, Group)]
+        object.__setattr__(self, "slot_names", frozenset(each.name for group in groups for each in group.slots()))
 
     def group(self, name: str) -> Group:
         """The repeating group *name*."""

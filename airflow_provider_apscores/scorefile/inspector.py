@@ -1,0 +1,155 @@
+"""A look at a score file while it is downloaded: whole records, and nobody else's.
+
+It takes the bytes in the same pass that stores them, in constant memory, and costs little beside the transfer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_apscores.errors import ScoreFileMalformed, WrongCampusInFile
+from airflow_provider_apscores.scorefile.csvrows import CsvSplitter
+from airflow_provider_apscores.scorefile.lines import RecordSplitter
+from airflow_provider_apscores.scorefile.problems import Problem
+from airflow_provider_apscores.scorefile.recognise import HEAD, recognise
+
+#: Pieces are gathered up to this size, so that small ones from the network don't cost a call each.
+_PIECE = 1 << 20
+
+_FETCH_AGAIN = "Order and fetch the file again; nothing was recorded."
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found in a whole file.
+
+    Attributes:
+        records: Student records.
+        layout: Characters of a record as a name ("950", "910"), or "csv".
+        bytes: Length of the file.
+    """
+
+    records: int
+    layout: str
+    bytes: int
+
+
+class Inspector:
+    """Checks a score file piece by piece.
+
+    Args:
+        file_format: The format that was ordered: "TXT" or "CSV".
+        di_code: The campus whose records these must be, or None to accept any.
+    """
+
+    def __init__(self, file_format: str, di_code: str | None = None) -> None:
+        self._format = file_format.upper()
+        self._code = None if di_code is None else di_code.strip().zfill(6)
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+        self._bytes = 0
+        self._splitter: RecordSplitter | CsvSplitter | None = None
+        self._layout: str | None = None
+        self._strangers: Counter[str] = Counter()
+        self._ended_line = True
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            ScoreFileMalformed: This is no score file of the format that was ordered, or a record is not whole. May
+                come now or from :meth:`finish`.
+        """
+        if not chunk:
+            return
+        self._pieces.append(bytes(chunk))
+        self._waiting += len(chunk)
+        self._bytes += len(chunk)
+        self._ended_line = chunk[-1] == 10
+        if self._waiting >= (_PIECE if self._splitter else HEAD):
+            self._look(complete=False)
+
+    def finish(self) -> Inspection:
+        """Say what the file was.
+
+        Raises:
+            ScoreFileMalformed: See :meth:`feed`; or the file is empty, or its last record is cut.
+            WrongCampusInFile: Records of other campuses; counts them by DI code.
+        """
+        if self._splitter is None or self._pieces:
+            self._look(complete=True)
+        assert self._splitter is not None
+        self._check(self._splitter.finish(), last=True)
+        if not self._splitter.records:
+            raise ScoreFileMalformed(f"The file has no student records. {_FETCH_AGAIN}")
+        if self._strangers:
+            found = ", ".join(f"{count} of {code}" for code, count in sorted(self._strangers.items()))
+            raise WrongCampusInFile(
+                f"The file for campus {_shown(self._code or '')} has records of other campuses: {found} "
+                f"(of {self._splitter.records} in all). Treat it as a privacy incident; it must not be loaded."
+            )
+        return Inspection(self._splitter.records, self._layout or "csv", self._bytes)
+
+    def _look(self, *, complete: bool) -> None:
+        data = b"".join(self._pieces)
+        self._pieces, self._waiting = [], 0
+        if self._splitter is None:
+            kind = recognise(data[:HEAD], complete=complete and len(data) <= HEAD)
+            if kind.kind != self._format:
+                raise ScoreFileMalformed(
+                    f"A {self._format} file was ordered, and this one is {kind.kind}. {_FETCH_AGAIN}"
+                )
+            data = data[kind.skip :]
+            wanted = frozenset({"college_code", "ap_id", "last_name"})
+            self._splitter = CsvSplitter(kind.delimiter, wanted) if kind.kind == "CSV" else RecordSplitter()
+        self._check(self._splitter.feed(data), last=False)
+
+    def _check(self, parts: Iterable[Any], *, last: bool) -> None:
+        splitter = self._splitter
+        for part in parts:
+            whole = [problem for problem in part.problems if problem.kind == "wrong_length"]
+            if whole:
+                raise self._not_whole(whole[0], last=last)
+            if isinstance(splitter, RecordSplitter):
+                self._layout = self._layout or part.layout.name
+                if last and any(len(line) < part.layout.length for line in part.raw_lines.values()):
+                    raise self._not_whole(
+                        Problem(splitter.records, "wrong_length", detail="it has no line end"), last=True
+                    )
+            if self._code is not None and len(part.numbers):
+                self._strangers.update(_other_codes(part, self._code))
+
+    def _not_whole(self, problem: Problem, *, last: bool) -> ScoreFileMalformed:
+        cut = " The file ends in the middle of it: its last record is cut." if last and not self._ended_line else ""
+        return ScoreFileMalformed(f"Record {problem.record_number} is not whole: {problem.detail}.{cut} {_FETCH_AGAIN}")
+
+
+def _other_codes(part: Any, code: str) -> Iterator[str]:
+    """The college codes in a block that are not *code*, one for each record."""
+    import numpy as np
+
+    if hasattr(part, "cells"):
+        codes = part.cells["college_code"].to_pylist()
+        yield from (_shown(each) for each in codes if each.strip().zfill(6) != code)
+        return
+    column = np.ascontiguousarray(part.column("college_code"))
+    right = (
+        (column == np.frombuffer(code.encode(), np.uint8)).all(axis=1)
+        if len(code) == 6
+        else np.zeros(len(column), bool)
+    )
+    for row in np.flatnonzero(~right):
+        yield _shown(column[row].tobytes().decode("ascii"))
+
+
+def _shown(code: str) -> str:
+    """A college code as people know it; never anything else that stands in its columns."""
+    code = code.strip()
+    if not code:
+        return "no campus"
+    if not (code.isascii() and code.isdigit() and len(code) <= 6):
+        return "something that is no DI code"
+    return f"campus {code.zfill(6).removeprefix('00')}"

@@ -1,0 +1,214 @@
+"""TXT bytes to blocks of whole records, as they come in pieces of any size.
+
+Plain lines are by far the most: a run of them is one byte buffer, records × (length + line end), and two vectorised
+comparisons prove it: line ends stand where they must, and nowhere else is there a byte outside printable ASCII. Where
+that fails, only this piece is cut at its line ends, and only the lines that are not plain are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.errors import ScoreFileMalformed
+from airflow_provider_apscores.scorefile.blocks import Block
+from airflow_provider_apscores.scorefile.fields import Layout
+from airflow_provider_apscores.scorefile.layouts import LAYOUT_950, LAYOUTS
+from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+#: A line longer than this is no record of anything; without a bound it would have to be kept in memory.
+LONGEST_LINE = 1 << 20
+
+_BLANK_8 = 0x2020202020202020
+
+
+class RecordSplitter:
+    """Cuts pieces of a TXT file into blocks of student records.
+
+    Attributes:
+        records: Records so far: lines that are not blank.
+        layout: The layout of the records so far.
+    """
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.layout: Layout = LAYOUT_950
+        self._line_end = b"\n"
+        self._rest = b""
+        self._short_lines = False
+
+    def feed(self, piece: bytes) -> Iterator[Block]:
+        """Take the next piece, and give the records that are complete.
+
+        Raises:
+            ScoreFileMalformed: A line without end.
+        """
+        if not self.records:
+            self._look_at_first_line(self._rest + piece if self._rest else piece)
+        data = self._rest + piece if self._rest else piece
+        stride = self.layout.length + len(self._line_end)
+        usable = len(data) // stride * stride
+        block = self._plain_block(data, usable, stride) if usable else None
+        if block is None:
+            usable = data.rfind(b"\n") + 1
+            if usable:
+                yield from self._odd_blocks(data[:usable], complete=True)
+        else:
+            yield block
+        self._rest = data[usable:]
+        if len(self._rest) > LONGEST_LINE:
+            raise ScoreFileMalformed(
+                f"Record {self.records + 1} has no end within {LONGEST_LINE:,} characters. This is no AP score file, "
+                "or its line ends were lost on the way: fetch it again."
+            )
+
+    def finish(self) -> Iterator[Block]:
+        """Give the last record, if it has no line end."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield from self._odd_blocks(rest, complete=False)
+
+    def _look_at_first_line(self, data: bytes) -> None:
+        line, end, _ = data.partition(b"\n")
+        if end:
+            self._line_end = b"\r\n" if line.endswith(b"\r") else b"\n"
+            length = len(line) - len(self._line_end) + 1
+            self.layout = next((each for each in LAYOUTS.values() if each.length == length), self.layout)
+
+    def _plain_block(self, data: bytes, usable: int, stride: int) -> Block | None:
+        """All of *data* that is whole records, or None when a line is not plain."""
+        import numpy as np
+
+        flat = np.frombuffer(data, np.uint8, usable)
+        matrix = flat.reshape(-1, stride)
+        length = self.layout.length
+        ends_in_place = all((matrix[:, length + at] == byte).all() for at, byte in enumerate(self._line_end))
+        # Line ends are the only bytes below 32 when there are just as many of those.
+        if not ends_in_place or np.count_nonzero(flat < 32) != len(matrix) * len(self._line_end) or flat.max() > 126:
+            return None
+        if any((matrix[row, :length] == 32).all() for row in np.flatnonzero(_blank_heads(matrix))):
+            return None
+        return Block(self.layout, matrix, self._numbers(len(matrix)))
+
+    def _numbers(self, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        import numpy as np
+
+        first = self.records + 1
+        self.records += count
+        return np.arange(first, first + count, dtype=np.int64)
+
+    def _odd_blocks(self, data: bytes, *, complete: bool) -> Iterator[Block]:
+        """Records of whole lines, some of which are not plain; a block for each run of one layout."""
+        import numpy as np
+
+        flat = np.frombuffer(data, np.uint8)
+        starts, lengths, plain = _cut(flat, self.layout.length)
+        rows: list[int] = []
+        odd: dict[int, OddLine] = {}
+        lost: list[tuple[int, bytes]] = []
+        problems = []
+        numbers: list[int] = []
+        not_plain = np.flatnonzero(~plain)
+        position = 0
+        last = len(starts) - 1
+        for at in [*not_plain.tolist(), len(starts)]:
+            run = at - position
+            rows.extend(range(position, at))
+            numbers.extend(range(self.records + 1, self.records + 1 + run))
+            self.records += run
+            position = at + 1
+            if at == len(starts):
+                break
+            line = data[starts[at] : starts[at] + lengths[at]]
+            if is_blank(line):
+                continue
+            self.records += 1
+            cut = not complete and at == last and not self._short_lines and self.records > 1
+            read = read_odd_line(line, self.layout, self.records, cut=cut)
+            self._short_lines |= len(line) < self.layout.length and not cut
+            problems.extend(read.problems)
+            if read.row is None:
+                lost.append((self.records, line))
+            else:
+                odd[at] = read
+                rows.append(at)
+                numbers.append(self.records)
+        self._line_end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
+        yield from self._blocks(flat, data, starts, lengths, rows, numbers, odd, lost, problems)
+
+    def _blocks(
+        self,
+        flat: Bytes,
+        data: bytes,
+        starts: Any,
+        lengths: Any,
+        rows: list[int],
+        numbers: list[int],
+        odd: dict[int, OddLine],
+        lost: list[tuple[int, bytes]],
+        problems: list[Any],
+    ) -> Iterator[Block]:
+        import numpy as np
+
+        layouts = [odd[row].layout if row in odd else self.layout for row in rows]
+        begin = 0
+        first = True
+        while begin < len(rows) or (first and (lost or problems)):
+            layout = layouts[begin] if rows else self.layout
+            end = begin
+            while end < len(rows) and layouts[end] is layout:
+                end += 1
+            part = np.array(rows[begin:end], dtype=np.int64)
+            is_odd = np.array([row in odd for row in rows[begin:end]], dtype=bool)
+            matrix = np.empty((len(part), layout.length), np.uint8)
+            if not is_odd.all():
+                windows = np.lib.stride_tricks.sliding_window_view(flat, layout.length)
+                matrix[~is_odd] = windows[starts[part[~is_odd]]]
+            block = Block(layout, matrix, np.array(numbers[begin:end], dtype=np.int64))
+            for row in np.flatnonzero(is_odd).tolist():
+                at = rows[begin + row]
+                read = odd[at]
+                matrix[row] = np.frombuffer(read.row or b"", np.uint8)
+                block.raw_lines[row] = data[starts[at] : starts[at] + lengths[at]]
+                for name, value in read.patches.items():
+                    block.patches.setdefault(name, []).append((row, value))
+            if first:
+                block.lost, block.problems = lost, problems
+            first = False
+            yield block
+            self.layout = layout
+            begin = end
+
+
+def _cut(flat: Bytes, length: int) -> tuple[Any, Any, Any]:
+    """Where lines start, how long they are without their line ends, and which are plain records."""
+    import numpy as np
+
+    ends = np.flatnonzero(flat == 10)
+    terminated = np.ones(len(ends), np.int64)
+    if flat[-1] != 10:
+        ends = np.append(ends, len(flat))
+        terminated = np.append(terminated, 0)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    returns = (ends > starts) & (flat[ends - 1] == 13)
+    lengths = ends - starts - returns
+    strange = np.flatnonzero((flat < 32) | (flat > 126))
+    strange_in_line = np.bincount(np.searchsorted(ends, strange), minlength=len(ends))
+    plain = (lengths == length) & (strange_in_line == terminated + returns)
+    if plain.any():
+        heads = np.lib.stride_tricks.sliding_window_view(flat, 8)[starts]
+        for line in np.flatnonzero(_blank_heads(heads) & plain):
+            plain[line] = not (flat[starts[line] : starts[line] + length] == 32).all()
+    return starts, lengths, plain
+
+
+def _blank_heads(matrix: Bytes) -> Any:
+    """Which rows begin with eight blanks: a cheap first look for blank lines."""
+    import numpy as np
+
+    return np.ascontiguousarray(matrix[:, :8]).view(np.uint64)[:, 0] == _BLANK_8

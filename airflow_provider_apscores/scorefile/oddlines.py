@@ -1,0 +1,178 @@
+"""One TXT line that is not plain: another length, letters beyond ASCII, control characters.
+
+Positions count characters when the line decodes (UTF-8) to a layout's length, and bytes when only the bytes do; then
+the bytes are UTF-8 if they can be, else Windows-1252, which holds Latin-1's letters.
+
+A line of another length may have lost or gained characters *anywhere*, so that a score would be read from a wrong
+column. It is believed only as far as its landmarks stand in their places: see :func:`_aligned`. An editor that cuts
+trailing blanks is harmless and no problem at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from airflow_provider_apscores.scorefile.blocks import UNREADABLE
+from airflow_provider_apscores.scorefile.fields import Field, Kind, Layout
+from airflow_provider_apscores.scorefile.layouts import LAYOUTS
+from airflow_provider_apscores.scorefile.problems import Problem
+
+#: What a line may consist of and still be blank: page breaks, and the end-of-file mark of DOS.
+_NOTHING = " \t\r\n\x00\x0c\x1a"
+
+#: Until here every record has something: the report date. Blanks beyond may be missing.
+_LAST_CERTAIN_FIELD = "report_date"
+
+
+@dataclass(slots=True)
+class OddLine:
+    """A line brought into shape, or given up.
+
+    Attributes:
+        layout: Where the fields are.
+        row: ``layout.length`` bytes for the matrix of a block; None when nothing in the line can be believed.
+        patches: Field name to text (None where it can't be read): what *row* can't hold.
+        problems: What is wrong.
+    """
+
+    layout: Layout
+    row: bytes | None = None
+    patches: dict[str, str | None] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether a line holds nothing."""
+    return not line.strip(_NOTHING.encode())
+
+
+def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False) -> OddLine:
+    """Bring a line into the shape of a layout as far as it can be believed.
+
+    Args:
+        line: The line without its line end; not blank.
+        layout: The layout that the file has so far.
+        number: The record number for problems.
+        cut: The line is the file's last, has no line end, and its fellows were whole: a short one was cut off,
+            not trimmed.
+    """
+    by_length = {each.length: each for each in LAYOUTS.values()}
+    for text, decode in _readings(line):
+        if len(text) in by_length:
+            return _typed(OddLine(by_length[len(text)]), text, decode, number)
+    for text, decode in _readings(line):
+        if _aligned(text, layout):
+            odd = OddLine(layout)
+            if cut or not _only_blanks_differ(text, layout):
+                odd.problems.append(_wrong_length(text, layout, number))
+                text = _whole_part(text, layout)
+            return _typed(odd, text[: layout.length].ljust(layout.length), decode, number)
+    text, _ = next(iter(_readings(line)))
+    return OddLine(layout, problems=[_wrong_length(text, layout, number)])
+
+
+def _readings(line: bytes) -> list[tuple[str, Callable[[str], str]]]:
+    """The ways to count positions, the likelier first: text with one character a position, and a field's decoder."""
+    as_bytes = line.decode("latin-1")
+    try:
+        as_characters = line.decode()
+    except UnicodeDecodeError:
+        return [(as_bytes, lambda piece: piece.encode("latin-1").decode("cp1252"))]
+    return [(as_characters, str), (as_bytes, lambda piece: piece.encode("latin-1").decode())]
+
+
+def _wrong_length(text: str, layout: Layout, number: int) -> Problem:
+    return Problem(number, "wrong_length", detail=f"{len(text)} characters, not {layout.length}")
+
+
+def _aligned(text: str, layout: Layout) -> bool:
+    """Whether the landmarks of a record stand in their places.
+
+    One character lost or gained moves everything behind it. So the college code must be six digits, and behind it
+    the dates must be digits or blank; in a line without a report date the exams must look like exams.
+    """
+
+    def at(name: str) -> str:
+        return text[layout.fields[name].span]
+
+    def digits_or_blank(value: str) -> bool:
+        return not value.strip(" ") or (value.isascii() and value.isdigit())
+
+    code = layout.fields["college_code"]
+    if not (len(text) >= code.end and at("college_code").isascii() and at("college_code").isdigit()):
+        return False
+    last = layout.fields[_LAST_CERTAIN_FIELD]
+    if len(text) >= last.end and at(last.name).strip(" "):
+        return all(digits_or_blank(at(each)) for each in ("released_date", "student_update_date", "report_date"))
+    exams = layout.group("exam")
+    for slot in range(1, exams.count + 1):
+        year, exam, score, *rest = (at(exams.field_name(each.name, slot)) for each in exams.fields)
+        if len(rest[0]) < 2:
+            break
+        if (year + exam + score + "".join(rest)).strip(" ") and not (
+            (year + exam).isascii() and (year + exam).isdigit() and (score in "12345" or rest[0].strip(" "))
+        ):
+            return False
+    return all(digits_or_blank(at(each)) for each in ("birth_date", "released_date", "student_update_date"))
+
+
+def _only_blanks_differ(text: str, layout: Layout) -> bool:
+    """Whether blanks at the end are all that a line has too few or too many."""
+    end = len(text.rstrip(" "))
+    cut_flags = any(each.kind is Kind.FLAGS and each.start <= end < each.end for each in layout.fields.values())
+    return layout.fields[_LAST_CERTAIN_FIELD].end <= end <= layout.length and not cut_flags
+
+
+def _whole_part(text: str, layout: Layout) -> str:
+    """*text* without the field or exam that its end cuts; an exam is kept when its score is still there."""
+    if len(text) >= layout.length:
+        return text
+    end = len(text)
+    exams = layout.group("exam")
+    if exams.span.start < end < exams.span.stop:
+        into = (end - exams.span.start) % exams.stride
+        score = next(each.span for each in exams.fields if each.kind is Kind.SCORE)
+        has_score = text[score.start - exams.span.start + end - into :][:1].strip(" ")
+        return text if has_score else text[: end - into]
+    last = next(each for each in layout.fields.values() if each.start <= end <= each.end)
+    return text if last.end == end else text[: last.start - 1]
+
+
+def _typed(odd: OddLine, text: str, decode: Callable[[str], str], number: int) -> OddLine:
+    """Fill in the row: what is plain as it is, fields with other characters apart."""
+    row = bytearray(text.encode("ascii", errors="replace"))
+    for each in _fields_with_other_characters(text, odd.layout):
+        piece = text[each.span]
+        value, kind = _understood(
+            piece, decode, free_text=each.kind is Kind.TEXT and each.name not in odd.layout.slot_names
+        )
+        if kind:
+            odd.problems.append(Problem(number, kind, each.name, each.start, each.end))
+        odd.patches[each.name] = value or None
+        row[each.span] = bytes([UNREADABLE]) * each.width
+    odd.row = bytes(row)
+    return odd
+
+
+def _fields_with_other_characters(text: str, layout: Layout) -> list[Field]:
+    if text.isascii() and text.isprintable():
+        return []
+    return [each for each in layout.fields.values() if not _plain(text[each.span])]
+
+
+def _plain(piece: str) -> bool:
+    return piece.isascii() and piece.isprintable()
+
+
+def _understood(piece: str, decode: Callable[[str], str], *, free_text: bool) -> tuple[str | None, str | None]:
+    """A field's text, or why there is none. Free text may be in any letters; a code, a date or a score may not."""
+    try:
+        value = decode(piece)
+    except UnicodeDecodeError:
+        return None, "undecodable"
+    if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in value):
+        return None, "control_characters"
+    if "\ufffd" in value or not free_text:
+        return None, "undecodable"
+    return value.strip(), None

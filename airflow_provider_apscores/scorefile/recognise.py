@@ -1,0 +1,155 @@
+"""What a stream of bytes is: student records in columns, CSV under a header, or no score file at all.
+
+Told from the content, never from a file's name.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+
+from airflow_provider_apscores.errors import ScoreFileMalformed
+from airflow_provider_apscores.scorefile.layouts import (
+    CSV_COLUMNS,
+    EXAMS_GROUP,
+    LAYOUT_950,
+    LAYOUTS,
+    csv_fields,
+    csv_key,
+)
+from airflow_provider_apscores.scorefile.oddlines import is_blank, read_odd_line
+
+#: How much of a file is looked at: more than any header line.
+HEAD = 1 << 16
+
+_BOM = b"\xef\xbb\xbf"
+
+#: How files begin that people and servers send instead of a score file.
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"%pdf", "a PDF document; order or download the TXT or CSV format"),
+    (b"pk\x03\x04", "a ZIP archive or an Excel workbook; unpack it, or save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
+    (b"\xff\xfe", "text in UTF-16; save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16; save it as UTF-8"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first (gzip is understood)"),
+    (b"bzh", "compressed with bzip2; unpack it first (gzip is understood)"),
+    (b"\xfd7zxz\x00", "compressed with xz; unpack it first (gzip is understood)"),
+    (b"\x1f\x8b", "compressed twice with gzip; unpack it once"),
+    (b"-----begin pgp", "an encrypted file; College Board sends plain TXT and CSV files now"),
+    (b"par1", "a Parquet file, perhaps already the tables of a score file"),
+    (b"{", "JSON, perhaps an answer of the web service; fetch the file again"),
+    (b"[", "JSON; fetch the file again"),
+    (b"<?xml", "an XML message, as an expired download address answers; order a fresh file"),
+    (b"<error", "an XML message, as an expired download address answers; order a fresh file"),
+    (b"<", "a web page, as maintenance or a login page gives; fetch the file again"),
+)
+
+#: Without these nothing sensible can be said about a record.
+_ESSENTIAL = ("ap_id", "last_name", "birth_date", "college_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a file is.
+
+    Attributes:
+        kind: "TXT" or "CSV".
+        skip: Bytes before the first record or the header: a byte order mark, Excel's ``sep=`` line.
+        delimiter: What separates CSV values, or "".
+    """
+
+    kind: str
+    skip: int
+    delimiter: str = ""
+
+
+def recognise(head: bytes, *, complete: bool) -> Recognised:
+    """Tell what a file is from its beginning.
+
+    Args:
+        head: The first :data:`HEAD` bytes, unpacked.
+        complete: *head* is all there is.
+
+    Raises:
+        ScoreFileMalformed: Empty, or no score file; says what it looks like and what to do.
+    """
+    skip = len(_BOM) if head.startswith(_BOM) else 0
+    if complete and is_blank(head[skip:]):
+        raise ScoreFileMalformed("The file is empty. Fetch it again; nothing new is told by an answer, not by a file.")
+    looks = head[skip:].lstrip()[:64].lower()
+    for signature, what in _SIGNATURES:
+        if looks.startswith(signature):
+            raise ScoreFileMalformed(f"This is no AP score file: it is {what}.")
+    if separator := re.match(rb"\s*sep=(.)\r?\n", head[skip:]):
+        return Recognised("CSV", skip + separator.end(), separator[1].decode("latin-1"))
+    lines = head[skip:].split(b"\n")
+    if not complete and len(lines) > 1:
+        lines.pop()
+    lines = [line.removesuffix(b"\r") for line in lines if not is_blank(line)]
+    if delimiter := _delimiter(lines[0] if lines else b""):
+        return Recognised("CSV", skip, delimiter)
+    if any(read_odd_line(line, LAYOUT_950, 1).row is not None for line in lines):
+        return Recognised("TXT", skip)
+    lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
+    raise ScoreFileMalformed(
+        f"This is no AP score file: its lines are no student records of {lengths} characters, "
+        "and its first line is no CSV header that names the columns."
+    )
+
+
+def _delimiter(line: bytes) -> str:
+    """What separates the names of a CSV header; "" when the line is none."""
+    text = line.decode("latin-1")
+    known = csv_fields()
+    found = {
+        delimiter: sum(csv_key(cell) in known for cell in next(csv.reader([text], delimiter=delimiter), []))
+        for delimiter in ",\t;|"
+    }
+    best = max(found, key=lambda delimiter: found[delimiter])
+    return best if found[best] >= 3 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A CSV header, understood.
+
+    Attributes:
+        width: Columns.
+        columns: Which column holds a field, counted from 0.
+        unread: Names of columns that were not understood, or whose field another column already gives.
+    """
+
+    width: int
+    columns: dict[str, int]
+    unread: tuple[str, ...]
+
+
+def understand_header(names: list[str]) -> Header:
+    """Find the fields in a CSV header.
+
+    Raises:
+        ScoreFileMalformed: Columns are missing without which scores could be lost or not assigned; names them.
+    """
+    known = csv_fields()
+    columns: dict[str, int] = {}
+    unread = []
+    for at, name in enumerate(names):
+        field = known.get(csv_key(name)) if csv_key(name) else ""
+        if field is None or (field and field in columns):
+            unread.append(name)
+        elif field:
+            columns[field] = at
+    missing = {field for field in _ESSENTIAL if field not in columns}
+    # An exam slot of which only a part is there would give exams without a score, or scores without an exam.
+    for slot in range(1, EXAMS_GROUP.count + 1):
+        in_slot = [EXAMS_GROUP.field_name(each.name, slot) for each in EXAMS_GROUP.fields]
+        if slot == 1 or any(field in columns for field in in_slot):
+            missing.update(field for field in in_slot[:3] if field not in columns)
+    if missing:
+        named = ", ".join(f'"{heading}"' for heading, field in CSV_COLUMNS if field in missing)
+        raise ScoreFileMalformed(
+            f"The CSV header has no column {named}. Without it scores would be lost or belong to nobody; "
+            "get the file again with all its columns, named as College Board names them."
+        )
+    return Header(len(names), columns, tuple(unread))
