@@ -1,0 +1,130 @@
+"""The search for secrets and people must be able to fail: each kind of find is planted once."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import sqlite3
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from airflow_provider_apscores.sandbox import DEFAULT_PASSWORD, Sandbox
+from airflow_provider_apscores.sandbox.access import Doorkeeper
+
+SCRIPT = Path(__file__).parents[1] / "tools" / "privacy_check.py"
+ENCODED = base64.b64encode(DEFAULT_PASSWORD.encode()).decode()
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("privacy_check", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def student() -> dict[str, str]:
+    with Sandbox() as sandbox:
+        return next(iter(sandbox.records("9120")))
+
+
+@pytest.fixture
+def demo(tmp_path: Path, student: dict[str, str]) -> Path:
+    """What a demo leaves behind: a score file with its manifest, the sandbox's output, a log and a database."""
+    from airflow_provider_apscores.scorefile import encode_record
+
+    landed = tmp_path / "data" / "files" / "9120" / "run"
+    for folder in (landed, tmp_path / "sandbox", tmp_path / "airflow" / "logs"):
+        folder.mkdir(parents=True)
+    (landed / "scores-0.txt").write_bytes(encode_record(student) + b"\n")
+    (landed / "scores-0.manifest.json").write_text(json.dumps({"records": 1, "sha256": "ab" * 32}))
+    (tmp_path / "sandbox" / "output.txt").write_text(f"  e-mail    a@b.c\n  password  {DEFAULT_PASSWORD}\n")
+    (tmp_path / "airflow" / "logs" / "task.log").write_text("Landed 1 record. Token: ***\n")
+    with sqlite3.connect(tmp_path / "airflow" / "airflow.db") as database:
+        database.execute("create table xcom (value text)")
+    return tmp_path
+
+
+def check(demo: Path) -> tuple[int, str]:
+    done = subprocess.run([sys.executable, SCRIPT, "--demo", demo], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_clean_demo_passes(demo: Path):
+    status, said = check(demo)
+
+    assert (status, "none found" in said) == (0, True), said
+
+
+SECRETS = {
+    "plain": DEFAULT_PASSWORD,
+    "in JSON": json.dumps(DEFAULT_PASSWORD),
+    "quoted": urllib.parse.quote(DEFAULT_PASSWORD, safe=""),
+    "Base64": json.dumps({"p": ENCODED}),
+    "Base64 in a query": f"?p={urllib.parse.quote(ENCODED, safe='')}",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_a_password_in_a_log_is_found(demo: Path, text: str):
+    (demo / "airflow" / "logs" / "task.log").write_text(f"logging in with {text} now")
+
+    status, said = check(demo)
+
+    assert status == 1
+    assert "FOUND the password, 1 times, in airflow/logs/task.log" in said
+    assert DEFAULT_PASSWORD not in said
+    assert ENCODED not in said
+
+
+def test_tokens_and_signed_addresses_are_found(demo: Path):
+    doorkeeper = Doorkeeper({"a@b.c": "x"}, seed=1, token_lifetime=60, url_lifetime=60, lock_after=None)
+    (demo / "airflow" / "scheduler.log").write_text(f"sent X: {doorkeeper.give_token('a@b.c')}\n")
+    (demo / "airflow" / "logs" / "task.log").write_text(f"GET {doorkeeper.signed_path('7300001')}\n")
+
+    status, said = check(demo)
+
+    assert status == 1
+    assert "FOUND a token, 1 times, in airflow/scheduler.log" in said
+    assert "FOUND the query of a signed address, 2 times, in airflow/logs/task.log" in said
+
+
+@pytest.mark.parametrize("field", ["ap_id", "last_name", "first_name", "street_1"])
+def test_a_student_in_the_database_is_found(demo: Path, student: dict[str, str], field: str):
+    with sqlite3.connect(demo / "airflow" / "airflow.db") as database:
+        database.execute("insert into xcom values (?)", (json.dumps({"note": student[field].title()}),))
+
+    status, said = check(demo)
+
+    assert (status, f"FOUND {field}, 1 times, in airflow/airflow.db" in said) == (1, True), said
+    assert student[field].casefold() not in said.casefold()
+
+
+def test_a_student_in_a_manifest_is_found(demo: Path, student: dict[str, str]):
+    (manifest,) = demo.rglob("*.manifest.json")
+    manifest.write_text(json.dumps({"first": student["ap_id"]}))
+
+    assert check(demo)[0] == 1
+
+
+@pytest.mark.parametrize("gone", ["sandbox/output.txt", "data/files/9120/run/scores-0.txt"])
+def test_nothing_to_search_for_is_no_success(demo: Path, gone: str):
+    (demo / gone).write_text("")
+
+    status, said = check(demo)
+
+    assert status != 0, said
+
+
+def test_a_digest_is_no_token():
+    module = load()
+
+    assert not list(module.search([SCRIPT], {"x": {b"no such text anywhere " * 3}}))
