@@ -79,7 +79,7 @@ class Ledger:
         self._effects: Counter[str] = Counter()
         self._leaks: list[str] = []
         if state is not None and state.exists():
-            self._restore(json.loads(state.read_text(encoding="utf-8")))
+            self._restore(state.read_text(encoding="utf-8"))
         given = list(campuses)
         if len({campus.di_code for campus in given}) < len(given):
             raise ValueError("Each campus can be given once.")
@@ -306,8 +306,12 @@ class Ledger:
         part.write_text(json.dumps(state), encoding="utf-8")
         os.replace(part, self._state)
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        if state.get("version") != _STATE_VERSION:
+    def _restore(self, text: str) -> None:
+        try:
+            state = json.loads(text)
+        except ValueError:
+            state = None
+        if not isinstance(state, dict) or state.get("version") != _STATE_VERSION:
             raise ValueError(f"{self._state} is no state file of this version of the sandbox.")
         if state["seed"] != self._seed:
             raise ValueError(f"{self._state} belongs to seed {state['seed']}; this sandbox has seed {self._seed}.")

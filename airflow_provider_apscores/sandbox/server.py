@@ -120,8 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle
 
     def _send(self, reply: Reply) -> None:
-        if reply.delay:
-            self.server.closing.wait(reply.delay)
+        if reply.delay and self.server.closing.wait(reply.delay):
+            self.close_connection = True
+            return
         if not reply.silent:
             if reply.file is not None:
                 with reply.file.open("rb") as file:
