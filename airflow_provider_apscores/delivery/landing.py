@@ -68,7 +68,7 @@ class Landing:
         identity = "\n".join((run.dag_id, run.task_id, run.run_id, di_code, file_format, download_type))
         key = hashlib.sha256(identity.encode()).hexdigest()[:10]
         # The run id is for people, so it is cut; the key tells runs apart.
-        slug = re.sub(r"[^0-9A-Za-z._-]+", "", run.run_id.replace(":", ""))[:60].strip(".") or "run"
+        slug = re.sub(r"[^0-9A-Za-z._-]+", "", run.run_id.replace("+00:00", "Z").replace(":", ""))[:60].strip(".") or "run"
         self.name = f"{di_code}/{slug}-{key}"
         self.folder = destination.child(self.name)
 
