@@ -80,9 +80,10 @@ class APScoresDownloadOperator(BaseOperator):
         """Land the campus's file, or go on from where an earlier try ended."""
         with airflow_outcome():
             delivery = self._deliver(context)
-        if delivery is not None:
-            return delivery.reference()
-        return self._nothing_new()
+        if delivery is None:
+            self._nothing_new()
+            return None
+        return delivery.reference()
 
     def _deliver(self, context: Context) -> Delivery | None:
         from airflow_provider_apscores.delivery import Landing, utc_now

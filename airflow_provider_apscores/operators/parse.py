@@ -30,7 +30,8 @@ class APScoresParseOperator(BaseOperator):
     :raises AirflowFailException: the source is no score file, or differs from its manifest.
     """
 
-    template_fields: Sequence[str] = ("source", "output")
+    # Not "output": that attribute is every operator's own, its XCom as an argument for other tasks.
+    template_fields: Sequence[str] = ("source", "output_uri")
     ui_color = "#fff2cc"
 
     def __init__(
@@ -46,7 +47,7 @@ class APScoresParseOperator(BaseOperator):
         if on_problem not in ("quarantine", "fail"):
             raise ValueError("on_problem must be one of quarantine, fail.")
         self.source = source
-        self.output = output
+        self.output_uri = output
         self.formats = formats
         self.on_problem = on_problem
 
@@ -67,7 +68,7 @@ class APScoresParseOperator(BaseOperator):
                 uri = delivery.uri
             written = write_tables(
                 airflow_path(uri, "source"),
-                airflow_path(self.output, "output"),
+                airflow_path(self.output_uri, "output"),
                 formats=tuple(self.formats),
                 on_problem=self.on_problem,
             )
