@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 from airflow_provider_apscores.errors import APScoresError
 
@@ -27,11 +26,9 @@ def airflow_outcome() -> Iterator[None]:
 
 def for_good(error: APScoresError) -> APScoresError:
     """Return *error* as one that is an ``AirflowFailException`` as well, so that its own class still catches it."""
-    return _failing(type(error))(*error.args)
-
-
-@cache
-def _failing(kind: type[APScoresError]) -> type[APScoresError]:
     from airflow.providers.common.compat.sdk import AirflowFailException
 
-    return type(kind.__name__, (kind, AirflowFailException), {"__doc__": kind.__doc__, "__module__": kind.__module__})
+    kind = type(error)
+    failing = type(kind.__name__, (kind, AirflowFailException), {"__doc__": kind.__doc__, "__module__": kind.__module__})
+    final: APScoresError = failing(*error.args)
+    return final
