@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import sqlite3
 import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -19,15 +17,6 @@ from airflow_provider_apscores.sandbox.access import Doorkeeper
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "privacy_check.py"
 ENCODED = base64.b64encode(DEFAULT_PASSWORD.encode()).decode()
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("privacy_check", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +48,7 @@ def check(demo: Path) -> tuple[int, str]:
 
 
 def test_a_clean_demo_passes(demo: Path):
+    # Its digest, of 64 characters as well, is no token.
     status, said = check(demo)
 
     assert (status, "none found" in said) == (0, True), said
@@ -122,9 +112,3 @@ def test_nothing_to_search_for_is_no_success(demo: Path, gone: str):
     status, said = check(demo)
 
     assert status != 0, said
-
-
-def test_a_digest_is_no_token():
-    module = load()
-
-    assert not list(module.search([SCRIPT], {"x": {b"no such text anywhere " * 3}}))

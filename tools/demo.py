@@ -54,10 +54,10 @@ def main() -> int:
             with airflow(connection) as api:
                 follow(api)
     except DemoFailed as failure:
-        print(f"\nThe demo failed: {failure}", file=sys.stderr)
-        print(f"The end of {LOG.relative_to(PROJECT)} and of the tasks' logs:", file=sys.stderr)
-        for path in [LOG, *sorted((HOME / "logs").rglob("*.log"))]:
-            print(f"--- {path.relative_to(PROJECT)}\n{tail(path)}", file=sys.stderr)
+        print(f"\nThe demo failed: {failure}.", file=sys.stderr)
+        for path in [LOG, HOME / "scheduler.log", HOME / "api-server.log", *sorted(HOME.glob("logs/**/*.log"))]:
+            if lines := trouble_in(path):
+                print(f"--- {path.relative_to(PROJECT)}\n{lines}", file=sys.stderr)
         return 1
     say(f"The DAG run ended well; {time.monotonic() - started:.0f} seconds in all.")
     show_results(DATA, PROJECT)
@@ -254,8 +254,21 @@ def base_url(connection: str) -> str:
     return f"{parts.hostname}:{parts.port}"
 
 
-def tail(path: Path, lines: int = 15) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+def trouble_in(path: Path) -> str:
+    """The errors in a task's log, which has one JSON object a line; the last lines of any other log."""
+    if not path.exists():
+        return ""
+    lines = path.read_text(errors="replace").splitlines()
+    if "logs" not in path.relative_to(HOME).parts:
+        return "\n".join(lines[-10:])
+    errors = []
+    for line in lines:
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if entry.get("level") in {"error", "critical"}:
+                details = [f"{each['exc_type']}: {each['exc_value']}" for each in entry.get("error_detail", [])]
+                errors.append("\n  ".join([str(entry.get("event")), *details]))
+    return "\n".join(errors)
 
 
 def say(text: str) -> None:

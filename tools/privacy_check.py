@@ -21,10 +21,10 @@ from pathlib import Path
 DEMO = Path(__file__).resolve().parents[1] / ".demo"
 
 #: Signs of a signed address or a token, whatever its value: the query of both forms, the sandbox's tokens (64
-#: characters of which at least one is no hexadecimal digit, or every digest would be one), and their JSON key.
+#: characters with small and capital letters and digits among them, so that no digest is taken for one), their JSON key.
 SIGNS = {
     "the query of a signed address": rb"[?&](?:Signature|Key-Pair-Id|X-Amz-Signature|X-Amz-Credential)=",
-    "a token": rb"(?<![\w-])(?![0-9a-f]{64})[A-Za-z0-9_-]{64}(?![\w-])",
+    "a token": rb"(?<![\w-])(?=[\w-]*?[a-z])(?=[\w-]*?[A-Z])(?=[\w-]*?[0-9])[\w-]{64}(?![\w-])",
     "a token's key": rb"authToken\W{1,5}[\w-]{16,}",
 }
 
