@@ -1,0 +1,1 @@
+"""The asynchronous side of waiting: what runs in the triggerer."""
