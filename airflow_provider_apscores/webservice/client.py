@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -37,8 +37,6 @@ Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 #: Seconds to connect, to send, and to get a connection from the pool.
 _CONNECT = 30.0
-#: Bytes that are taken at once.
-_CHUNK = 1 << 20
 _FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, WebServiceError)
 
 
@@ -46,6 +44,7 @@ class _Shared(Generic[Http]):
     """What both clients have in common: how they are set up, and what they make of httpx's words."""
 
     _open: Callable[..., Http]
+    _lock: Callable[[], Any]
 
     def __init__(
         self,
@@ -63,6 +62,7 @@ class _Shared(Generic[Http]):
         self._timeout = timeout
         self._on_secret = on_secret or (lambda secret: None)
         self._sleep = sleep
+        self._one_login = type(self)._lock()
         tls = _tls(verify)
         _hush_httpx()
         try:
@@ -103,22 +103,25 @@ class _Shared(Generic[Http]):
         """What became of an exchange, in our words: httpx's may show URLs with their signatures."""
         if isinstance(error, WebServiceError):
             return error
-        host, cause = urlsplit(request.url).hostname, _cause(error)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return ConfigurationError(
-                f"The certificate of {host} was not accepted ({cause.verify_message}); nothing was sent. If your "
-                "network inspects TLS, let verify name the file of its CA; if not, somebody may be in between."
-            )
+        host, causes = urlsplit(request.url).hostname, list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return ConfigurationError(
+                    f"The certificate of {host} was not accepted ({cause.verify_message}); nothing was sent. If your "
+                    "network inspects TLS, let verify name the file of its CA; if not, somebody may be in between."
+                )
         if isinstance(error, httpx.ProxyError):
             if str(error).startswith(("401", "403", "407")):
                 return ConfigurationError(f"The proxy does not let us through to {host} (HTTP {str(error)[:3]}).")
             return ServiceUnavailable(f"The proxy found no way to {host} while {request.what}.")
         if isinstance(error, httpx.ConnectTimeout):
             why = "no connection in time"
+        elif isinstance(error, httpx.PoolTimeout):
+            why = "too many calls at once"
         elif isinstance(error, httpx.TimeoutException):
             why = f"nothing came for {self._prepared(request)['timeout'].read:.0f} s"
         elif isinstance(error, httpx.ConnectError):
-            why = f"no connection ({(cause and cause.strerror) or 'refused'})"
+            why = f"no connection ({next((cause.strerror for cause in causes if cause.strerror), 'refused')})"
         elif isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
             why = "the connection was closed too early"
         else:
@@ -144,10 +147,7 @@ class Client(_Shared[httpx.Client]):
     """
 
     _open = httpx.Client
-
-    def __init__(self, session: Session, **settings: Any) -> None:
-        super().__init__(session, **settings)
-        self._one_login = threading.Lock()
+    _lock = threading.Lock
 
     def log_in(self) -> None:
         """Log in, whether or not that was done before. See :meth:`Session.log_in` for what is raised."""
@@ -160,7 +160,8 @@ class Client(_Shared[httpx.Client]):
 
     def download(self, generated: GeneratedFile, sink: Sink) -> Transfer:
         """Fetch a generated file into *sink*, in constant memory. See :meth:`Session.download`."""
-        return self._run(self._session.download(generated), Arrival(sink))
+        with closing(Arrival(sink)) as arrival:
+            return self._run(self._session.download(generated), arrival)
 
     def record(self, download_id: str, file_format: str) -> None:
         """Tell College Board that a file has arrived: the commit. See :meth:`Session.record`."""
@@ -180,9 +181,11 @@ class Client(_Shared[httpx.Client]):
         arrival = arrival or Arrival()
         outcome: Reply | Fault | None = None
         while True:
-            step = _next(talk, outcome)
-            for secret in self._session.take_untold_secrets():
-                self._on_secret(secret)
+            try:
+                step = _next(talk, outcome)
+            finally:
+                for secret in self._session.take_untold_secrets():
+                    self._on_secret(secret)
             match step:
                 case _Result():
                     return step.value
@@ -207,14 +210,19 @@ class Client(_Shared[httpx.Client]):
             with _ours(), self._http.stream(**self._prepared(request)) as response:
                 begun = True
                 arrival.begin(request, response.status_code, response.headers)
-                for chunk in response.iter_raw(_CHUNK):
-                    arrival.take(chunk)
+                for chunk in response.iter_raw():
+                    if work := arrival.take(chunk):
+                        work.result()
+                if work := arrival.flush():
+                    work.result()
                 return arrival.end()
         except _FAULTS as error:
             if arrival.sink_failed:
                 raise
             fault = self._fault(error, request, arrival if begun else None)
-        arrival.check_restart(fault)
+        if work := arrival.at_work():
+            work.result()
+        arrival.check_retry(fault)
         return fault
 
 
@@ -226,10 +234,7 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
     """
 
     _open = httpx.AsyncClient
-
-    def __init__(self, session: Session, **settings: Any) -> None:
-        super().__init__(session, **settings)
-        self._one_login = asyncio.Lock()
+    _lock = asyncio.Lock
 
     async def log_in(self) -> None:
         """See :meth:`Client.log_in`."""
@@ -244,7 +249,11 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
 
     async def download(self, generated: GeneratedFile, sink: Sink) -> Transfer:
         """See :meth:`Client.download`."""
-        return await self._run(self._session.download(generated), Arrival(sink))
+        arrival = Arrival(sink)
+        try:
+            return await self._run(self._session.download(generated), arrival)
+        finally:
+            await asyncio.to_thread(arrival.close)
 
     async def record(self, download_id: str, file_format: str) -> None:
         """See :meth:`Client.record`."""
@@ -264,9 +273,11 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
         arrival = arrival or Arrival()
         outcome: Reply | Fault | None = None
         while True:
-            step = _next(talk, outcome)
-            for secret in self._session.take_untold_secrets():
-                await _done(self._on_secret(secret))
+            try:
+                step = _next(talk, outcome)
+            finally:
+                for secret in self._session.take_untold_secrets():
+                    await _done(self._on_secret(secret))
             match step:
                 case _Result():
                     return step.value
@@ -292,14 +303,19 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
                 async with self._http.stream(**self._prepared(request)) as response:
                     begun = True
                     arrival.begin(request, response.status_code, response.headers)
-                    async for chunk in response.aiter_raw(_CHUNK):
-                        await asyncio.to_thread(arrival.take, chunk)
+                    async for chunk in response.aiter_raw():
+                        if work := arrival.take(chunk):
+                            await asyncio.wrap_future(work)
+                    if work := arrival.flush():
+                        await asyncio.wrap_future(work)
                     return arrival.end()
         except _FAULTS as error:
             if arrival.sink_failed:
                 raise
             fault = self._fault(error, request, arrival if begun else None)
-        arrival.check_restart(fault)
+        if work := arrival.at_work():
+            await asyncio.wrap_future(work)
+        arrival.check_retry(fault)
         return fault
 
 
@@ -348,14 +364,14 @@ def _proxy(proxy: str | None, tls: ssl.SSLContext) -> httpx.Proxy | None:
     return httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None)
 
 
-def _cause(error: BaseException) -> OSError | None:
-    """The operating system's error under layers of libraries', if there is one."""
-    under: BaseException | None = error
-    while under is not None:
-        if isinstance(under, OSError):
-            return under
-        under = under.__cause__ or under.__context__
-    return None
+def _causes(error: BaseException | None) -> Iterator[OSError]:
+    """The operating system's errors under the layers of libraries."""
+    while error is not None:
+        if isinstance(error, OSError):
+            yield error
+        if isinstance(error, BaseExceptionGroup):  # one for each address of a host
+            yield from _causes(error.exceptions[0])
+        error = error.__cause__ or error.__context__
 
 
 #: Whether the code that runs now is in one of our exchanges.
@@ -372,9 +388,10 @@ def _ours() -> Iterator[None]:
 
 
 def _hush(record: logging.LogRecord) -> bool:
-    """Take secrets out of what httpx logs about our exchanges: whole URLs at INFO, all headers at DEBUG."""
+    """Take secrets out of what httpx logs about our exchanges: whole URLs at INFO, answers' headers at DEBUG."""
     if _in_exchange.get():
         said = re.sub(r"\[\(b['\"].*", "[headers not shown]", record.getMessage(), flags=re.S)
+        said = re.sub(r"(GET \w+://[^/\s]+)\S*", r"\1/…", said)
         record.msg, record.args = re.sub(r"\?[^\s\"']+", "?…", said), ()
     return True
 

@@ -243,7 +243,7 @@ def read_download(reply: Reply, generated: GeneratedFile, *, secrets: Collection
 
 def build_record(base_url: str, token: str, download_id: str, file_format: str) -> Request:
     """Tell College Board that a file has arrived: the commit. What was recorded never comes as ``new`` again."""
-    body = {"downloadId": download_id, "format": file_format}
+    body = {"downloadId": str(download_id), "format": file_format}  # observed: a string, also when it came as a number
     return _post(base_url, "/webServiceDownloaded", token, body, "record", f"recording download {download_id}")
 
 

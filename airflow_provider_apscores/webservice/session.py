@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import random as _random
 from typing import TypeVar
@@ -75,12 +75,20 @@ class _Call:
     Attributes:
         started: By the session's clock.
         logins: How many logins had come to an end before it.
-        refused_token: The token that was not accepted, once one was: there is one renewal a call.
+        refused: The number of the login whose token was not accepted, once one was: there is one renewal a call.
     """
 
     started: float
     logins: int
-    refused_token: str | None = None
+    refused: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token, and the number of the login that gave it: a service may give the same one twice."""
+
+    value: str = field(repr=False)
+    login: int
 
 
 class Session:
@@ -119,7 +127,7 @@ class Session:
         self._clock = clock
         self._now = now
         self._random = random
-        self._token: str | None = None
+        self._token: _Token | None = None
         self._login_failed: _LoginFault | None = None
         #: Enough to scrub the answers that can still come; a session may live for months.
         self._learned: deque[str] = deque(maxlen=64)
@@ -234,13 +242,13 @@ class Session:
             self._login_failed = error
             self.logins += 1
             raise
-        self._token, self._login_failed = token, None
         self.logins += 1
+        self._token, self._login_failed = _Token(token, self.logins), None
         self._learn(token)
 
-    def _good_token(self, call: _Call) -> Talk[str]:
-        """The session's token, unless this call has seen it refused: then the token of one more login."""
-        while self._token is None or self._token == call.refused_token:
+    def _good_token(self, call: _Call) -> Talk[_Token]:
+        """The session's token, unless this call has seen it refused: then that of a later login."""
+        while self._token is None or self._token.login == call.refused:
             failed = self._login_failed
             if failed is not None and (isinstance(failed, CredentialsRefused) or self.logins > call.logins):
                 raise _again(failed)
@@ -271,17 +279,14 @@ class Session:
 
     def _once(self, call: _Call, request: Request) -> Talk[Reply]:
         """One request, one reply."""
-        reply = yield replace(request, patience=max(self._left(call), _GRACE))
-        if reply is None:
-            raise _SeenTo
-        return reply
+        return _answered((yield replace(request, patience=max(self._left(call), _GRACE))))
 
     def _follow(self, request: Request) -> Talk[Reply]:
         """A download through its redirects."""
         for _ in range(REDIRECTS + 1):
-            reply = yield request
-            if reply is None or not protocol.is_redirect(reply):
-                return reply or Reply(0)
+            reply = _answered((yield request))
+            if not protocol.is_redirect(reply):
+                return reply
             request = protocol.build_redirected_download(request, reply)
             self._learn_url(request.url)
         raise UnexpectedReply(f"More than {REDIRECTS} redirects while {request.what}.")
@@ -297,45 +302,45 @@ class Session:
         """Ask with a good token until there is an answer that can be read, or no use in asking again."""
         faults = looks = 0
         while True:
-            token = "" if kind == "login" else (yield from self._good_token(call))
+            token = None if kind == "login" else (yield from self._good_token(call))
             reply = None
             try:
-                reply = yield from ask(token)
-                if kind != "login" and call.refused_token is None and protocol.token_lost(reply, kind):
-                    call.refused_token = token
+                reply = yield from ask(token.value if token else "")
+                if token is not None and call.refused is None and protocol.token_lost(reply, kind):
+                    call.refused = token.login
                     continue
                 reason = not_yet(reply)
                 if reason is None:
                     return read(reply)
             except (ServiceUnavailable, UnexpectedReply, TransferBroken) as fault:
-                faults += 1
-                wait = self._wait_after_fault(call, fault, faults, reply)
+                if not fault.transient or (reply is not None and not protocol.is_passing(reply)):
+                    raise
+                told = None if reply is None else protocol.retry_after(reply, self._now())
+                faults += not told
+                wait = self._wait_after_fault(call, fault, faults, told)
             else:
                 faults, looks = 0, looks + 1
-                wait = self._wait_for_file(call, reason, looks, reply)
+                wait = self._wait_for_file(call, reason, looks, protocol.retry_after(reply, self._now()))
             yield wait
 
-    def _wait_after_fault(self, call: _Call, fault: _Fault, faults: int, reply: Reply | None) -> Wait:
-        asked_to_wait = None if reply is None else protocol.retry_after(reply, self._now())
+    def _wait_after_fault(self, call: _Call, fault: _Fault, faults: int, told: float | None) -> Wait:
+        """How long to wait before the next try: as *told*, or longer each time; raises *fault* when it is the last."""
         if isinstance(fault, ServiceUnavailable):
-            fault.retry_after = asked_to_wait
-        if not fault.transient or (reply is not None and not protocol.is_passing(reply)):
-            raise fault
-        if not asked_to_wait and faults >= TRIES:
+            fault.retry_after = told
+        if not told and faults >= TRIES:
             fault.args = (f"{fault} Given up after {faults} tries.",)
             raise fault
-        seconds = asked_to_wait or self._blurred(2.0 ** (faults - 1))
+        seconds = told or self._blurred(2.0 ** (faults - 1))
         if seconds > self._left(call):
             fault.args = (f"{fault} Waiting {seconds:.0f} s more would be past the patience of {self.patience:.0f} s.",)
             raise fault
         return _wait(seconds, str(fault))
 
-    def _wait_for_file(self, call: _Call, reason: str, looks: int, reply: Reply) -> Wait:
-        asked_to_wait = protocol.retry_after(reply, self._now())
-        seconds = asked_to_wait or self._blurred(min(2.0**looks, LONGEST_WAIT))
+    def _wait_for_file(self, call: _Call, reason: str, looks: int, told: float | None) -> Wait:
+        seconds = told or self._blurred(min(2.0**looks, LONGEST_WAIT))
         if seconds > self._left(call):
             raise ServiceUnavailable(
-                f"{reason}, and was not ready within the patience of {self.patience:.0f} s.", retry_after=asked_to_wait
+                f"{reason}, and was not ready within the patience of {self.patience:.0f} s.", retry_after=told
             )
         return _wait(seconds, reason)
 
@@ -368,6 +373,12 @@ class Session:
         query = urlsplit(url).query
         if url not in self._learned:
             self._learn(url, *([query] if query else []))
+
+
+def _answered(reply: Reply | None) -> Reply:
+    if reply is None:
+        raise _SeenTo
+    return reply
 
 
 def _wait(seconds: float, why: str) -> Wait:
