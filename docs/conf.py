@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 from airflow_provider_apscores import __version__
+
+# Reading docstrings of operators imports Airflow, which writes its settings on import; not into the reader's home.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="apscores-docs-")
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 project = "airflow-provider-apscores"
 author = "The airflow-provider-apscores developers"
