@@ -10,13 +10,11 @@ import asyncio
 import inspect
 import logging
 import os
-import re
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from contextvars import ContextVar
+from contextlib import closing
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Generic, Self, TypeVar
@@ -26,6 +24,7 @@ import httpx
 
 from airflow_provider_apscores import __version__
 from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable, WebServiceError
+from airflow_provider_apscores.webservice import hush
 from airflow_provider_apscores.webservice.arrival import Arrival, Sink
 from airflow_provider_apscores.webservice.messages import FileOrder, GeneratedFile, Reply, Request, Transfer, Wait
 from airflow_provider_apscores.webservice.session import Session, T, Talk
@@ -64,7 +63,7 @@ class _Shared(Generic[Http]):
         self._sleep = sleep
         self._one_login = type(self)._lock()
         tls = _tls(verify)
-        _hush_httpx()
+        hush.install()
         try:
             self._http: Http = type(self)._open(
                 verify=tls,
@@ -207,7 +206,7 @@ class Client(_Shared[httpx.Client]):
     def _exchange(self, request: Request, arrival: Arrival) -> Reply | Fault:
         begun = False
         try:
-            with _ours(), self._http.stream(**self._prepared(request)) as response:
+            with hush.our_exchange(), self._http.stream(**self._prepared(request)) as response:
                 begun = True
                 arrival.begin(request, response.status_code, response.headers)
                 for chunk in response.iter_raw():
@@ -299,7 +298,7 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
     async def _exchange(self, request: Request, arrival: Arrival) -> Reply | Fault:
         begun = False
         try:
-            with _ours():
+            with hush.our_exchange():
                 async with self._http.stream(**self._prepared(request)) as response:
                     begun = True
                     arrival.begin(request, response.status_code, response.headers)
@@ -372,31 +371,3 @@ def _causes(error: BaseException | None) -> Iterator[OSError]:
         if isinstance(error, BaseExceptionGroup):  # one for each address of a host
             yield from _causes(error.exceptions[0])
         error = error.__cause__ or error.__context__
-
-
-#: Whether the code that runs now is in one of our exchanges.
-_in_exchange: ContextVar[bool] = ContextVar("_in_exchange", default=False)
-
-
-@contextmanager
-def _ours() -> Iterator[None]:
-    before = _in_exchange.set(True)
-    try:
-        yield
-    finally:
-        _in_exchange.reset(before)
-
-
-def _hush(record: logging.LogRecord) -> bool:
-    """Take secrets out of what httpx logs about our exchanges: whole URLs at INFO, answers' headers at DEBUG."""
-    if _in_exchange.get():
-        said = re.sub(r"\[\(b['\"].*", "[headers not shown]", record.getMessage(), flags=re.S)
-        said = re.sub(r"(GET \w+://[^/\s]+)\S*", r"\1/…", said)
-        record.msg, record.args = re.sub(r"\?[^\s\"']+", "?…", said), ()
-    return True
-
-
-def _hush_httpx() -> None:
-    parts = ("connection", "http11", "http2", "proxy", "socks")
-    for name in ("httpx", *(f"httpcore.{part}" for part in parts)):
-        logging.getLogger(name).addFilter(_hush)  # adding it again changes nothing

@@ -7,25 +7,23 @@ live service; *open* is unknown, and read with tolerance. ``docs/reference/webse
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_apscores.errors import (
     CampusRefused,
-    ConfigurationError,
     CredentialsRefused,
     InsecureAddress,
     RequestRefused,
     ServiceUnavailable,
     UnexpectedReply,
 )
-from airflow_provider_apscores.webservice import words
+from airflow_provider_apscores.webservice import addresses, words
 from airflow_provider_apscores.webservice.messages import (
     Credentials,
     FileOrder,
@@ -35,8 +33,7 @@ from airflow_provider_apscores.webservice.messages import (
     Request,
 )
 
-#: Documented and observed.
-PRODUCTION_URL = "https://aposrd-api-gw.collegeboard.org/aposrd-api-prod"
+PRODUCTION_URL = addresses.PRODUCTION_URL
 
 #: Documented and observed: on all four calls. Which of the two names carries the token is easily confused.
 SERVICE = "X-CB-Catapult-Authentication-Token"
@@ -127,8 +124,8 @@ def read_order(reply: Reply, order: FileOrder, *, secrets: Collection[str] = ())
     # Observed: a number or a string.
     if isinstance(download_id, bool) or not isinstance(download_id, int | str) or not str(download_id).strip():
         raise UnexpectedReply(f"College Board generated {order} and named no downloadId.")
-    url = check_address(_text(answer["url"]).strip(), f"{order} is offered")
-    return GeneratedFile(order, str(download_id).strip(), _text(answer.get("fileName")), url, expiry(url))
+    url = addresses.check(_text(answer["url"]).strip(), f"{order} is offered")
+    return GeneratedFile(order, str(download_id).strip(), _text(answer.get("fileName")), url, addresses.expiry(url))
 
 
 def _says_nothing_new(reply: Reply) -> bool:
@@ -165,26 +162,12 @@ def _refuse_order(reply: Reply, order: FileOrder, message: str, secrets: Collect
     )
 
 
-def expiry(url: str) -> datetime | None:
-    """When a pre-signed URL stops working (UTC), or None when it does not say. Observed: both forms of S3."""
-    query = {name.lower(): values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
-    try:
-        if "expires" in query:
-            return datetime.fromtimestamp(int(query["expires"]), UTC)
-        if "x-amz-date" in query and "x-amz-expires" in query:
-            signed = datetime.strptime(query["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            return signed + timedelta(seconds=int(query["x-amz-expires"]))
-    except (ValueError, OverflowError, OSError):
-        pass  # Not a time that we understand: then only the answer to the GET tells.
-    return None
-
-
 # --------------------------------------------------------------------------------------------------- 3 download
 
 
 def build_download(token: str, generated: GeneratedFile) -> Request:
     """Fetch a generated file. Observed: the GET needs both X-CB headers, although the URL is signed."""
-    url = check_address(generated.url, f"{generated.order} is offered")
+    url = addresses.check(generated.url, f"{generated.order} is offered")
     return Request("GET", url, _headers(token), None, "download", f"fetching {generated.order}")
 
 
@@ -204,10 +187,10 @@ def build_redirected_download(before: Request, reply: Reply) -> Request:
         location = urljoin(before.url, location)
     except ValueError:
         location = ""
-    url = check_address(location, f"{before.what} is redirected")
+    url = addresses.check(location, f"{before.what} is redirected")
     if urlsplit(before.url).scheme == "https" and urlsplit(url).scheme != "https":
         raise InsecureAddress(f"{before.what} is redirected from https to an address that is not.")
-    headers = before.headers if _origin(url) == _origin(before.url) else _ANYWHERE
+    headers = before.headers if addresses.origin(url) == addresses.origin(before.url) else _ANYWHERE
     return Request("GET", url, headers, None, "download", before.what)
 
 
@@ -329,65 +312,6 @@ def retry_after(reply: Reply, now: datetime) -> float | None:
 
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def check_base_url(base_url: str) -> str:
-    """The base URL without a slash at its end.
-
-    Raises:
-        ConfigurationError: It is no URL, carries a query or a user name, or is not https (loopback excepted).
-    """
-    url = base_url.strip().rstrip("/")
-    if not url.isprintable() or " " in url or not (host := _host(url)):
-        raise ConfigurationError(f"The base URL must be a full address such as {PRODUCTION_URL}.")
-    parts = urlsplit(url)
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigurationError("The base URL must not hold a user name, a query or a fragment.")
-    if not _is_secure(url):
-        raise ConfigurationError(
-            f"The base URL at {host} is not https. The password would travel in the open, so nothing was sent; "
-            "only addresses of this machine (localhost, 127.0.0.0/8, ::1) may be http."
-        )
-    return url
-
-
-def check_address(url: str, what: str) -> str:
-    """The address, when a token may be sent there.
-
-    Raises:
-        InsecureAddress: It is not https (loopback excepted).
-        UnexpectedReply: It is no address.
-    """
-    if not url.isprintable() or " " in url or not _host(url) or "@" in urlsplit(url).netloc:
-        raise UnexpectedReply(f"{what} at something that is not an address.")
-    if not _is_secure(url):
-        raise InsecureAddress(f"{what} at an address that is not https; nothing was sent there.")
-    return url
-
-
-def _host(url: str) -> str:
-    """The host of an http or https URL, empty when it is none, or one that two readers may read in two ways."""
-    try:
-        parts = urlsplit(url)
-        plain = parts.scheme in ("http", "https") and not set(parts.netloc) & set("\\%")
-        return (parts.hostname or "") if plain and (parts.port is None or parts.port > 0) else ""
-    except ValueError:
-        return ""
-
-
-def _is_secure(url: str) -> bool:
-    host = _host(url)
-    if urlsplit(url).scheme == "https" or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _answer(reply: Reply, what: str, secrets: Collection[str]) -> dict[str, Any]:

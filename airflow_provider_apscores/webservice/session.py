@@ -33,7 +33,7 @@ from airflow_provider_apscores.errors import (
     TransferBroken,
     UnexpectedReply,
 )
-from airflow_provider_apscores.webservice import protocol
+from airflow_provider_apscores.webservice import addresses, protocol
 from airflow_provider_apscores.webservice.messages import (
     Credentials,
     FileOrder,
@@ -118,7 +118,7 @@ class Session:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[], float] = _random,
     ) -> None:
-        self.base_url = protocol.check_base_url(base_url or protocol.PRODUCTION_URL)
+        self.base_url = addresses.check_base(base_url or protocol.PRODUCTION_URL)
         self.di_codes = tuple(di_codes)
         self.patience = patience
         #: How many logins have come to an end, well or not. A driver sees by it whether another call saw to one.
