@@ -93,16 +93,12 @@ class Student:
     Attributes:
         values: What is the same in every report, by the names of the layout's fields.
         exams: Most recent first.
-        graduates: The year of leaving high school.
-        late: Place in *exams* of the one that is late in the first report.
         gap: A slot that College Board leaves blank in the middle, counted from 0, or None.
         cancels: True when this student cancels the oldest of the newest scores after the first report.
     """
 
     values: dict[str, str]
     exams: tuple[Exam, ...]
-    graduates: int
-    late: int
     gap: int | None
     cancels: bool
 
@@ -211,8 +207,6 @@ def student(seed: int, number: int, founded: int) -> Student:
     return Student(
         values=values,
         exams=exams,
-        graduates=graduates,
-        late=0,
         gap=1 if len(exams) > 2 and random.random() < 0.04 else None,
         cancels=random.random() < 0.03,
     )
@@ -299,15 +293,14 @@ def _history(random: Random, newest: int) -> tuple[Exam, ...]:
     history: list[Exam] = []
     years = (newest, newest - 1, *random.choices(((), (newest - 2,), (newest - 2, newest - 3)), (5, 4, 2))[0])
     for year in years:
-        given = [exam for exam in _EXAMS if exam[1] <= year and (exam[2] is None or year <= exam[2])]
-        codes = random.choices(
-            [exam[0] for exam in given], [exam[3] for exam in given], k=random.choice((1, 1, 2, 2, 3, 4))
-        )
-        for code in sorted(set(codes) - taken):
+        given = [exam for exam in _EXAMS if exam[1] <= year <= (exam[2] or year) and exam[0] not in taken]
+        how_many = random.choice((1, 1, 2, 2, 3, 4))
+        codes = set(random.choices([exam[0] for exam in given], [exam[3] for exam in given], k=how_many))
+        for code in sorted(codes):
             history.append(_sit(random, year, code, able))
             for part in _SUBSCORES.get(code, ()):
                 history.append(_sit(random, year, part, able))
-        taken |= set(codes)
+        taken |= codes
     return tuple(history)
 
 
@@ -329,10 +322,14 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
     """The exam slots of one report: what was sat by then, as far as it was known by then."""
     values: dict[str, str] = {}
     known = [exam for exam in person.exams if exam.year <= newest]
+    late: tuple[str, ...] = ()
+    if entry.waiting and entry.edition == 0:
+        # The newest; subscores come with their exam or not at all.
+        late = (known[0].code, *_SUBSCORES.get(known[0].code, ()))
     slot = 0
     for place, exam in enumerate(known):
         score, notes = exam.score, exam.notes
-        if entry.waiting and entry.edition == 0 and place == person.late:
+        if exam.code in late:
             score, notes = "", (_DELAYED[int(exam.code) % len(_DELAYED)], *notes[:1])
         if person.cancels and entry.edition > 0 and place == len(known) - 1:
             score, notes = "", ("94",)
