@@ -15,7 +15,11 @@ from airflow_provider_apscores.scorefile.codes import (
 )
 from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
+from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.records import csv_header, decode_record, encode_csv_record, encode_record
+from airflow_provider_apscores.scorefile.rewrite import write_score_file
+from airflow_provider_apscores.scorefile.tables import TABLES
+from airflow_provider_apscores.scorefile.writer import WrittenTables, write_tables
 
 __all__ = [
     "AWARDS",
@@ -27,11 +31,17 @@ __all__ = [
     "LAYOUT_950",
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
+    "TABLES",
     "Inspection",
     "Inspector",
+    "ScoreFile",
+    "WrittenTables",
     "csv_header",
     "decode_record",
     "encode_csv_record",
     "encode_record",
     "exam_for",
+    "read_score_file",
+    "write_score_file",
+    "write_tables",
 ]

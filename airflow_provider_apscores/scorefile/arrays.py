@@ -59,13 +59,14 @@ def null_where_empty(column: pa.StringArray) -> pa.StringArray:
     """The column with null for empty text."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if column.null_count:
+        column = pc.fill_null(column, "")
     offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
     filled = offsets[1:] != offsets[:-1]
     if filled.all():
         return column
-    if column.null_count:
-        filled &= np.asarray(column.is_valid())
     _, starts, values = column.buffers()
     shifted = starts.slice(column.offset * 4, (len(column) + 1) * 4)
     return pa.StringArray.from_buffers(len(column), shifted, values, bitmap(filled))

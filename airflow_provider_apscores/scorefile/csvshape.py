@@ -1,0 +1,203 @@
+"""CSV rows laid out as a block: dates, years, codes and scores at their columns of the record, free text beside it.
+
+Spreadsheets strip leading zeros, spell dates and years out, and drop blanks. What can only have meant one thing is put
+back: ``7`` is exam code ``07``, ``51407`` is ``051407``, ``2139`` is the ZIP code ``02139``.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.scorefile.arrays import null_where_empty, strings, text_parts
+from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
+from airflow_provider_apscores.scorefile.csvrows import Rows
+from airflow_provider_apscores.scorefile.dates import latest_year, read_dates, stand_in
+from airflow_provider_apscores.scorefile.fields import Field, Kind
+from airflow_provider_apscores.scorefile.layouts import LAYOUT_950 as LAYOUT
+from airflow_provider_apscores.scorefile.lookups import pairs, two_digits
+from airflow_provider_apscores.scorefile.problems import Problem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Text that is all digits and shorter than this (the lengths it can have) has lost zeros on the left.
+_LOST_ZEROS: dict[str, tuple[int, ...]] = {
+    "ap_id": (8,),
+    "zip_code": (5, 9),
+    "high_school_code": (6,),
+    "high_school_zip_code": (5,),
+    "college_code": (6,),
+    "college_zip_code": (5,),
+    "previous_ai_code_1": (6,),
+    "previous_ai_code_2": (6,),
+}
+
+_BAD = {Kind.DATE: "bad_date", Kind.YEAR: "bad_year", Kind.SCORE: "bad_score"}
+
+
+def shape(rows: Rows, today: date) -> Block:
+    """Lay rows out as a block.
+
+    Args:
+        rows: Rows of a CSV file.
+        today: As for :class:`~.assemble.Assembler`.
+    """
+    import numpy as np
+
+    matrix = np.full((len(rows.numbers), LAYOUT.length), 32, np.uint8)
+    block = Block(LAYOUT, matrix, rows.numbers, lost=rows.lost, problems=rows.problems, line_of=rows.line)
+    # The report date comes first: years are counted from it.
+    for name in sorted(rows.cells, key=lambda name: name != "report_date"):
+        field = LAYOUT.fields.get(name)
+        if field is None or (name not in LAYOUT.slot_names and field.kind in (Kind.TEXT, Kind.CODE)):
+            block.texts[name] = _text(block, name, rows.cells[name])
+        else:
+            _lay_out(block, field, rows.cells[name], today)
+    for name, field in LAYOUT.fields.items():
+        if name not in rows.cells and name not in LAYOUT.slot_names and field.kind in (Kind.TEXT, Kind.CODE):
+            block.texts[name] = _nothing(len(rows.numbers))
+    return block
+
+
+def _text(block: Block, name: str, cells: pa.StringArray) -> pa.StringArray:
+    """A column of free text: trimmed, blank as null, lost zeros put back."""
+    import pyarrow.compute as pc
+
+    if _is_empty(cells):
+        return _nothing(len(cells))
+    column = pc.utf8_trim_whitespace(cells)
+    if name in _LOST_ZEROS:
+        column = _with_zeros(column, _LOST_ZEROS[name])
+    unreadable = pc.match_substring_regex(column, r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{FFFD}")
+    if pc.any(unreadable).as_py():
+        values: list[str | None] = column.to_pylist()
+        for row, bad in enumerate(unreadable.to_pylist()):
+            if bad:
+                kind = "undecodable" if "\ufffd" in (values[row] or "") else "control_characters"
+                block.problems.append(Problem(int(block.numbers[row]), kind, name))
+                values[row] = None
+        column = strings(values)
+    return null_where_empty(column)
+
+
+def _with_zeros(column: pa.StringArray, lengths: tuple[int, ...]) -> pa.StringArray:
+    import pyarrow.compute as pc
+
+    short = pc.and_(pc.less(pc.binary_length(column), lengths[-1]), pc.match_substring_regex(column, "^[0-9]+$"))
+    if not pc.any(short).as_py():
+        return column
+    for length in reversed(lengths):
+        fits = pc.and_(short, pc.less_equal(pc.binary_length(column), length))
+        column = (
+            pc.if_else(fits, pc.utf8_lpad(column, length, "0"), column)
+            if length == lengths[0]
+            else pc.if_else(
+                pc.and_(fits, pc.greater(pc.binary_length(column), lengths[0])),
+                pc.utf8_lpad(column, length, "0"),
+                column,
+            )
+        )
+    return column
+
+
+def _lay_out(block: Block, field: Field, cells: pa.StringArray, today: date) -> None:
+    """Put a column where it belongs in the record; what has another length than the field is looked at singly."""
+    import numpy as np
+
+    if _is_empty(cells):
+        return
+    offsets, data = text_parts(cells)
+    lengths = np.diff(offsets)
+    at = offsets[:-1]
+    fits = np.flatnonzero(lengths == field.width)
+    target = block.matrix[:, field.span]
+    plain = np.ones(len(fits), bool)
+    for place in range(field.width):
+        letters = data[at[fits] + place]
+        target[fits, place] = letters
+        plain &= (letters > 32) & (letters < 127)
+    if field.kind is Kind.YEAR:
+        four = np.flatnonzero(lengths == 4)
+        lengths[four[_four_digit_years(block, field, four, data, at, today)]] = 0
+    if field.kind is Kind.SCORE or field.kind is Kind.FLAGS:
+        plain[:] = plain | (target[fits] == 32).any(axis=1) if field.kind is Kind.FLAGS else plain
+    singly = np.concatenate([np.flatnonzero((lengths != field.width) & (lengths > 0)), fits[~plain]])
+    for row in np.sort(singly).tolist():
+        _lay_out_one(block, field, row, cells[row].as_py().strip())
+
+
+def _four_digit_years(block: Block, field: Field, rows: Any, data: Any, at: Any, today: date) -> Any:
+    """Put years of four digits in, and return which of *rows* had one."""
+    import numpy as np
+
+    letters = (
+        np.stack([data[at[rows] + place] for place in range(4)], axis=1) if len(rows) else np.empty((0, 4), np.uint8)
+    )
+    century, two = two_digits()[pairs(letters[:, :2])], two_digits()[pairs(letters[:, 2:])]
+    years = century.astype(np.int32) * 100 + two
+    good = (century >= 19) & (two >= 0) & (years <= today.year + 5)
+    chosen = rows[good]
+    block.matrix[chosen, field.start - 1] = letters[good, 2]
+    block.matrix[chosen, field.start] = letters[good, 3]
+    report = stand_in(read_dates(block.column("report_date"), today.year + 1), today)
+    differs = years[good] != latest_year(two[good], report.year[chosen] + 1)
+    for row, year in zip(chosen[differs].tolist(), years[good][differs].tolist(), strict=True):
+        block.exact_years.setdefault(field.name, []).append((row, year))
+    return good
+
+
+def _lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
+    value: str | None = cell
+    if field.kind is Kind.DATE:
+        value, exact = _date(cell)
+        if exact is not None:
+            block.exact_dates.setdefault(field.name, []).append((row, exact))
+    elif cell.isdigit() and field.kind in (Kind.CODE, Kind.YEAR):
+        value = cell.zfill(field.width)
+    elif field.kind is Kind.FLAGS:
+        value = cell.ljust(field.width)
+    if value is not None and len(value) <= field.width and value.isascii() and value.isprintable():
+        block.matrix[row, field.span] = list(value.ljust(field.width).encode())
+        return
+    block.matrix[row, field.span] = UNREADABLE
+    if not cell.isascii() or not cell.isprintable():
+        kind = "undecodable" if "\ufffd" in cell else "control_characters" if cell.isascii() else "bad_code"
+    else:
+        kind = "bad_code"
+    block.problems.append(Problem(int(block.numbers[row]), _BAD.get(field.kind, kind), field.name))
+
+
+def _date(cell: str) -> tuple[str | None, date | None]:
+    """A date in other words as MMDDYY, and as a date where the century stands there; None where it is no date."""
+    if re.fullmatch(r"[0-9]{5}", cell):
+        return "0" + cell, None
+    if not cell or re.fullmatch(r"[ 0-9]{6}", cell):
+        return cell, None
+    parts = (
+        re.fullmatch(r"(?P<m>[0-9]{1,2})(?P<d>[0-9]{2})(?P<y>[0-9]{4})", cell)
+        or re.fullmatch(r"(?P<m>[0-9]{1,2})[/.-](?P<d>[0-9]{1,2})[/.-](?P<y>[0-9]{4}|[0-9]{2})", cell)
+        or re.fullmatch(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})(?:[T ][0-9:.]+)?", cell)
+    )
+    if parts is None:
+        return None, None
+    year, month, day = parts["y"], int(parts["m"]), int(parts["d"])
+    exact = None
+    if len(year) == 4:
+        try:
+            exact = date(int(year), month, day)
+        except ValueError:
+            return None, None
+    return f"{month:02}{day:02}{year[-2:]}", exact
+
+
+def _is_empty(cells: pa.StringArray) -> bool:
+    offsets, _ = text_parts(cells)
+    return bool(offsets[0] == offsets[-1])
+
+
+def _nothing(rows: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.nulls(rows, pa.string())

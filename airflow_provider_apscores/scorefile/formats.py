@@ -1,0 +1,201 @@
+"""Rows to bytes: Parquet, CSV, JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Formats by their name, and the ending of their files.
+ENDINGS = {"parquet": "parquet", "csv": "csv", "jsonl": "jsonl"}
+
+#: Few words in many rows: there a dictionary is smaller, and these are what people filter by.
+_FEW_WORDS = frozenset(
+    {
+        "high_school_code",
+        "high_school_name",
+        "high_school_street_1",
+        "high_school_zip_code",
+        "college_contact",
+        "college_name",
+        "college_street_1",
+        "college_zip_code",
+        "service_code",
+        "race_ethnicity_response",
+        "country_code",
+        "kind",
+        "severity",
+        "field",
+    }
+)
+
+_KEYS = frozenset({"ap_id", "college_code", "admin_year", "exam_code", "report_date", "award_year", "record_number"})
+
+
+class Sink(Protocol):
+    """What rows are written to: one file."""
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows."""
+
+    def close(self) -> None:
+        """Write what is still held back; the bytes are complete then."""
+
+
+def check_formats(formats: tuple[str, ...]) -> None:
+    """Refuse names that are no formats.
+
+    Raises:
+        ConfigurationError: None are named, or one is not known.
+    """
+    unknown = [each for each in formats if each not in ENDINGS]
+    if unknown or not formats:
+        raise ConfigurationError(f"Formats of tables are {', '.join(ENDINGS)}; not {', '.join(unknown) or 'none'}.")
+
+
+def open_sink(name: str, table: Table, write: Callable[[bytes], Any]) -> Sink:
+    """Begin a file of *table* in the format *name*; *write* takes its bytes in order."""
+    kinds: dict[str, Callable[[Table, Callable[[bytes], Any]], Sink]] = {
+        "parquet": _Parquet,
+        "csv": _Csv,
+        "jsonl": _JsonLines,
+    }
+    return kinds[name](table, write)
+
+
+class _Stream:
+    """The least that pyarrow wants of a file."""
+
+    closed = False
+
+    def __init__(self, write: Callable[[bytes], Any]) -> None:
+        self._write = write
+        self._at = 0
+
+    def write(self, data: bytes) -> int:
+        self._write(data)
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _Parquet:
+    """zstd; dictionaries and statistics only where they pay, since both cost time in every column."""
+
+    def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
+        self._table = table
+        self._stream = _Stream(write)
+        self._writer: Any = None
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        self._begin(rows.schema)
+        self._writer.write_batch(rows)
+
+    def close(self) -> None:
+        self._begin(self._table.schema())
+        self._writer.close()
+
+    def _begin(self, schema: pa.Schema) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        if self._writer is not None:
+            return
+        few = [each.name for each in schema if pa.types.is_dictionary(each.type) or each.name in _FEW_WORDS]
+        self._writer = parquet.ParquetWriter(
+            self._stream,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=few,
+            write_statistics=[each.name for each in schema if each.name in _KEYS],
+            # How a column was encoded here is nobody's business: readers see plain strings.
+            store_schema=False,
+        )
+
+
+class _Csv:
+    """A header, then values quoted where needed; null is empty."""
+
+    def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
+        from pyarrow import csv
+
+        self._schema = table.schema()
+        self._writer = csv.CSVWriter(_Stream(write), self._schema)
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        self._writer.write_batch(plain(rows, self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _JsonLines:
+    """An object a line, every column named, null where there is nothing."""
+
+    def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
+        self._write = write
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not rows.num_rows:
+            return
+        parts: list[Any] = []
+        for at, field in enumerate(rows.schema):
+            parts += [f"{', ' if at else '{'}{json.dumps(field.name)}: ", _json(rows.column(at))]
+        lines = pc.binary_join_element_wise(*parts, "}\n", "")
+        # The text of all lines together is the data buffer of the column.
+        offsets, values = lines.buffers()[1:]
+        length = int(pa.Array.from_buffers(pa.int32(), len(lines) + 1, [None, offsets])[len(lines)].as_py())
+        self._write(values.slice(0, length).to_pybytes())
+
+    def close(self) -> None:
+        pass
+
+
+def plain(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The same rows in exactly the types of *schema*: columns of few words spelled out."""
+    import pyarrow as pa
+
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(rows.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _json(column: pa.Array) -> pa.StringArray:
+    """Each value of a column as JSON text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from airflow_provider_apscores.scorefile.arrays import strings
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    if not (pa.types.is_string(column.type) or pa.types.is_date(column.type)):
+        return pc.fill_null(column.cast(pa.string()), "null")
+    text = column.cast(pa.string())
+    if pc.any(pc.match_substring_regex(text, r'["\\[:cntrl:]]')).as_py():
+        escaped = strings(
+            [None if value is None else json.dumps(value, ensure_ascii=False) for value in text.to_pylist()]
+        )
+    else:
+        escaped = pc.binary_join_element_wise('"', text, '"', "")
+    return pc.fill_null(escaped, "null")

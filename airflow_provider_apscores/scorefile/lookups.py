@@ -1,0 +1,134 @@
+"""Two characters at a time: years, days, codes and their meanings, by tables of 65,536 entries.
+
+Two bytes read as one integer (the first in the low half) index a table, so that a column of a block is understood
+by one look-up instead of a loop over records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.scorefile.arrays import encoded
+from airflow_provider_apscores.scorefile.blocks import UNREADABLE
+from airflow_provider_apscores.scorefile.codes import EFFECTS, EXAMS, IRREGULARITIES, exam_for
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+    Pairs = np.ndarray[Any, np.dtype[np.uint16]]
+
+#: Two blanks as an integer.
+BLANK_PAIR = 0x2020
+
+#: What :func:`two_digits` has for blanks, and for anything that is not two digits.
+BLANK, NO_NUMBER = -1, -2
+
+#: Years that titles are looked up for; outside, the nearest of them stands in.
+_FIRST_YEAR, _LAST_YEAR = 1950, 2149
+
+
+def pairs(columns: Bytes) -> Pairs:
+    """Two columns, or one (then a blank follows), as an integer a row."""
+    import numpy as np
+
+    if columns.shape[1] == 1:
+        return columns[:, 0].astype(np.uint16) | np.uint16(0x2000)
+    return np.ascontiguousarray(columns).view("<u2")[:, 0]
+
+
+def text_of(pair: int) -> str | None:
+    """The trimmed text of two characters; None when blank or unreadable."""
+    both = pair.to_bytes(2, "little")
+    return None if UNREADABLE in both else both.decode("ascii").strip() or None
+
+
+@cache
+def two_digits() -> np.ndarray[Any, np.dtype[np.int16]]:
+    """The number that two characters are: 0 to 99, :data:`BLANK` or :data:`NO_NUMBER`."""
+    import numpy as np
+
+    table = np.full(65536, NO_NUMBER, np.int16)
+    for number in range(100):
+        table[_pair(f"{number:02}")] = number
+    table[BLANK_PAIR] = BLANK
+    return table
+
+
+@cache
+def irregularity_ranks() -> np.ndarray[Any, np.dtype[np.int8]]:
+    """How strong an irregularity code is: the index of its effect, or ``len(EFFECTS)`` for none or an unknown one."""
+    import numpy as np
+
+    table = np.full(65536, len(EFFECTS), np.int8)
+    for each in IRREGULARITIES:
+        table[_pair(each.code)] = EFFECTS.index(each.effect)
+    return table
+
+
+@cache
+def exam_table() -> tuple[np.ndarray[Any, np.dtype[np.int16]], tuple[str, ...], tuple[str | None, ...]]:
+    """Titles of exams: indices by (code, year) for :func:`title_keys`, the titles, and what each is a subscore of."""
+    import numpy as np
+
+    lines = list(EXAMS)
+    table = np.full((101, _LAST_YEAR - _FIRST_YEAR + 2), -1, np.int16)
+    for code in {exam.code for exam in lines}:
+        for column in range(table.shape[1]):
+            exam = exam_for(code, None if column == 0 else _FIRST_YEAR - 1 + column)
+            if exam is not None:
+                table[int(code), column] = lines.index(exam)
+    return table.reshape(-1), tuple(exam.title for exam in lines), tuple(exam.subscore_of for exam in lines)
+
+
+def title_keys(codes: Pairs, years: Any) -> Any:
+    """Indices into the table of :func:`exam_table`; *years* below 1 are unknown."""
+    import numpy as np
+
+    code = two_digits()[codes].astype(np.int32)
+    code[code < 0] = 100
+    column = np.where(years < 1, 0, np.clip(years, _FIRST_YEAR, _LAST_YEAR) - (_FIRST_YEAR - 1))
+    return code * (_LAST_YEAR - _FIRST_YEAR + 2) + column
+
+
+def words_of_pairs(values: Pairs, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray:
+    """What each pair of characters is in words, null where *meaning* says None."""
+    import numpy as np
+
+    table = np.full(65536, -1, np.int16)
+    words: list[str] = []
+    for pair in np.flatnonzero(np.bincount(values, minlength=65536)).tolist():
+        word = meaning(pair)
+        if word is not None:
+            if word not in words:
+                words.append(word)
+            table[pair] = words.index(word)
+    return encoded(table[values], words)
+
+
+def notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:
+    """What two irregularity codes say, in words."""
+    import numpy as np
+
+    known = {_pair(each.code): each.detail or each.effect for each in IRREGULARITIES}
+    indices = np.full(len(first), -1, np.int32)
+    words: list[str] = []
+    noted = np.flatnonzero((first != BLANK_PAIR) | (second != BLANK_PAIR))
+    both, where = np.unique(first[noted].astype(np.uint32) << 16 | second[noted].astype(np.uint32), return_inverse=True)
+    found = np.full(len(both), -1, np.int32)
+    for at, combined in enumerate(both.tolist()):
+        said = [known[pair] for pair in (combined >> 16, combined & 0xFFFF) if pair in known]
+        if said:
+            note = "; ".join(dict.fromkeys(said))
+            if note not in words:
+                words.append(note)
+            found[at] = words.index(note)
+    indices[noted] = found[where]
+    return encoded(indices, words)
+
+
+def _pair(text: str) -> int:
+    return int.from_bytes(text.encode("ascii"), "little")

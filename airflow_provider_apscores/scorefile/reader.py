@@ -1,0 +1,235 @@
+"""Bytes to tables, TXT or CSV, batch by batch.
+
+    pieces of bytes -> blocks of records (lines.py; csvrows.py and csvshape.py) -> rows of the tables (assemble.py)
+
+Each step holds one piece, so that memory stays the same however long the file is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
+from airflow_provider_apscores.scorefile.assemble import Assembler, Batch
+from airflow_provider_apscores.scorefile.blocks import Block
+from airflow_provider_apscores.scorefile.csvrows import CsvSplitter
+from airflow_provider_apscores.scorefile.csvshape import shape
+from airflow_provider_apscores.scorefile.formats import plain
+from airflow_provider_apscores.scorefile.lines import RecordSplitter
+from airflow_provider_apscores.scorefile.recognise import HEAD, Recognised, recognise
+from airflow_provider_apscores.scorefile.source import Source
+from airflow_provider_apscores.scorefile.tables import TABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OnProblem = Literal["quarantine", "fail"]
+
+
+class ScoreFile:
+    """A score file that has been opened and recognised. Nothing more is read before it is asked for.
+
+    A context manager, for sources that must be closed; reading whole tables needs none.
+
+    Attributes:
+        sha256: Digest of the file's bytes.
+        size: How many those are.
+        kind: "TXT" or "CSV".
+    """
+
+    def __init__(self, source: Source, today: date, on_problem: OnProblem) -> None:
+        self._source = source
+        self._today = today
+        self._on_problem = on_problem
+        self.sha256 = source.sha256
+        self.size = source.size
+        self._recognised = _recognise(source)
+        self.kind = self._recognised.kind
+        self._outcome: _Reading | None = None
+
+    def __enter__(self) -> ScoreFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+
+    def __repr__(self) -> str:
+        return f"<ScoreFile {self.kind} {self.size} bytes {self.sha256[:12]}>"
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far in the pass that is going on; of the packed file, if it is packed."""
+        return self._source.position
+
+    @property
+    def records(self) -> int:
+        """Student records in the file, those included that could not be read."""
+        return self._read_through().records
+
+    @property
+    def layout(self) -> str:
+        """The layout of the first records ("950", "910"), or "csv"."""
+        return self._read_through().layout
+
+    @property
+    def unknown_codes(self) -> dict[tuple[str, str], int]:
+        """Codes that are not in the code tables: rows by raw field name and code."""
+        return self._read_through().unknown_codes
+
+    @property
+    def unread_columns(self) -> tuple[str, ...]:
+        """Header names of a CSV file that were not understood, and so are in no table."""
+        return self._read_through().unread_columns
+
+    @property
+    def rejected(self) -> list[tuple[int, bytes]]:
+        """Lines that could not be read whole: (record number, line). They hold personal data."""
+        return [line for batch in self.typed_batches() for line in batch.rejected]
+
+    @property
+    def students(self) -> pa.Table:
+        """The table of student records."""
+        return self._tables["students"]
+
+    @property
+    def exam_scores(self) -> pa.Table:
+        """The table of exam scores."""
+        return self._tables["exam_scores"]
+
+    @property
+    def awards(self) -> pa.Table:
+        """The table of awards."""
+        return self._tables["awards"]
+
+    @property
+    def problems(self) -> pa.Table:
+        """The table of problems."""
+        return self._tables["problems"]
+
+    def batches(self) -> Iterator[Batch]:
+        """All tables at once, some thousand records at a time; every call reads the file again.
+
+        Raises:
+            ScoreFileMalformed: The file turns out to be damaged beyond its lines (a broken gzip stream, a line
+                without end), or has a problem and *on_problem* is ``fail``.
+        """
+        for batch in self.typed_batches():
+            rows = {name: plain(batch.table(name), table.schema()) for name, table in TABLES.items()}
+            yield Batch(**rows, rejected=batch.rejected, first_error=batch.first_error)
+
+    def typed_batches(self, on_problem: OnProblem | None = None) -> Iterator[Batch]:
+        """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
+        strict = (on_problem or self._on_problem) == "fail"
+        reading = _Reading(self._recognised, Assembler(self.sha256, self._today))
+        for batch in reading.batches(self._source.pieces()):
+            if strict and batch.first_error is not None:
+                raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
+            yield batch
+        self._outcome = reading
+
+    def _read_through(self) -> _Reading:
+        if self._outcome is None:
+            for _ in self.typed_batches():
+                pass
+        assert self._outcome is not None
+        return self._outcome
+
+    @cached_property
+    def _tables(self) -> dict[str, pa.Table]:
+        import pyarrow as pa
+
+        found: dict[str, list[Any]] = {name: [] for name in TABLES}
+        for batch in self.batches():
+            for name, rows in found.items():
+                if batch.table(name).num_rows:
+                    rows.append(batch.table(name))
+        return {name: pa.Table.from_batches(rows, TABLES[name].schema()) for name, rows in found.items()}
+
+
+def read_score_file(source: Any, *, today: date | None = None, on_problem: OnProblem = "quarantine") -> ScoreFile:
+    """Open a score file: TXT or CSV, packed with gzip or not, told from its content.
+
+    Args:
+        source: A local path, a URI, a path object such as Airflow's ``ObjectStoragePath``, a binary file object, or
+            bytes.
+        today: The day of reading. It stands in for report dates that are missing and bounds their century.
+        on_problem: ``quarantine`` reads on: defects become rows of ``problems``, and lines that could not be read whole
+            are in ``rejected``. ``fail`` reads the file through once and raises at the first error.
+
+    Raises:
+        ScoreFileMalformed: Not a score file at all; a CSV header without essential columns; or see *on_problem*.
+        StorageUnavailable: The source can't be read.
+        ConfigurationError: *on_problem* is something else.
+    """
+    if on_problem not in ("quarantine", "fail"):
+        raise ConfigurationError(f'on_problem is "quarantine" or "fail", not {on_problem!r}.')
+    opened = Source(source)
+    try:
+        file = ScoreFile(opened, today or date.today(), on_problem)
+        if on_problem == "fail":
+            file._read_through()
+    except BaseException:
+        opened.close()
+        raise
+    return file
+
+
+class _Reading:
+    """One pass through a file, and what is known at its end."""
+
+    def __init__(self, recognised: Recognised, assembler: Assembler) -> None:
+        self._recognised = recognised
+        self._assembler = assembler
+        self.records = 0
+        self.layout = "csv" if recognised.kind == "CSV" else ""
+        self.unread_columns: tuple[str, ...] = ()
+
+    @property
+    def unknown_codes(self) -> dict[tuple[str, str], int]:
+        return self._assembler.unknown_codes
+
+    def batches(self, pieces: Iterator[bytes]) -> Iterator[Batch]:
+        blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
+        any_rows = False
+        for block in blocks(self._without_mark(pieces)):
+            any_rows = True
+            yield self._assembler.batch(block)
+        last = self._assembler.closing_batch()
+        if last.problems.num_rows or not any_rows:
+            yield last
+
+    def _without_mark(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        skip = self._recognised.skip
+        for piece in pieces:
+            yield piece[skip:] if skip else piece
+            skip = 0
+
+    def _txt_blocks(self, pieces: Iterator[bytes]) -> Iterator[Block]:
+        splitter = RecordSplitter()
+        for piece in pieces:
+            for block in splitter.feed(piece):
+                self.layout = self.layout or block.layout.name
+                yield block
+        for block in splitter.finish():
+            self.layout = self.layout or block.layout.name
+            yield block
+        self.records = splitter.records
+
+    def _csv_blocks(self, pieces: Iterator[bytes]) -> Iterator[Block]:
+        splitter = CsvSplitter(self._recognised.delimiter)
+        for piece in pieces:
+            for rows in splitter.feed(piece):
+                yield shape(rows, self._assembler.today)
+        for rows in splitter.finish():
+            yield shape(rows, self._assembler.today)
+        self.records = splitter.records
+        self.unread_columns = splitter.header.unread if splitter.header else ()
+
+
+def _recognise(source: Source) -> Recognised:
+    pieces = source.pieces()
+    head = next(pieces, b"")
+    return recognise(head[:HEAD], complete=len(head) <= HEAD and next(pieces, None) is None)

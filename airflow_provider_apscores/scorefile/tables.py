@@ -1,0 +1,192 @@
+"""The tables that a score file becomes: columns, types, keys.
+
+Names are snake_case; codes are strings and keep their leading zeros; blank is null; nothing is merged or dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_apscores.scorefile.codes import EFFECTS, RACE_ETHNICITY_RESPONSE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: Its name.
+        type: Its Arrow type, as pyarrow spells it: "string", "int8", "int16", "int64", "date32", "bool".
+        doc: What it holds.
+        field: The raw field that it comes from as it stands, or "".
+    """
+
+    name: str
+    type: str
+    doc: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: Its name.
+        doc: What a row is.
+        key: The columns by which rows are loaded so that loading twice does no harm.
+        columns: In order.
+    """
+
+    name: str
+    doc: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def schema(self) -> pa.Schema:
+        """The table as an Arrow schema."""
+        import pyarrow as pa
+
+        kinds = {"bool": pa.bool_()}
+        return pa.schema([(each.name, kinds.get(each.type) or pa.type_for_alias(each.type)) for each in self.columns])
+
+
+#: What ``status`` of an exam score can be. The first six are effects of irregularity codes, the strongest first.
+STATUSES = (*EFFECTS[:6], "reported", "unknown")
+
+
+def _text(doc: str, *names: str) -> Iterable[Column]:
+    """Columns that hold raw fields of the same name."""
+    return (Column(name, "string", doc.format(line=name[-1]), name) for name in names)
+
+
+_ORIGIN = (
+    Column("record_number", "int64", "Which student record of the file, counted from 1; blank lines do not count."),
+    Column("file_sha256", "string", "SHA-256 of the file's bytes as they were given (packed, if it was packed)."),
+)
+
+_WHOSE = (
+    Column("ap_id", "string", "The student's AP ID, see students."),
+    Column("college_code", "string", "The campus, six digits as in the file."),
+    Column("di_code", "string", "The campus: the last four characters of college_code."),
+)
+
+_STUDENTS = (
+    *_text("AP ID (before 2020: AP number); may hold letters. One person can have several.", "ap_id"),
+    *_text("Last name, cut at 15 characters in TXT.", "last_name"),
+    *_text("First name, cut at 12 characters in TXT.", "first_name"),
+    *_text("Middle initial.", "middle_initial"),
+    *_text("Line {line} of the student's address.", "street_1", "street_2", "street_3"),
+    *_text("State, for addresses in the US.", "state"),
+    *_text("ZIP code, five or nine digits without a hyphen.", "zip_code"),
+    *_text("Province, outside the US; only in CSV.", "province"),
+    *_text("Postal code, outside the US; only in CSV.", "postal_code"),
+    *_text("Country, outside the US.", "country_code"),
+    *_text("F female, M male, U unknown, A another (since 2019).", "gender"),
+    Column("birth_date", "date32", "Birth date: the latest that makes the student 5 years old on the report date."),
+    *_text("Grade level (K-12 codes: 4 to 7 for 9th to 12th grade, 8 no longer in high school).", "grade_level"),
+    *_text("Expected college entrance; blank in recent files.", "expected_college_entrance"),
+    *_text("Student search; blank in recent files.", "student_search"),
+    *_text("Best language: 1 English only, 3 English and another, 4 another, 0 no response.", "best_language"),
+    *_text("Sophomore standing; blank in recent files.", "sophomore_standing"),
+    Column("previous_ai_year_1", "int16", "Year of an earlier school, four digits."),
+    *_text("Code of an earlier school.", "previous_ai_code_1"),
+    Column("previous_ai_year_2", "int16", "Year of a second earlier school, four digits."),
+    *_text("Code of a second earlier school.", "previous_ai_code_2"),
+    *_text("AI code of the high school, six digits.", "high_school_code"),
+    *_text("Contact at the high school; not in College Board's CSV.", "high_school_contact"),
+    *_text("Name of the high school.", "high_school_name"),
+    *_text(
+        "Line {line} of the high school's address.",
+        "high_school_street_1",
+        "high_school_street_2",
+        "high_school_street_3",
+    ),
+    *_text("The high school's state.", "high_school_state"),
+    *_text("The high school's ZIP code.", "high_school_zip_code"),
+    *_text("The campus that the report was sent to, six digits as in the file (00####).", "college_code"),
+    Column("di_code", "string", "The campus as the web service names it: the last four characters of college_code."),
+    *_text("Contact at the college.", "college_contact"),
+    *_text("Name of the college.", "college_name"),
+    *_text("Line {line} of the college's address.", "college_street_1", "college_street_2", "college_street_3"),
+    *_text("The college's state.", "college_state"),
+    *_text("The college's ZIP code.", "college_zip_code"),
+    Column("scores_released_date", "date32", "The day on which the student named this college to receive scores."),
+    Column("student_update_date", "date32", "The day of the last update of the student's record."),
+    Column("report_date", "date32", "The day on which the report was generated."),
+    *_text("Service type; meaning not published.", "service_type"),
+    *_text("Service code; meaning not published.", "service_code"),
+    *_text("Key of the ordering institution; meaning not published.", "ordering_institution_key"),
+    *_text("The school's own identifier of the student; only in CSV.", "student_identifier"),
+    Column("race_ethnicity_response", "string", "The student's answers since 2016: eleven letters, Y or N."),
+    *(
+        Column(f"race_{name}", "bool", f"Letter {letter} of race_ethnicity_response: {name.replace('_', ' ')}.")
+        for letter, name in enumerate(RACE_ETHNICITY_RESPONSE, 1)
+    ),
+    *_text("Derived aggregate race and ethnicity since 2016: its code.", "race_ethnicity_derived"),
+    Column("race_ethnicity_derived_title", "string", "What race_ethnicity_derived means; null when unknown."),
+)
+
+_EXAM_SCORES = (
+    *_WHOSE,
+    Column("position", "int8", "The exam slot in the record, 1 to 30; the most recent exam comes first."),
+    Column("admin_year", "int16", "Year of the administration, four digits."),
+    Column("exam_code", "string", "Exam code, two digits."),
+    Column("exam_title", "string", "The exam's title in that year; null when the code is not known for it."),
+    Column("subscore_of", "string", "For a subscore: the exam code that it belongs to."),
+    Column("score", "int8", "1 to 5; null where none is reported."),
+    Column("status", "string", f"One of {', '.join(STATUSES)}."),
+    Column("irregularity_1", "string", "First irregularity code."),
+    Column("irregularity_2", "string", "Second irregularity code."),
+    Column("irregularity_notes", "string", "What the irregularity codes mean; null without a known one."),
+    Column("suppression_flag", "string", "Exam suppression flag; values not published."),
+    Column("class_section", "string", "Class section; blank since 2020."),
+    Column(
+        "report_date", "date32", "The day on which the report was generated: of two rows with one key, the later wins."
+    ),
+)
+
+_AWARDS = (
+    *_WHOSE,
+    Column("position", "int8", "The award slot in the record, 1 to 6; the most recent award comes first."),
+    Column("award_type", "string", "Award type, two digits."),
+    Column("award_title", "string", "What award_type means; null when unknown."),
+    Column("award_year", "int16", "Year of the award, four digits."),
+)
+
+_PROBLEMS = (
+    Column("field", "string", "The raw field, as in the layout; null where the whole record is meant."),
+    Column("start", "int16", "First column of the field in the TXT record, counted from 1; null in CSV."),
+    Column("end", "int16", "Last column of the field."),
+    Column("kind", "string", "What is wrong; see below."),
+    Column(
+        "severity", "string", "error: something could not be read, the raw line is in the rejected file; or warning."
+    ),
+    Column("detail", "string", "More words; never a personal value."),
+)
+
+#: Every table by name, in the order in which files are written.
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table("students", "A student record.", ("file_sha256", "record_number"), (*_STUDENTS, *_ORIGIN)),
+        Table(
+            "exam_scores",
+            "An exam slot of a student record that is not blank.",
+            ("ap_id", "college_code", "admin_year", "exam_code"),
+            (*_EXAM_SCORES, *_ORIGIN),
+        ),
+        Table(
+            "awards",
+            "An award slot of a student record that is not blank.",
+            ("ap_id", "award_type", "award_year"),
+            (*_AWARDS, *_ORIGIN),
+        ),
+        Table("problems", "A defect of a record.", (), (*_PROBLEMS, *_ORIGIN)),
+    )
+}

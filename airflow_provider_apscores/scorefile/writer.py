@@ -1,0 +1,294 @@
+"""Tables to files: Parquet, CSV or JSON Lines, in constant memory, all published together at the end.
+
+::
+
+    <output>/students/<stem>.parquet        and so on for exam_scores, awards and problems
+    <output>/rejected/<stem>.txt            lines that could not be read whole; only when there are any
+
+The same score file gives the same names, so that writing it again replaces its files and adds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile.assemble import Batch
+from airflow_provider_apscores.scorefile.formats import ENDINGS, Sink, check_formats, open_sink
+from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, read_score_file
+from airflow_provider_apscores.scorefile.tables import TABLES, Table
+from airflow_provider_apscores.storage import Folder, Part, Staging, folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTables:
+    """What was written. Nothing in it is about a person.
+
+    Attributes:
+        sha256: Digest of the score file's bytes.
+        bytes: How many those are.
+        layout: "950", "910" or "csv".
+        records: Student records in the file, those included that could not be read.
+        di_codes: The campuses in it, sorted.
+        rows: Rows by table.
+        uris: Addresses by table and format; several where a table was split.
+        rejected_uri: Address of the lines that could not be read whole, or None when there are none.
+        rejected_lines: How many those are.
+        problems: Rows of ``problems`` by kind.
+        unknown_codes: Rows by raw field name and code, of codes that are not in the code tables.
+        unread_columns: How many columns of a CSV file are in no table because their names were not understood.
+    """
+
+    sha256: str
+    bytes: int
+    layout: str
+    records: int
+    di_codes: tuple[str, ...]
+    rows: dict[str, int]
+    uris: dict[str, dict[str, tuple[str, ...]]]
+    rejected_uri: str | None = None
+    rejected_lines: int = 0
+    problems: dict[str, int] = field(default_factory=dict)
+    unknown_codes: dict[str, dict[str, int]] = field(default_factory=dict)
+    unread_columns: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values, small enough to be handed between tasks."""
+        return {
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "layout": self.layout,
+            "records": self.records,
+            "di_codes": list(self.di_codes),
+            "rows": dict(self.rows),
+            "uris": {
+                table: {name: list(uris) for name, uris in formats.items()} for table, formats in self.uris.items()
+            },
+            "rejected_uri": self.rejected_uri,
+            "rejected_lines": self.rejected_lines,
+            "problems": dict(self.problems),
+            "unknown_codes": {name: dict(codes) for name, codes in self.unknown_codes.items()},
+            "unread_columns": self.unread_columns,
+        }
+
+
+def write_tables(
+    source: Any,
+    output: Any,
+    *,
+    formats: Sequence[str] = ("parquet",),
+    stem: str | None = None,
+    on_problem: OnProblem = "quarantine",
+    today: date | None = None,
+    max_rows_per_file: int | None = None,
+    max_bytes_per_file: int | None = None,
+    progress: Progress | None = None,
+) -> WrittenTables:
+    """Read a score file and write its tables.
+
+    Args:
+        source: As for :func:`~.reader.read_score_file`.
+        output: A folder: a local path, a URI, or a path object such as Airflow's ``ObjectStoragePath``.
+        formats: One or more of ``parquet``, ``csv``, ``jsonl``.
+        stem: Name of the files without their ending; ``<di_code>-<first 12 of sha256>`` when None.
+        on_problem: ``quarantine`` or ``fail``; with ``fail`` nothing is published once there is an error.
+        today: As for :func:`~.reader.read_score_file`.
+        max_rows_per_file: Split tables: at most so many rows a file. The files are numbered.
+        max_bytes_per_file: Split tables: begin a new file once one has so many bytes.
+        progress: Called with the bytes read and the bytes in all.
+
+    Raises:
+        ScoreFileMalformed: Not a score file, or see *on_problem*.
+        StorageUnavailable: The source can't be read or the output can't be written.
+        ConfigurationError: An argument is wrong.
+    """
+    formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
+    check_formats(formats)
+    for limit in (max_rows_per_file, max_bytes_per_file):
+        if limit is not None and limit < 1:
+            raise ConfigurationError("A table can't be split into files of less than one row or byte.")
+    if stem is not None and (not stem or "/" in stem or stem.startswith(".")):
+        raise ConfigurationError("A stem is the beginning of a file name: not empty, no slash, no dot in front.")
+    place = folder(output)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        opening = pool.submit(read_score_file, source, today=today)
+        # Digesting the file and importing these take about the same time and need different hands.
+        import pyarrow.parquet  # noqa: F401
+
+        file = stack.enter_context(opening.result())
+        staging = stack.enter_context(Staging(place))
+        writing = _Writing(staging, formats, stem, max_rows_per_file, max_bytes_per_file)
+        written: Future[None] | None = None
+        try:
+            for batch in file.typed_batches(on_problem):
+                if written is not None:
+                    written.result()
+                # Writing one batch overlaps with reading the next.
+                written = pool.submit(writing.write, batch, file)
+                if progress is not None:
+                    progress(file.position, file.size)
+            if written is not None:
+                written.result()
+        except BaseException:
+            if written is not None:
+                written.cancel() or written.exception()
+            raise
+        writing.finish()
+        uris = staging.publish()
+    return writing.result(file, uris, place)
+
+
+class _Writing:
+    """The files of one score file, as they grow."""
+
+    def __init__(
+        self,
+        staging: Staging,
+        formats: tuple[str, ...],
+        stem: str | None,
+        max_rows: int | None,
+        max_bytes: int | None,
+    ) -> None:
+        self._staging = staging
+        self._formats = formats
+        self._stem = stem
+        self._limits = (max_rows, max_bytes)
+        self._files: list[_TableFiles] = []
+        self._rejected: Part | None = None
+        self._rejected_at = 0
+        self._rejected_lines = 0
+        self._opened = 0
+        self._di_codes: set[str] = set()
+        self._problems: Counter[str] = Counter()
+
+    def write(self, batch: Batch, file: ScoreFile) -> None:
+        self._begin(batch, file)
+        for each in self._files:
+            each.write(batch.table(each.table.name))
+        for _, line in batch.rejected:
+            if self._rejected is None:
+                self._rejected_at = self._opened
+                self._rejected = self.open(f"rejected/{self._stem}.txt")
+            self._rejected.write(line + b"\n")
+            self._rejected_lines += 1
+        self._di_codes.update(code for code in batch.students.column("di_code").unique().to_pylist() if code)
+        self._problems.update(batch.problems.column("kind").to_pylist())
+
+    def open(self, name: str) -> Part:
+        self._opened += 1
+        return self._staging.open(name)
+
+    def finish(self) -> None:
+        for each in self._files:
+            each.close()
+
+    def result(self, file: ScoreFile, uris: list[str], place: Folder) -> WrittenTables:
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        for each in self._files:
+            found.setdefault(each.table.name, {})[each.format] = tuple(uris[at] for at in each.parts)
+            self._sweep(place.child(each.table.name), ENDINGS[each.format], found[each.table.name][each.format])
+        rejected = None if self._rejected is None else uris[self._rejected_at]
+        self._sweep(place.child("rejected"), "txt", (rejected,) if rejected else ())
+        unknown: dict[str, dict[str, int]] = {}
+        for (name, code), rows in file.unknown_codes.items():
+            shown = code if code.isdigit() else "other"
+            codes = unknown.setdefault(name, {})
+            codes[shown] = codes.get(shown, 0) + rows
+        return WrittenTables(
+            sha256=file.sha256,
+            bytes=file.size,
+            layout=file.layout,
+            records=file.records,
+            di_codes=tuple(sorted(self._di_codes)),
+            rows={each.table.name: each.rows for each in self._files},
+            uris=found,
+            rejected_uri=rejected,
+            rejected_lines=self._rejected_lines,
+            problems=dict(sorted(self._problems.items())),
+            unknown_codes=unknown,
+            unread_columns=len(file.unread_columns),
+        )
+
+    def _begin(self, batch: Batch, file: ScoreFile) -> None:
+        if self._files:
+            return
+        if self._stem is None:
+            codes = [code for code in batch.students.column("di_code").unique().to_pylist() if code]
+            known = [code for code in codes if re.fullmatch("[0-9]+", code)]
+            campus = known[0] if len(codes) == len(known) == 1 else "mixed" if codes else "unknown"
+            self._stem = f"{campus}-{file.sha256[:12]}"
+        for name in self._formats:
+            for table in TABLES.values():
+                self._files.append(_TableFiles(table, name, self._stem, self._limits, self))
+
+    def _sweep(self, place: Folder, ending: str, kept: tuple[str, ...]) -> None:
+        """Remove what an earlier run with other limits wrote of the same score file."""
+        ours = re.compile(rf"{re.escape(self._stem or '')}(-part-[0-9]{{5}})?\.{ending}")
+        names = {uri.rpartition("/")[2] for uri in kept}
+        for name in place.names():
+            if ours.fullmatch(name) and name not in names:
+                place.remove(name)
+
+
+class _TableFiles:
+    """The files of one table in one format: one, or several when it is split."""
+
+    def __init__(
+        self, table: Table, name: str, stem: str, limits: tuple[int | None, int | None], writing: _Writing
+    ) -> None:
+        self.table = table
+        self.format = name
+        self.rows = 0
+        self.parts: list[int] = []
+        self._stem = stem
+        self._max_rows, self._max_bytes = limits
+        self._writing = writing
+        self._sink: Sink | None = None
+        self._rows_in_file = 0
+        self._bytes_in_file = 0
+        # Every table has a file, also when it has no rows.
+        self._next_file()
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        while rows.num_rows:
+            room = rows.num_rows if self._max_rows is None else self._max_rows - self._rows_in_file
+            if room <= 0 or (self._max_bytes is not None and self._bytes_in_file >= self._max_bytes):
+                self.close()
+                self._next_file()
+                continue
+            fits, rows = rows.slice(0, room), rows.slice(room)
+            assert self._sink is not None
+            self._sink.write(fits)
+            self._rows_in_file += fits.num_rows
+            self.rows += fits.num_rows
+
+    def close(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+    def _next_file(self) -> None:
+        split = self._max_rows is not None or self._max_bytes is not None
+        number = f"-part-{len(self.parts) + 1:05}" if split else ""
+        self.parts.append(self._writing._opened)
+        part = self._writing.open(f"{self.table.name}/{self._stem}{number}.{ENDINGS[self.format]}")
+        self._rows_in_file = self._bytes_in_file = 0
+
+        def write(data: bytes) -> None:
+            part.write(data)
+            self._bytes_in_file += len(data)
+
+        self._sink = open_sink(self.format, self.table, write)
