@@ -7,7 +7,9 @@ worker, looks in the same place::
     <destination>/4866/<run>-<key>/scores-<delivery>.manifest.json
 
 *delivery* follows from College Board's download id and the content. So two processes at work on one delivery (a
-retry while the first try still runs somewhere) never overwrite each other's reports: at worst both files stay.
+retry while the first try still runs somewhere) never overwrite each other's reports: at worst both files stay. And
+whoever is second looks again after its order and before it publishes, and goes on with what the first has landed:
+the first may have recorded it, and then no order brings those reports again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_delivery
-from airflow_provider_apscores.errors import DeliveryDamaged, ScoreFileError, ScoreFileMalformed, WrongCampusInFile
+from airflow_provider_apscores.errors import (
+    DeliveryDamaged,
+    ScoreFileError,
+    ScoreFileMalformed,
+    StorageUnavailable,
+    WrongCampusInFile,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.storage import Folder, Part
@@ -38,7 +46,8 @@ class Run:
         run_id: The DAG run.
         map_index: -1 when the task is not mapped. No part of the key: the campus tells mapped tasks apart, and
             keeps its place when the list of campuses changes.
-        try_number: Counted from 1.
+        try_number: Counted from 1, and on when the task is cleared.
+        first_try: The try with which the task began when it was last cleared; 1 when it never was.
     """
 
     dag_id: str
@@ -46,6 +55,7 @@ class Run:
     run_id: str
     map_index: int = -1
     try_number: int = 1
+    first_try: int = 1
 
 
 class Landing:
@@ -57,25 +67,39 @@ class Landing:
         file_format: ``TXT`` or ``CSV``.
         download_type: ``new`` or ``full``.
         run: Whose delivery it is.
+        force: Land afresh, whatever was landed before the task was last cleared.
     """
 
-    def __init__(self, destination: Folder, *, di_code: str, file_format: str, download_type: str, run: Run) -> None:
+    def __init__(
+        self,
+        destination: Folder,
+        *,
+        di_code: str,
+        file_format: str,
+        download_type: str,
+        run: Run,
+        force: bool = False,
+    ) -> None:
         self.destination = destination
         self.di_code = di_code
         self.file_format = file_format
         self.download_type = download_type
         self.run = run
+        self.force = force
         identity = "\n".join((run.dag_id, run.task_id, run.run_id, di_code, file_format, download_type))
         key = hashlib.sha256(identity.encode()).hexdigest()[:10]
         # The run id is for people, so it is cut; the key tells runs apart.
-        slug = re.sub(r"[^0-9A-Za-z._-]+", "", run.run_id.replace("+00:00", "Z").replace(":", ""))[:60].strip(".") or "run"
-        self.name = f"{di_code}/{slug}-{key}"
+        slug = re.sub(r"[^0-9A-Za-z._-]+", "", run.run_id.replace("+00:00", "Z"))[:60].strip(".")
+        self.name = f"{di_code}/{slug or 'run'}-{key}"
         self.folder = destination.child(self.name)
 
-    def find(self) -> Delivery | None:
+    def find(self, *, forced_too: bool = False) -> Delivery | None:
         """The whole delivery that an earlier try of this task landed, or None.
 
         A recorded one comes first: its reports will not be sent again.
+
+        Args:
+            forced_too: With *force*, take also what was landed before the task was last cleared.
 
         Raises:
             DeliveryDamaged: A recorded delivery's file is gone or changed.
@@ -83,6 +107,9 @@ class Landing:
         """
         manifests = [name for name in self.folder.names() if name.endswith(SUFFIX)]
         deliveries = [load_delivery(self.folder, name) for name in manifests]
+        if self.force and not forced_too:
+            tries = range(self.run.first_try, self.run.try_number)
+            deliveries = [each for each in deliveries if each.manifest.try_number in tries]
         deliveries.sort(key=lambda each: (each.manifest.recorded, each.manifest.landed_at), reverse=True)
         for delivery in deliveries:
             try:
@@ -138,6 +165,8 @@ class Incoming:
     ) -> Delivery:
         """Check the file as a whole and make it visible, then its manifest.
 
+        When another try of this task has landed a delivery meanwhile, that one is returned, and this file dropped.
+
         Args:
             download_id: College Board's number for the file.
             file_name: The name that College Board gave it.
@@ -148,6 +177,7 @@ class Incoming:
         Raises:
             WrongCampusInFile: It holds another campus's records. It is set aside under ``quarantine/``.
             ScoreFileMalformed: Its records are not whole, or too few. It is set aside likewise.
+            StorageUnavailable: It can't be stored now.
         """
         from airflow_provider_apscores import __version__
 
@@ -163,6 +193,9 @@ class Incoming:
                 )
         except ScoreFileError as defect:
             raise self._set_aside(defect, sha256) from None
+        earlier = landing.find()
+        if earlier is not None:
+            return earlier
 
         delivery_id = hashlib.sha256(f"{download_id}\n{sha256}".encode()).hexdigest()[:12]
         manifest = Manifest(
@@ -187,6 +220,9 @@ class Incoming:
         delivery = Delivery(landing.folder, manifest)
         delivery = _compared_with_earlier(landing.destination, delivery, f"{landing.name}/{manifest.name}")
         self._part.publish(f"{landing.name}/{manifest.file}")
+        stored = landing.folder.size(manifest.file)
+        if stored != size:
+            raise StorageUnavailable(f"{delivery.uri} holds {stored} bytes where {size} were written.")
         delivery.store()
         return delivery
 
@@ -233,7 +269,7 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
 
 
 def utc_now() -> str:
-    """The present moment, ISO 8601 in UTC, to the second."""
+    """The present moment, ISO 8601 in UTC."""
     import pendulum
 
     return pendulum.now("UTC").to_iso8601_string()

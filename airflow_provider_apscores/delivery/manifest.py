@@ -8,6 +8,7 @@ It holds nothing about students. The schema has a version; older ones are unders
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -78,7 +79,7 @@ class Manifest:
         """The manifest's own file name: the score file's, with another ending."""
         return self.file.rpartition(".")[0] + SUFFIX
 
-    def to_json(self) -> bytes:
+    def to_json(self) -> builtins.bytes:
         """The manifest as it is stored."""
         return json.dumps({"manifest_version": VERSION, **asdict(self)}, indent=2).encode() + b"\n"
 

@@ -36,7 +36,8 @@ class APScoresDownloadOperator(BaseOperator):
         None means yes for ``new`` and no for ``full``. With False, put ``APScoresRecordDownloadOperator`` after your
         own load.
     :param on_no_new_reports: ``skip`` the task, let it ``succeed`` (it returns None), or ``fail`` it.
-    :param force: order afresh although this DAG run has landed a file already.
+    :param force: order afresh although this DAG run has landed a file already. Retries go on from what was landed
+        since the task was last cleared.
     :param expect_min_records: fewer student records than this are an error; the file is set aside.
     :param apscores_conn_id: the connection to use. (templated)
     :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
@@ -86,8 +87,9 @@ class APScoresDownloadOperator(BaseOperator):
         return delivery.reference()
 
     def _deliver(self, context: Context) -> Delivery | None:
-        from airflow_provider_apscores.delivery import Landing, utc_now
+        from airflow_provider_apscores.delivery import Landing
         from airflow_provider_apscores.operators._places import airflow_path
+        from airflow_provider_apscores.operators._recording import record_delivery
         from airflow_provider_apscores.storage import folder
         from airflow_provider_apscores.webservice import FileOrder
 
@@ -99,29 +101,37 @@ class APScoresDownloadOperator(BaseOperator):
             file_format=order.file_format,
             download_type=order.download_type,
             run=_this_run(context, self),
+            force=self.force,
         )
         record = order.download_type == "new" if self.record is None else self.record
-        delivery = None if self.force else landing.find()
+        delivery = landing.find()
         if delivery is not None:
             self.log.info("This DAG run has landed %s already; nothing is ordered again.", delivery.uri)
             if delivery.manifest.recorded or not record:
                 return delivery
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
             if delivery is None:
-                delivery = self._land(client, order, landing)
-            if delivery is None and self.force:
-                # The forced order of an earlier try may have been recorded just before that try was killed.
-                delivery = landing.find()
+                delivery = self._order(client, order, landing)
             if delivery is not None and record and not delivery.manifest.recorded:
-                client.record(delivery.manifest.download_id, delivery.manifest.file_format)
-                delivery = delivery.noted_as_recorded(utc_now())
-                self.log.info("Recorded: College Board will not send these reports as new again.")
+                delivery = record_delivery(client, delivery)
         return delivery
+
+    def _order(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
+        from airflow_provider_apscores.errors import ScoreFileMalformed
+
+        try:
+            return self._land(client, order, landing)
+        except ScoreFileMalformed as defect:
+            # A file that was cut on its way without anybody having said how long it is looks the same.
+            self.log.warning("%s It is ordered once more.", defect)
+        return self._land(client, order, landing)
 
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
-        if generated is None:
-            return None
+        # A try that Airflow takes for dead may have landed and recorded meanwhile: then these reports are not new.
+        delivery = landing.find(forced_too=generated is None)
+        if delivery is not None or generated is None:
+            return delivery
         with landing.begin() as incoming:
             transfer = client.download(generated, incoming)
             delivery = incoming.publish(
@@ -155,10 +165,14 @@ def _this_run(context: Context, operator: BaseOperator) -> Run:
     if ti is None:
         # Called by hand, outside a DAG run: there is no earlier try to go on from.
         return Run(dag_id="none", task_id=operator.task_id, run_id=f"by-hand__{utc_now()}")
+    # Clearing a task lets Airflow count tries on and allow as many more as the task has retries.
+    allowed = getattr(ti, "max_tries", None)
+    first = allowed - (operator.retries or 0) + 1 if isinstance(allowed, int) else ti.try_number
     return Run(
         dag_id=ti.dag_id,
         task_id=ti.task_id,
         run_id=ti.run_id,
         map_index=-1 if ti.map_index is None else ti.map_index,
         try_number=ti.try_number,
+        first_try=max(1, first),
     )

@@ -45,8 +45,8 @@ class APScoresRecordDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Record the download, and note it in the manifest."""
-        from airflow_provider_apscores.delivery import utc_now
         from airflow_provider_apscores.operators._places import read_reference, referred_delivery
+        from airflow_provider_apscores.operators._recording import record_delivery
 
         with airflow_outcome():
             reference = read_reference(self.download)
@@ -59,7 +59,4 @@ class APScoresRecordDownloadOperator(BaseOperator):
                 return delivery.reference()
             delivery.check()
             with APScoresHook(self.apscores_conn_id).get_conn() as client:
-                client.record(manifest.download_id, manifest.file_format)
-            delivery = delivery.noted_as_recorded(utc_now())
-            self.log.info("Recorded %s: College Board will not send these reports as new again.", delivery.uri)
-            return delivery.reference()
+                return record_delivery(client, delivery).reference()

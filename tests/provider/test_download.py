@@ -1,0 +1,441 @@
+"""The download operator against a sandbox: what lands, what is returned, what each kind of trouble becomes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, reports_in, task_instance
+
+from airflow_provider_apscores import errors
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+
+REFERENCE = [
+    "di_code",
+    "download_id",
+    "file_format",
+    "download_type",
+    "uri",
+    "manifest_uri",
+    "file_name",
+    "records",
+    "bytes",
+    "sha256",
+    "recorded",
+    "duplicate_of",
+]
+
+
+@pytest.fixture
+def connect(world: World, monkeypatch: pytest.MonkeyPatch):
+    """Change the connection that the tasks use."""
+
+    def change(extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        connection = json.loads(world.sandbox.airflow_connection) | fields
+        connection["extra"] |= extra or {}
+        monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
+
+    return change
+
+
+def path_of(reference: dict[str, Any] | None) -> Path:
+    assert reference is not None
+    return Path(reference["uri"].removeprefix("file://"))
+
+
+# When all is well
+
+
+@pytest.mark.parametrize("file_format", ["TXT", "CSV"])
+@pytest.mark.parametrize("download_type", ["new", "full"])
+def test_what_was_ordered_lands_whole(world: World, file_format: str, download_type: str):
+    reference = world.download(file_format=file_format, download_type=download_type)
+
+    assert list(reference) == REFERENCE
+    assert json.loads(json.dumps(reference)) == reference
+    assert reports_in(path_of(reference)) == set(world.sandbox.audit().issued[SALTMARSH])
+    assert path_of(reference).stat().st_size == reference["bytes"]
+    assert (reference["di_code"], reference["records"]) == (SALTMARSH, 12)
+    assert (reference["file_format"], reference["download_type"]) == (file_format, download_type)
+    # A full order is not recorded unless that is asked for.
+    assert reference["recorded"] is (download_type == "new")
+    assert world.sandbox.audit().recorded == ([reference["download_id"]] if download_type == "new" else [])
+    assert world.sandbox.counts["login"] == world.sandbox.counts["order"] == world.sandbox.counts["download"] == 1
+
+
+@pytest.mark.parametrize(("record", "recorded"), [(True, True), (False, False)])
+@pytest.mark.parametrize("download_type", ["new", "full"])
+def test_recording_is_up_to_the_user(world: World, download_type: str, record: bool, recorded: bool):
+    reference = world.download(download_type=download_type, record=record)
+
+    assert reference["recorded"] is recorded
+    assert world.sandbox.counts["record"] == int(recorded)
+
+
+def test_only_their_owner_can_read_the_files(world: World):
+    world.download()
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in world.everything()}
+    folders = {stat.S_IMODE(path.stat().st_mode) for path in world.destination.rglob("*") if path.is_dir()}
+    assert (modes, folders) == ({0o600}, {0o700})
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_a_second_execution_of_a_run_asks_for_nothing(world: World, try_number: int):
+    """
+    A retry, a cleared task, another worker: the run's delivery is there.
+    """
+    first = world.download()
+    calls = world.sandbox.counts
+
+    assert world.download(try_number=try_number) == first
+    assert world.sandbox.counts == calls
+
+
+def test_another_run_gets_what_came_since(world: World):
+    world.download()
+    world.sandbox.add_reports(SALTMARSH, 2)
+
+    second = world.download(run="day-2")
+
+    assert second["records"] == 2
+    assert world.landed() == set(world.sandbox.audit().issued[SALTMARSH])
+
+
+def test_a_campus_of_the_same_task_has_its_own_delivery(world: World):
+    world.download(SALTMARSH)
+
+    assert world.download(QUILLFEATHER)["records"] == 5
+
+
+def test_the_name_that_the_service_gave_is_kept_and_never_used(world: World):
+    world.sandbox.fail("order", "evil-name=../../../escaped.txt")
+
+    reference = world.download()
+
+    assert path_of(reference).is_relative_to(world.destination)
+    assert not list(world.destination.parent.rglob("escaped*"))
+    assert "/" not in path_of(reference).name
+
+
+# Nothing new
+
+
+@pytest.mark.parametrize(
+    ("on_no_new_reports", "outcome"),
+    [("skip", AirflowSkipException), ("fail", errors.NoNewReports), ("succeed", None)],
+)
+def test_nothing_new_becomes_what_the_user_chose(world: World, on_no_new_reports: str, outcome):
+    if outcome is None:
+        assert world.download(EMBERWICK, on_no_new_reports=on_no_new_reports) is None
+    else:
+        with pytest.raises(outcome, match="no new score reports for campus 9377"):
+            world.download(EMBERWICK, on_no_new_reports=on_no_new_reports)
+    assert world.everything() == []
+
+
+def test_a_run_that_found_nothing_asks_again_when_it_is_cleared(world: World):
+    world.download(EMBERWICK, on_no_new_reports="succeed")
+    world.sandbox.add_reports(EMBERWICK, 1)
+
+    assert world.download(EMBERWICK, try_number=2)["records"] == 1
+
+
+def test_only_words_that_exist_choose_what_becomes_of_nothing_new():
+    with pytest.raises(ValueError, match="one of skip, succeed, fail"):
+        APScoresDownloadOperator(task_id="t", di_code="0901", destination="/d", on_no_new_reports="ignore")
+
+
+# force
+
+
+def test_force_orders_afresh_and_says_what_came_before(world: World):
+    first = world.download(record=False)
+
+    second = world.download(record=False, force=True)
+
+    assert second["download_id"] != first["download_id"]
+    assert second["duplicate_of"] == first["manifest_uri"]
+    assert world.sandbox.counts["order"] == 2
+
+
+def test_a_retry_of_a_forced_try_goes_on_from_it(world: World):
+    world.download(record=False)
+    # Cleared: Airflow counts tries on, and allows as many more.
+    forced = world.download(record=False, force=True, try_number=2, max_tries=4)
+
+    assert world.download(record=False, force=True, try_number=3, max_tries=4) == forced
+    assert world.sandbox.counts["order"] == 2
+
+
+def test_force_returns_the_recorded_delivery_when_nothing_new_came_since(world: World):
+    """
+    Its recorded reports will not be sent again, so this is all that there is to hand on.
+    """
+    first = world.download()
+
+    assert world.download(force=True) == first
+
+
+# What is given
+
+
+@pytest.mark.parametrize("di_code", ["0901", " 0901 "])
+def test_a_campus_is_understood_as_it_comes(world: World, di_code: str):
+    assert world.download(di_code)["di_code"] == SALTMARSH
+
+
+def test_native_rendering_makes_a_number_of_a_campus(world: World):
+    assert world.download(9120)["di_code"] == QUILLFEATHER
+
+
+def test_the_arguments_are_templates(world: World):
+    task = APScoresDownloadOperator(
+        task_id="download",
+        di_code="{{ campus }}",
+        destination="{{ place }}/ap",
+        file_format="{{ kind }}",
+        download_type="{{ extent }}",
+        apscores_conn_id="{{ connection }}",
+    )
+    context = {
+        "campus": SALTMARSH,
+        "place": str(world.destination),
+        "kind": "CSV",
+        "extent": "full",
+        "connection": "apscores_default",
+        "ti": task_instance("download"),
+    }
+    task.render_template_fields(context)
+
+    reference = task.execute(context)
+
+    assert path_of(reference).is_relative_to(world.destination / "ap")
+    assert (reference["file_format"], reference["download_type"]) == ("CSV", "full")
+
+
+# Trouble. One clear error each, of the right class; permanent ones fail the task for good; nothing is recorded.
+
+
+def assert_trouble(world: World, kind: type[errors.APScoresError], said: str, **arguments: Any) -> str:
+    with pytest.raises(kind, match=said) as caught:
+        world.download(**arguments)
+    assert isinstance(caught.value, AirflowFailException) is (not kind.transient)
+    assert world.sandbox.password not in str(caught.value)
+    assert base64.b64encode(world.sandbox.password.encode()).decode() not in str(caught.value)
+    world.assert_nothing_was_recorded()
+    assert world.files() == []
+    assert not [path for path in world.everything() if ".part-" in path.name]
+    return str(caught.value)
+
+
+def test_a_wrong_password_is_sent_once(world: World, connect):
+    connect(password="not the one")
+
+    assert_trouble(world, errors.CredentialsRefused, "Invalid username or password")
+    assert world.sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}
+
+
+@pytest.mark.parametrize("words", ["mfa", "expired", "terms", "role", "locked"])
+def test_an_account_in_trouble_is_not_asked_twice(world: World, words: str):
+    world.sandbox.fail("login", f"refuse={words}", times=None)
+
+    assert_trouble(world, errors.CredentialsRefused, "College Board")
+    assert world.sandbox.counts["login"] == 1
+
+
+def test_a_refused_campus(world: World, connect):
+    connect({"di_codes": ""})
+
+    assert_trouble(world, errors.CampusRefused, "do not have access", di_code="4866")
+    assert world.sandbox.counts["order"] == 1
+
+
+def test_a_campus_that_is_not_the_connections(world: World):
+    assert_trouble(world, errors.ConfigurationError, "4866 is not one of this connection's", di_code="4866")
+    assert world.sandbox.counts["login"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"di_code": "486"}, "four digits"),
+        ({"di_code": "{{ x }}"}, "four digits"),
+        ({"file_format": "XML"}, "TXT"),
+        ({"download_type": "all"}, "new"),
+        ({"destination": ""}, "destination is empty"),
+        ({"destination": "nowhere://bucket/x"}, "no file system for nowhere://"),
+    ],
+)
+def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):
+    assert_trouble(world, errors.ConfigurationError, said, **arguments)
+    assert world.sandbox.counts["login"] == 0
+
+
+def test_a_password_that_is_no_base64(world: World, connect):
+    connect({"password_encoding": "base64"}, password="no base64!")
+
+    assert_trouble(world, errors.ConfigurationError, "Base64")
+    assert world.sandbox.counts["login"] == 0
+
+
+def test_a_host_that_can_not_be_reached(world: World, connect):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        connect(host=f"http://127.0.0.1:{free.getsockname()[1]}")
+
+        assert_trouble(world, errors.ServiceUnavailable, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("call", "fault", "kind"),
+    [
+        ("login", "html", errors.UnexpectedReply),
+        ("order", "html", errors.UnexpectedReply),
+        ("order", "bad-json", errors.UnexpectedReply),
+        ("order", "503", errors.ServiceUnavailable),
+        ("download", "html", errors.UnexpectedReply),
+        ("download", "truncate", errors.TransferBroken),
+        ("download", "break", errors.TransferBroken),
+        ("download", "drop", errors.WebServiceError),
+    ],
+)
+def test_trouble_that_lasts_is_left_to_the_next_try(world: World, call: str, fault: str, kind):
+    world.sandbox.fail(call, fault, times=None)
+
+    with pytest.raises(kind) as caught:
+        world.download()
+
+    assert caught.value.transient
+    assert not isinstance(caught.value, AirflowFailException)
+    world.assert_nothing_was_recorded()
+    assert world.everything() == []
+    # The next try, when the trouble is over.
+    world.sandbox.calm()
+    assert world.download(try_number=2)["records"] == 12
+
+
+@pytest.mark.parametrize("call", ["login", "order", "download", "record"])
+@pytest.mark.parametrize("fault", ["503", "504", "drop", "lost-reply", "expire-token", "rate-limit=0"])
+def test_trouble_that_passes_is_got_over_in_the_call(world: World, call: str, fault: str):
+    world.sandbox.fail(call, fault)
+
+    assert world.download()["recorded"] is True
+    assert world.landed() == set(world.sandbox.audit().issued[SALTMARSH])
+
+
+def test_an_empty_file(world: World):
+    world.sandbox.fail("download", "empty", times=None)
+
+    with pytest.raises((errors.ScoreFileMalformed, errors.UnexpectedReply)):
+        world.download()
+    world.assert_nothing_was_recorded()
+    assert world.files() == []
+
+
+@pytest.mark.parametrize("fault", ["wrong-campus", "stray-record"])
+def test_records_of_another_campus_are_set_aside(world: World, fault: str):
+    """
+    A privacy incident: neither published nor recorded, not even ordered again.
+    """
+    world.sandbox.fail("download", f"{fault}={QUILLFEATHER}")
+
+    said = assert_trouble(world, errors.WrongCampusInFile, "campus 9120.*privacy incident")
+
+    (aside,) = (world.destination / "quarantine").rglob("*.txt")
+    assert f"file://{aside}" in said
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    assert world.manifests() == []
+    assert world.sandbox.counts["order"] == 1
+
+
+@pytest.mark.parametrize("fault", ["short=0.51", "no-length=0.51"])
+def test_a_file_whose_last_record_is_cut_is_fetched_once_more(world: World, fault: str):
+    """
+    Where nobody said how long it would be, only its records tell that it was cut.
+    """
+    world.sandbox.fail("download", fault)
+
+    assert world.download()["records"] == 12
+    assert world.sandbox.counts["order"] == 2
+    assert len(list((world.destination / "quarantine").rglob("*.txt"))) == 1
+
+
+@pytest.mark.parametrize("fault", ["short=0.51", "no-length=0.51"])
+def test_a_file_that_stays_cut_is_set_aside(world: World, fault: str):
+    world.sandbox.fail("download", fault, times=None)
+
+    assert_trouble(world, errors.ScoreFileMalformed, "not whole.*set aside as file://")
+    assert world.sandbox.counts["order"] == 2
+
+
+def test_fewer_records_than_expected(world: World):
+    assert_trouble(world, errors.ScoreFileMalformed, "12 student records.*asks for 13", expect_min_records=13)
+    assert world.download(expect_min_records=12, try_number=2)["records"] == 12
+
+
+def test_a_destination_that_can_not_be_written(world: World):
+    world.destination.parent.joinpath("file").write_text("in the way")
+
+    with pytest.raises(errors.StorageUnavailable, match="Can't use file://") as caught:
+        world.download(destination=str(world.destination.parent / "file" / "ap"))
+
+    assert not isinstance(caught.value, AirflowFailException)
+    world.assert_nothing_was_recorded()
+
+
+def test_a_missing_connection(world: World):
+    with pytest.raises(Exception, match="nobody_knows"):
+        world.download(apscores_conn_id="nobody_knows")
+
+
+# A delivery that was harmed after it landed
+
+
+def test_a_damaged_file_that_was_not_recorded_is_ordered_again(world: World):
+    first = world.download(record=False)
+    path_of(first).write_bytes(b"oops")
+
+    second = world.download(record=False, try_number=2)
+
+    assert second["uri"] != first["uri"]
+    assert reports_in(path_of(second)) == set(world.sandbox.audit().issued[SALTMARSH])
+
+
+def test_a_damaged_file_that_was_recorded_is_said_loudly(world: World):
+    first = world.download()
+    path_of(first).unlink()
+
+    with pytest.raises(errors.DeliveryDamaged, match=r"is gone.*Restore it from a backup") as caught:
+        world.download(try_number=2)
+
+    assert isinstance(caught.value, AirflowFailException)
+
+
+def test_a_manifest_of_a_newer_version_is_not_guessed_at(world: World):
+    reference = world.download()
+    path = Path(reference["manifest_uri"].removeprefix("file://"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"manifest_version": 99}))
+
+    with pytest.raises(errors.ManifestNotUnderstood, match="Upgrade the provider"):
+        world.download(try_number=2)
+
+
+# The same content again
+
+
+def test_the_same_content_of_another_run_is_named(world: World):
+    first = world.download(record=False)
+
+    second = world.download(run="day-2", record=False)
+    third = world.download(run="day-3", record=False)
+
+    assert first["duplicate_of"] is None
+    assert second["duplicate_of"] == third["duplicate_of"] == first["manifest_uri"]
+    assert path_of(second).exists()

@@ -1,0 +1,111 @@
+"""What the tests of the operators stand on: a sandbox, a destination, tasks of invented DAG runs, and a naive reader.
+
+The reader knows the files from the reference alone (two columns by position, one by name) and where they lie, and
+nothing of the package. So it can say independently which reports are in storage.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from airflow_provider_apscores.sandbox import Campus, Sandbox
+
+SALTMARSH, QUILLFEATHER, EMBERWICK = "0901", "9120", "9377"
+CAMPUSES = (
+    Campus(SALTMARSH, "Saltmarsh University", 12),
+    Campus(QUILLFEATHER, "Quillfeather College", 5),
+    Campus(EMBERWICK, "Emberwick College of Arts"),
+)
+
+
+def task_instance(
+    task_id: str, run: str = "day-1", try_number: int = 1, max_tries: int = 3, **more: Any
+) -> SimpleNamespace:
+    """What operators read of Airflow's task instance; the same in both majors."""
+    return SimpleNamespace(
+        **{
+            "dag_id": "ap",
+            "task_id": task_id,
+            "run_id": run,
+            "map_index": -1,
+            "try_number": try_number,
+            "max_tries": max_tries,
+            **more,
+        }
+    )
+
+
+@dataclass
+class World:
+    """The College Board on one side, the destination on the other."""
+
+    sandbox: Sandbox
+    destination: Path
+
+    def download(
+        self, di_code: Any = SALTMARSH, *, run: str = "day-1", try_number: int = 1, max_tries: int = 3, **arguments: Any
+    ) -> dict[str, Any] | None:
+        """Run a download task as one try of one DAG run."""
+        arguments = {"destination": str(self.destination), "retries": 3} | arguments
+        task = APScoresDownloadOperator(task_id="download", di_code=di_code, **arguments)
+        return task.execute({"ti": task_instance("download", run, try_number, max_tries)})
+
+    def record(self, download: Any, *, run: str = "day-1", try_number: int = 1, **arguments: Any) -> dict[str, Any]:
+        """Run a record task."""
+        task = APScoresRecordDownloadOperator(task_id="record", download=download, **arguments)
+        return task.execute({"ti": task_instance("record", run, try_number)})
+
+    def files(self) -> list[Path]:
+        """The score files at the destination, as somebody finds them who knows the folder's shape alone."""
+        return [path for path in naive_files(self.destination) if path.name.startswith("scores-")]
+
+    def landed(self) -> set[str]:
+        """The reports in storage, by the ids that the sandbox gave them."""
+        return {report for path in self.files() for report in reports_in(path)}
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """The manifests at the destination."""
+        paths = naive_files(self.destination, "*.manifest.json")
+        return [json.loads(path.read_text()) for path in paths]
+
+    def everything(self) -> list[Path]:
+        """Every file below the destination, hidden ones too."""
+        return [path for path in self.destination.rglob("*") if path.is_file()]
+
+    def assert_nothing_was_recorded(self) -> None:
+        """No call, no effect."""
+        audit = self.sandbox.audit()
+        assert audit.recorded == []
+        assert audit.cursors == {}
+
+
+@contextmanager
+def worlds(destination: Path, **sandbox: Any) -> Iterator[World]:
+    """A world with a sandbox of three campuses."""
+    with Sandbox(**{"campuses": CAMPUSES} | sandbox) as running:
+        yield World(running, destination)
+
+
+def naive_files(destination: Path, name: str = "scores-*.[tc][xs][tv]") -> list[Path]:
+    """Files in ``<destination>/<four digits>/<run>/``."""
+    return sorted(destination.glob(f"[0-9][0-9][0-9][0-9]/*/{name}"))
+
+
+def reports_in(path: Path) -> set[str]:
+    """The reports in a score file: campus and ordering institution key, in which the sandbox keeps its numbers."""
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="ascii") as file:
+            rows = list(csv.DictReader(file))
+        return {f"{row['College Code'][-4:]}-{row['Ordering Institution Key']}" for row in rows}
+    lines = path.read_bytes().decode("ascii").splitlines()
+    assert all(len(line) == 950 for line in lines), f"{path.name} has a record that is not whole"
+    return {f"{line[377:381]}-{line[892:900]}" for line in lines}
