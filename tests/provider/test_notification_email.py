@@ -1,0 +1,777 @@
+"""The notification e-mail sensor against a real IMAP server, in each of its modes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import imaplib
+import importlib
+import inspect
+import json
+import logging
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_apscores.errors import ConfigurationError, CredentialsRefused, ServiceUnavailable
+from airflow_provider_apscores.hooks import mailbox as mailbox_module
+from airflow_provider_apscores.sensors.notification_email import APScoresNotificationEmailSensor
+from airflow_provider_apscores.triggers.notification_email import APScoresNotificationEmailTrigger
+
+pytestmark = pytest.mark.airflow
+
+LOGIN, PASSWORD = "registrar", "invented-Passw0rd"
+PATTERNS = {"4866": "Main Campus", "0417": "Online Campus"}
+MODES = ["poke", "reschedule", "deferrable"]
+# Words of the messages; none of them may turn up anywhere else.
+SECRET_WORDS = ("zanzibar", "quetzal", "xylophone")
+
+
+# The mail server, and what can go wrong on the way to it
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """pymap on loopback; its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = "import sys; from pymap.main import main; sys.exit(main())"
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--no-tls"]
+    backend = ["dict", "--demo-user", LOGIN, "--demo-password", PASSWORD]
+    log = tmp_path_factory.mktemp("pymap") / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-c", command, *arguments, *backend], stdout=output, stderr=output)
+    try:
+        for _ in range(200):
+            assert process.poll() is None, log.read_text()
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("pymap did not start")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class Gate:
+    """
+    The way to the mail server: each connection does what the next step of the plan says.
+
+    A step is "pass", "drop", "hang", or something to call before the connection passes. After the plan, all pass.
+    """
+
+    def __init__(self, server: int, tls: ssl.SSLContext | None = None) -> None:
+        self.plan: list[str | Callable[[], object]] = []
+        self.connections = 0
+        self.withheld: list[bytes] = []  # words that the server's lines lose on the way
+        self._server, self._tls = server, tls
+        self._held: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+        for held in self._held:
+            held.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _address = self._listener.accept()
+                self.connections += 1
+                step = self.plan.pop(0) if self.plan else "pass"
+                if step == "drop":
+                    client.close()
+                elif step == "hang":
+                    self._held.append(client)
+                else:
+                    if callable(step):
+                        step()
+                    threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._server)) as server:
+            if self._tls:
+                client = self._tls.wrap_socket(client, server_side=True)
+            with client:
+                back = threading.Thread(target=self._copy, args=(server, client, True), daemon=True)
+                back.start()
+                self._copy(client, server, False)
+                back.join(5)
+
+    def _copy(self, source: socket.socket, target: socket.socket, from_server: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                for word in self.withheld if from_server else ():
+                    data = data.replace(word, b"X" * len(word))
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+@dataclass
+class Mail:
+    """A folder of its own for each test."""
+
+    client: imaplib.IMAP4
+    folder: str
+    gate: Gate
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def deliver(self, *messages: bytes, folder: str | None = None, days_ago: float = 0, seen: bool = False) -> None:
+        for message in messages:
+            date = imaplib.Time2Internaldate(time.time() - days_ago * 86400)
+            status, _ = self.client.append(f'"{folder or self.folder}"', r"(\Seen)" if seen else "", date, message)
+            assert status == "OK"
+
+    def count(self, criterion: str = "ALL", folder: str | None = None) -> int:
+        self.client.select(f'"{folder or self.folder}"', readonly=True)
+        return len(self.client.search(None, criterion)[1][0].split())
+
+
+@pytest.fixture(scope="module")
+def client(server: int) -> Iterator[imaplib.IMAP4]:
+    """Somebody else at the same mailbox. One for all tests: pymap takes its time over a login."""
+    with imaplib.IMAP4("127.0.0.1", server) as client:
+        client.login(LOGIN, PASSWORD)
+        yield client
+
+
+@pytest.fixture
+def mail(server: int, client: imaplib.IMAP4, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mail]:
+    gate = Gate(server)
+    mail = Mail(client, f"news-{uuid.uuid4().hex[:12]}", gate)
+    client.create(mail.folder)
+    set_connection(monkeypatch, gate.port)
+    yield mail
+    gate.close()
+
+
+def set_connection(monkeypatch: pytest.MonkeyPatch, port: int, name: str = "imap_default", **changes: Any) -> None:
+    connection = {
+        "conn_type": "imap",
+        "host": "127.0.0.1",
+        "port": port,
+        "login": LOGIN,
+        "password": PASSWORD,
+        "extra": {"use_ssl": False},
+    }
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection | changes))
+
+
+def message(
+    subject: str = "New AP score reports: Main Campus",
+    text: str = "Score reports are available. zanzibar",
+    sender: str = "College Board <quetzal@e.collegeboard.org>",
+    html: str | None = None,
+) -> bytes:
+    email = EmailMessage()
+    email["From"] = sender
+    email["To"] = "registrar@college.edu"
+    email["Subject"] = subject
+    email.set_content(text, charset="iso-8859-1", cte="quoted-printable")
+    if html:
+        email.add_alternative(html, subtype="html", cte="base64")
+    return email.as_bytes()
+
+
+# The three modes, as Airflow goes about them
+
+
+class TaskInstance:
+    """What Airflow's sensor asks of a task instance."""
+
+    dag_id, task_id, run_id, map_index, try_number, max_tries = "dag", "news", "run", -1, 1, 0
+
+    def __init__(self) -> None:
+        self.started = datetime.datetime.now(tz=datetime.UTC)
+
+    def get_first_reschedule_date(self, context: Any) -> datetime.datetime:
+        return self.started
+
+
+@pytest.fixture(scope="module")
+def database() -> None:
+    """Airflow 2.11 looks for earlier reschedules there by itself; 3.3 asks the task instance."""
+    import airflow
+
+    if airflow.__version__.startswith("2."):
+        from airflow.utils.db import initdb
+
+        initdb()
+
+
+def sensor(mail: Mail, mode: str, **arguments: Any) -> APScoresNotificationEmailSensor:
+    how = {"deferrable": True} if mode == "deferrable" else {"deferrable": False, "mode": mode}
+    defaults = {"folder": mail.folder, "campus_patterns": PATTERNS, "poke_interval": 0.02, "timeout": 20}
+    return APScoresNotificationEmailSensor(task_id="news", **{**defaults, **how, **arguments})
+
+
+def run(mail: Mail, mode: str, store: Any = None, **arguments: Any) -> Any:
+    """Run the sensor to its end, as a new object, as in a new process, whenever Airflow would start one."""
+    context: Any = {"ti": TaskInstance()} | ({"task_state_store": store} if store is not None else {})
+
+    def go_on(step: Callable[[APScoresNotificationEmailSensor], Any]) -> Any:
+        while True:
+            try:
+                return step(sensor(mail, mode, **arguments))
+            except AirflowRescheduleException:
+                assert mode == "reschedule"
+            except TaskDeferred as deferred:
+                assert mode == "deferrable"
+                event = first_event(deferred.trigger)
+                mail.events.append(event)
+                kwargs = json.loads(json.dumps(deferred.kwargs)) | {"event": event}
+                name = deferred.method_name
+
+                def step(fresh: Any, name: str = name, kwargs: dict[str, Any] = kwargs) -> Any:
+                    return fresh.resume_execution(name, kwargs, context)
+
+    return go_on(lambda fresh: fresh.execute(context))
+
+
+def first_event(trigger: Any, seconds: float = 20) -> dict[str, Any]:
+    """Send *trigger* through the database and run it."""
+    path, kwargs = trigger.serialize()
+    assert all(value is None or isinstance(value, (str, int, float, bool)) for value in kwargs.values())
+    module, _, name = path.rpartition(".")
+    again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+
+    async def events() -> list[Any]:
+        return [event.payload async for event in again.run()]
+
+    (payload,) = asyncio.run(asyncio.wait_for(events(), seconds))
+    return json.loads(json.dumps(payload))
+
+
+def error_of(outcome: Callable[[], Any]) -> BaseException | None:
+    try:
+        outcome()
+    except Exception as error:
+        return error
+    return None
+
+
+# One table for all modes
+
+
+@dataclass
+class Case:
+    """Messages, faults, arguments; what comes of them, and how many messages are unseen then."""
+
+    name: str
+    expected: Any
+    messages: tuple[bytes, ...] = ()
+    unseen: int = 0
+    arguments: dict[str, Any] = field(default_factory=dict)
+    plan: tuple[Any, ...] = ()
+    days_ago: float = 0
+    seen: bool = False
+    connections: int | None = None
+
+
+ONLINE = message("New AP score reports: Online Campus")
+NOTHING = {"timeout": 0}
+BROKEN = b"From: quetzal@e.collegeboard.org\r\nSubject: =?utf-8?b?////?= =?nonsense?q?=FF?= \xff\xfe Main\r\n"
+BROKEN += b"Content-Type: multipart/mixed; boundary=\r\nContent-Transfer-Encoding: base64\r\n\r\n=\xff--\r\n"
+
+CASES = [
+    Case("found at the first look", ["4866"], (message(),), connections=1),
+    Case("several campuses are sorted", ["0417", "4866"], (message(), ONLINE, message()), connections=1),
+    Case("one message, both campuses", ["0417", "4866"], (message("Main Campus, Online Campus"),)),
+    Case("found later", ["4866"], plan=("pass", "deliver"), arguments={"on_match": "leave"}, unseen=1),
+    Case("nothing in time", AirflowSensorTimeout, arguments=NOTHING, connections=1),
+    Case("nothing in time, softly", AirflowSkipException, arguments=NOTHING | {"soft_fail": True}),
+    Case("another sender", AirflowSensorTimeout, (message(sender="a@example.edu"),), 1, NOTHING),
+    Case("a domain that only ends alike", AirflowSensorTimeout, (message(sender="a@notcollegeboard.org"),), 1, NOTHING),
+    Case(
+        "a sender with a borrowed name",
+        AirflowSensorTimeout,
+        (message(sender='"x@collegeboard.org" <x@example.edu>'),),
+        1,
+        NOTHING,
+    ),
+    Case("a sender of one's own", ["4866"], (message(sender="it@a.edu"),), arguments={"sender": "x.org, it@a.edu"}),
+    Case("another subject", AirflowSensorTimeout, (message(),), 1, NOTHING | {"subject_pattern": "^Invoice"}),
+    Case("the right subject", ["4866"], (message(),), arguments={"subject_pattern": "new ap score reports"}),
+    Case("too old", AirflowSensorTimeout, (message(),), 1, NOTHING, days_ago=8),
+    Case("too old by hours", AirflowSensorTimeout, (message(),), 1, NOTHING | {"max_age": 3600}, days_ago=0.1),
+    Case("old, but any age will do", ["4866"], (message(),), arguments={"max_age": None}, days_ago=400),
+    Case("seen already", AirflowSensorTimeout, (message(),), arguments=NOTHING, seen=True),
+    Case("a campus unheard of", AirflowSensorTimeout, (message("xylophone"),), 1, NOTHING),
+    Case("a campus unheard of, besides", ["0417"], (message("xylophone"), ONLINE), 1),
+    Case(
+        "a campus unheard of is an error",
+        (ConfigurationError, AirflowFailException),
+        (message("xylophone"), message()),
+        2,
+        {"on_unmatched": "fail"},
+    ),
+    Case("the text does not count", AirflowSensorTimeout, (message("New", "Main Campus"),), 1, NOTHING),
+    Case("the text counts", ["4866"], (message("New", "Main\r\nCampus"),), arguments={"match_body": True}),
+    Case(
+        "HTML in Base64 counts",
+        ["0417"],
+        (message("New", html="<p>Online&nbsp;<b>Campus</b></p>"),),
+        arguments={"match_body": True},
+    ),
+    Case(
+        "an encoded subject",
+        ["4866"],
+        (message("Nouveaux résultats: Màin"),),
+        arguments={"campus_patterns": {"4866": "Màin"}},
+    ),
+    Case("a broken message besides", ["0417"], (BROKEN, ONLINE), 1, {"match_body": True}),
+    Case("left alone", ["4866"], (message(),), 1, {"on_match": "leave"}),
+    Case("two faults", ["4866"], (message(),), plan=("drop", "drop"), connections=3),
+    Case("faults without end", ServiceUnavailable, (message(),), 1, plan=("drop",) * 50, connections=3),
+    Case(
+        "faults without end, never failing",
+        AirflowSkipException,
+        arguments={"never_fail": True},
+        plan=("drop",) * 50,
+        connections=3,
+    ),
+    Case(
+        "faults without end are no reason to skip",
+        ServiceUnavailable,
+        arguments={"soft_fail": True},
+        plan=("drop",) * 50,
+        connections=3,
+    ),
+    Case(
+        "a refused login",
+        (CredentialsRefused, AirflowFailException),
+        (message(),),
+        1,
+        {"imap_conn_id": "wrong"},
+        connections=1,
+    ),
+    Case(
+        "a refused login, softly",
+        AirflowSkipException,
+        arguments={"imap_conn_id": "wrong", "soft_fail": True},
+        connections=1,
+    ),
+    Case(
+        "a refused login after a fault",
+        (CredentialsRefused, AirflowFailException),
+        arguments={"imap_conn_id": "wrong"},
+        plan=("drop",),
+        connections=2,
+    ),
+    Case("no such folder", (ConfigurationError, AirflowFailException), arguments={"folder": "nowhere"}, connections=1),
+    Case(
+        "no such connection",
+        (ConfigurationError, AirflowFailException),
+        arguments={"imap_conn_id": "nobody"},
+        connections=0,
+    ),
+    Case(
+        "no such folder to move to",
+        (ConfigurationError, AirflowFailException),
+        (message(),),
+        1,
+        {"on_match": "move", "move_to": "nowhere"},
+    ),
+]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_mode_ends_the_same(case: Case, mode: str, mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    set_connection(monkeypatch, mail.gate.port, "wrong", password="wrong-Passw0rd")
+    mail.deliver(*case.messages, days_ago=case.days_ago, seen=case.seen)
+    mail.gate.plan = [(lambda: mail.deliver(message())) if step == "deliver" else step for step in case.plan]
+    outcome: list[Any] = []
+
+    error = error_of(lambda: outcome.append(run(mail, mode, **{"max_consecutive_failures": 3} | case.arguments)))
+
+    if isinstance(case.expected, list):
+        assert error is None, error
+        assert outcome == [case.expected]
+    else:
+        kinds = case.expected if isinstance(case.expected, tuple) else (case.expected,)
+        assert error is not None
+        assert all(isinstance(error, kind) for kind in kinds), repr(error)
+        assert isinstance(error, AirflowFailException) == (AirflowFailException in kinds)
+    assert mail.count("UNSEEN") == case.unseen
+    if case.connections is not None:
+        # What the trigger found is marked by the worker, over a connection of its own.
+        handed_over = sum(event["status"] == "found" for event in mail.events)
+        assert mail.gate.connections == case.connections + handed_over
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("mode", MODES)
+def test_messages_that_were_found_are_moved(mode: str, mail: Mail):
+    target = f"{mail.folder}-done"
+    mail.client.create(target)
+    mail.deliver(message(), message("xylophone"))
+
+    assert run(mail, mode, on_match="move", move_to=target) == ["4866"]
+
+    assert (mail.count(), mail.count(folder=target)) == (1, 1)
+
+
+def test_a_server_without_move_copies_and_deletes(mail: Mail):
+    mail.gate.withheld = [b"MOVE"]
+    target = f"{mail.folder}-done"
+    mail.client.create(target)
+    mail.deliver(message(), message("xylophone"))
+
+    assert run(mail, "poke", on_match="move", move_to=target) == ["4866"]
+
+    assert (mail.count(), mail.count(folder=target)) == (1, 1)
+
+
+def test_what_others_have_deleted_is_not_expunged(mail: Mail):
+    """
+    A server with neither MOVE nor UIDPLUS can only expunge everything; so nothing is.
+    """
+    mail.gate.withheld = [b"MOVE", b"UIDPLUS"]
+    target = f"{mail.folder}-done"
+    mail.client.create(target)
+    mail.deliver(message(), message("xylophone"))
+    mail.client.select(mail.folder)
+    mail.client.store("2", "+FLAGS", r"(\Deleted)")
+
+    assert run(mail, "poke", on_match="move", move_to=target) == ["4866"]
+
+    assert (mail.count("DELETED"), mail.count(folder=target)) == (2, 1)
+    with pytest.raises(AirflowSensorTimeout):
+        run(mail, "poke", timeout=0)
+
+
+@pytest.mark.parametrize("name", ["Score reports", 'a "quoted" \\ name', "R&D", "Prüfung 成績 & more"])
+def test_folders_of_any_name(name: str, mail: Mail):
+    folder = f"{mail.folder} {name}"
+    quoted = mailbox_module._quoted(folder)
+    assert mail.client.create(quoted)[0] == "OK"
+    assert mail.client.append(quoted, "", "", message())[0] == "OK"
+
+    assert run(mail, "poke", folder=folder) == ["4866"]
+
+
+def test_modified_utf7_is_that_of_the_standard():
+    # The examples of RFC 3501, 5.1.3.
+    assert mailbox_module._quoted("~peter/mail/台北/日本語") == '"~peter/mail/&U,BTFw-/&ZeVnLIqe-"'
+    assert mailbox_module._quoted("R&D") == '"R&-D"'
+
+
+def test_a_large_mailbox_is_searched_by_the_server_and_read_in_batches(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mailbox_module, "_BATCH", 20)
+    monkeypatch.setattr(mailbox_module, "_MESSAGE_BATCH", 7)
+    mail.deliver(*[message(), message(sender="list@example.edu"), ONLINE] * 15)
+
+    assert run(mail, "poke", match_body=True) == ["0417", "4866"]
+
+    assert mail.count("UNSEEN") == 15
+
+
+# What the trigger may and may not do
+
+
+def test_the_trigger_changes_nothing_and_the_worker_does(mail: Mail):
+    mail.deliver(message())
+    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, missed=0))
+
+    assert (event["status"], event["di_codes"], len(event["uids"])) == ("found", ["4866"], 1)
+    assert mail.count("UNSEEN") == 1
+    assert sensor(mail, "deferrable").execute_complete({}, event) == ["4866"]
+    assert mail.count("UNSEEN") == 0
+
+
+def test_a_message_that_somebody_read_meanwhile_still_counts(mail: Mail):
+    mail.deliver(message())
+    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, missed=0))
+    mail.client.select(mail.folder)
+    mail.client.store("1", "+FLAGS", r"(\Seen)")
+
+    assert sensor(mail, "deferrable").execute_complete({}, event) == ["4866"]
+
+
+def test_messages_that_were_numbered_anew_are_left_alone(mail: Mail):
+    mail.deliver(message())
+    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, missed=0))
+    event["uidvalidity"] += 1
+
+    assert sensor(mail, "deferrable").execute_complete({}, event) == ["4866"]
+    assert mail.count("UNSEEN") == 1
+
+
+def test_a_fault_while_marking_is_a_missed_look(mail: Mail):
+    mail.gate.plan = ["pass", lambda: mail.deliver(message()), "drop"]
+
+    assert run(mail, "deferrable", max_consecutive_failures=2) == ["4866"]
+
+    assert mail.count("UNSEEN") == 0
+    assert [event["status"] for event in mail.events] == ["found", "found"]
+
+
+def test_faults_while_marking_do_not_go_on_for_ever(mail: Mail):
+    mail.deliver(message())
+    # Every look of the worker fails, every look of the trigger succeeds.
+    mail.gate.plan = ["drop", "pass"] * 10
+
+    with pytest.raises(ServiceUnavailable):
+        run(mail, "deferrable", max_consecutive_failures=3)
+
+    assert mail.gate.connections == 5
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_deferred_wait_ends_at_its_deadline(silent: bool, mail: Mail):
+    mail.gate.plan = ["pass"] + (["drop"] * 1000 if silent else [])
+    start = time.time()
+
+    with pytest.raises(AirflowSensorTimeout):
+        run(mail, "deferrable", timeout=0.5, poke_interval=0.1, silent_fail=silent)
+
+    assert 0.5 <= time.time() - start < 5
+    assert mail.events == [{"status": "timeout"}]
+
+
+def test_a_trigger_that_starts_late_looks_once_more(mail: Mail):
+    mail.deliver(message())
+    late = {"folder": mail.folder, "campus_patterns": json.dumps(PATTERNS), "deadline": time.time() - 60}
+
+    assert first_event(APScoresNotificationEmailTrigger(**late))["status"] == "found"
+    mail.deliver(message(), folder="INBOX", seen=True)
+    assert first_event(APScoresNotificationEmailTrigger(**late | {"folder": "INBOX"})) == {"status": "timeout"}
+
+
+def test_every_argument_of_the_trigger_has_a_default_and_survives_the_database():
+    """
+    A newer version must be able to start what an older one deferred.
+    """
+    parameters = inspect.signature(APScoresNotificationEmailTrigger.__init__).parameters
+    defaults = {name: each.default for name, each in parameters.items() if name != "self"}
+    path, kwargs = APScoresNotificationEmailTrigger().serialize()
+
+    assert inspect.Parameter.empty not in defaults.values()
+    assert kwargs == defaults
+    assert path == "airflow_provider_apscores.triggers.notification_email.APScoresNotificationEmailTrigger"
+
+
+def test_a_server_that_says_nothing_holds_up_neither_the_loop_nor_the_wait(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mailbox_module, "TIMEOUT", 0.4)
+    mail.deliver(message())
+    mail.gate.plan = ["hang"]
+    trigger = APScoresNotificationEmailTrigger(
+        folder=mail.folder, campus_patterns=json.dumps(PATTERNS), poke_interval=0.01, deadline=time.time() + 20
+    )
+    gaps: list[float] = []
+
+    async def heartbeat() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.01)
+            gaps.append(time.perf_counter() - before)
+
+    async def both() -> Any:
+        beating = asyncio.create_task(heartbeat())
+        payloads = [event.payload async for event in trigger.run()]
+        beating.cancel()
+        return payloads
+
+    (event,) = asyncio.run(asyncio.wait_for(both(), 20))
+
+    assert event["di_codes"] == ["4866"]
+    assert mail.gate.connections == 2
+    assert len(gaps) > 20
+    assert max(gaps) < 0.3
+
+
+def test_an_event_of_an_older_version_or_none_at_all_is_another_look(mail: Mail):
+    mail.deliver(message())
+
+    assert sensor(mail, "deferrable").execute_complete({}) == ["4866"]
+    with pytest.raises(AirflowFailException, match="tidings"):
+        sensor(mail, "deferrable").execute_complete({}, {"status": "error", "error": "NewKind", "message": "tidings"})
+
+
+# A rescheduled sensor forgets; where Airflow has a store, it need not
+
+
+class Store(dict[str, Any]):
+    """The task state store of Airflow 3.3, as far as it is used."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+@pytest.mark.usefixtures("database")
+def test_missed_looks_are_counted_over_reschedules(mail: Mail):
+    mail.gate.plan = ["drop", "drop", "pass", "drop", "drop", lambda: mail.deliver(message())]
+    store = Store()
+
+    assert run(mail, "reschedule", store, max_consecutive_failures=3, poke_interval=0) == ["4866"]
+
+    assert mail.gate.connections == 6
+    assert set(store.values()) == {0}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_retry_counts_missed_looks_from_the_start(mail: Mail):
+    mail.gate.plan = ["drop"] * 5
+    mail.deliver(message())
+    store = Store()
+
+    with pytest.raises(ServiceUnavailable):
+        run(mail, "reschedule", store, max_consecutive_failures=3)
+    assert mail.gate.connections == 3
+    assert run(mail, "reschedule", store, max_consecutive_failures=3) == ["4866"]
+
+
+# Secrets, persons, and the connection
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_of_a_message_is_told(
+    mode: str, mail: Mail, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    caplog.set_level(logging.DEBUG)
+    mail.gate.plan = ["pass", "drop", lambda: mail.deliver(message("Main Campus xylophone"), message("xylophone"))]
+
+    assert run(mail, mode, match_body=True) == ["4866"]
+    with pytest.raises(ConfigurationError) as unmatched:
+        run(mail, mode, match_body=True, on_unmatched="fail")
+
+    output = capfd.readouterr()
+    told = caplog.text + output.out + output.err + json.dumps(mail.events) + repr(unmatched.value)
+    assert "1 notification e-mail for 4866" in told
+    for word in (*SECRET_WORDS, PASSWORD, "e.collegeboard.org"):
+        assert word not in told
+
+
+def test_a_server_that_quotes_messages_in_its_errors_is_not_quoted(mail: Mail):
+    """
+    imaplib's errors hold what the server said; a garbled answer may be a message.
+    """
+    mail.deliver(message("Main Campus xylophone"))
+    mail.gate.withheld = [b"{"]  # a literal is no longer known as one, and its lines are read as answers
+
+    with pytest.raises(ServiceUnavailable) as unavailable:
+        run(mail, "poke", max_consecutive_failures=1, match_body=True)
+
+    import traceback
+
+    assert not any(word in "".join(traceback.format_exception(unavailable.value)) for word in SECRET_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"host": ""}, "no host"),
+        ({"login": "", "password": ""}, "login and a password"),
+        ({"password": "naïve-Passw0rd"}, "ASCII"),
+        ({"extra": "[]"}, "JSON object"),
+        ({"extra": {"ssl_context": "maybe"}}, "ssl_context"),
+    ],
+)
+def test_a_wrong_connection_is_named(changes: dict[str, Any], words: str, mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    set_connection(monkeypatch, mail.gate.port, "odd", **changes)
+
+    error = error_of(lambda: run(mail, "poke", imap_conn_id="odd"))
+
+    assert isinstance(error, ConfigurationError)
+    assert isinstance(error, AirflowFailException)
+    assert words in str(error)
+    assert "Passw0rd" not in f"{error!r} {error.__cause__!r}"
+
+
+@pytest.fixture
+def tls_gate(server: int, tmp_path: Path) -> Iterator[Gate]:
+    """The same server behind TLS, with a certificate that nobody knows."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(tz=datetime.UTC)
+    day = datetime.timedelta(days=1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+    certificate = builder.sign(key, hashes.SHA256())
+    file = tmp_path / "server.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    gate = Gate(server, context)
+    yield gate
+    gate.close()
+
+
+@pytest.mark.parametrize("use_ssl", [{}, {"use_ssl": None}, {"use_ssl": True}], ids=str)
+def test_tls_is_what_a_connection_says_nothing_about(
+    use_ssl: dict[str, Any], mail: Mail, tls_gate: Gate, monkeypatch: pytest.MonkeyPatch
+):
+    mail.deliver(message())
+    set_connection(monkeypatch, tls_gate.port, "strict", extra=use_ssl)
+    set_connection(monkeypatch, tls_gate.port, "lax", extra=use_ssl | {"ssl_context": "none"})
+
+    with pytest.raises(ConfigurationError, match="certificate"):
+        run(mail, "poke", imap_conn_id="strict")
+    assert run(mail, "poke", imap_conn_id="lax") == ["4866"]
+
+
+def test_without_the_extra_there_is_one_clear_error(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "airflow.providers.imap.hooks.imap", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'airflow-provider-apscores\[imap\]'"):
+        run(mail, "poke")
+
+
+def test_a_dag_file_does_not_pay_for_the_mail_libraries():
+    code = (
+        "import sys, airflow.providers.common.compat.sdk as sdk; sdk.BaseSensorOperator, sdk.conf, sdk.BaseHook\n"
+        "before = set(sys.modules)\n"
+        "import airflow_provider_apscores.sensors.notification_email\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    output = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+
+    new = set(output.stdout.split("\n")[-2].split()) - set(sys.stdlib_module_names)
+    assert new == {"airflow_provider_apscores"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"on_match": "delete"}, "on_match"),
+        ({"on_match": "move"}, "move_to"),
+        ({"move_to": "Done"}, "move_to"),
+        ({"on_unmatched": "shrug"}, "on_unmatched"),
+        ({"max_consecutive_failures": 0}, "max_consecutive_failures"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_seen_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):
+    with pytest.raises(ValueError, match=words):
+        APScoresNotificationEmailSensor(task_id="news", campus_patterns=PATTERNS, **arguments)
