@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -304,8 +304,7 @@ class _RemotePart:
     def _begin(self) -> Any:
         fs = self._place.fs
         with _storage_errors(self._place.uri(self._name)):
-            fs.makedirs(self._path.rpartition("/")[0], exist_ok=True)
-            return fs.open(self._path, "wb")
+            return _with_folder(fs, self._path, lambda: fs.open(self._path, "wb"))
 
     def write(self, data: bytes | memoryview, /) -> int:
         with _storage_errors(self._place.uri(self._name)):
@@ -320,8 +319,7 @@ class _RemotePart:
         fs, uri, target = self._place.fs, self._place.uri(name or self._name), self._place.path(name or self._name)
         with _storage_errors(uri):
             self._file.close()
-            fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-            fs.mv(self._path, target)
+            _with_folder(fs, target, lambda: fs.mv(self._path, target))
             fs.invalidate_cache(target.rpartition("/")[0])
         self._file = None
         return uri
@@ -332,6 +330,18 @@ class _RemotePart:
             with _storage_errors(self._place.uri(self._name)):
                 file.close()
                 self._place.fs.rm_file(self._path)
+
+
+def _with_folder(fs: Any, path: str, action: Callable[[], Any]) -> Any:
+    """Do what needs the folder of *path*, which is made only when it is missed.
+
+    Object stores have no folders, and s3fs would make a bucket out of a misspelt name.
+    """
+    try:
+        return action()
+    except FileNotFoundError:
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        return action()
 
 
 class Staging:
@@ -381,7 +391,9 @@ def _storage_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        # What fsspec's file systems raise has no text of the operating system's.
+        known = {FileNotFoundError: "No such file or directory", PermissionError: "Permission denied"}
+        reason = error.strerror or known.get(type(error), type(error).__name__)
         raise StorageUnavailable(
             f"Can't use {uri}: {reason}. Check that the place exists and may be written."
         ) from error
