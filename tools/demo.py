@@ -52,7 +52,7 @@ def main() -> int:
         with sandbox() as connection:
             say(f"A College Board of our own is at {base_url(connection)}.")
             with airflow(connection) as api:
-                follow(api)
+                news = follow(api)
     except DemoFailed as failure:
         print(f"\nThe demo failed: {failure}.", file=sys.stderr)
         for path in [LOG, HOME / "scheduler.log", HOME / "api-server.log", *sorted(HOME.glob("logs/**/*.log"))]:
@@ -60,8 +60,10 @@ def main() -> int:
                 print(f"--- {path.relative_to(PROJECT)}\n{lines}", file=sys.stderr)
         return 1
     say(f"The DAG run ended well; {time.monotonic() - started:.0f} seconds in all.")
+    if not news:
+        say("Nothing was new, for College Board remembers what was recorded. What earlier runs brought:")
     show_results(DATA, PROJECT)
-    print("\nRun it again, and nothing is new: the sandbox remembers what was recorded. To start over: make demo-clean")
+    say(f"\n{'Run it again, and nothing is new. ' * news}To start over: make demo-clean")
     return 0
 
 
@@ -71,6 +73,7 @@ def sandbox() -> Iterator[str]:
     folder = DEMO / "sandbox"
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
+    output.unlink(missing_ok=True)  # an earlier sandbox's address is of no use
     command = [sys.executable, "-m", "airflow_provider_apscores.sandbox"]
     command += ["--port", "0", "--state", str(folder / "state.json")]
     with running(command, output, environment()):
@@ -153,11 +156,11 @@ class Api:
             raise DemoFailed(f"Airflow answered {error.code} to {path}") from None
 
 
-def follow(api: Api) -> None:
-    """Trigger the DAG and tell what its tasks do, until it has ended."""
+def follow(api: Api) -> bool:
+    """Trigger the DAG and tell what its tasks do, until it has ended. False when nothing was new."""
     run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None})["dag_run_id"]
     run_path = f"/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
-    told: set[tuple[str, int]] = set()
+    ended: dict[tuple[str, int], str] = {}
     campuses: list[str] = []
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -166,9 +169,9 @@ def follow(api: Api) -> None:
             name, index = task["task_id"].rpartition(".")[2], task["map_index"]
             if task["state"] in {"failed", "up_for_retry"}:
                 raise DemoFailed(f"the task {task['task_id']} {f'of campus {campuses[index]} ' * (index >= 0)}failed")
-            if task["state"] not in ENDED_WELL or (name, index) in told:
+            if task["state"] not in ENDED_WELL or (name, index) in ended:
                 continue
-            told.add((name, index))
+            ended[name, index] = task["state"]
             value = returned(api, run_path, task) if task["state"] == "success" else None
             if name == "campuses":
                 campuses = value
@@ -182,6 +185,7 @@ def follow(api: Api) -> None:
         time.sleep(0.5)
     if state == "failed":
         raise DemoFailed("the DAG run failed")
+    return any(name == "download" and state == "success" for (name, _), state in ended.items())
 
 
 def returned(api: Api, run_path: str, task: dict[str, Any]) -> Any:

@@ -24,20 +24,18 @@ def show_results(data: Path, project: Path) -> None:
     from airflow_provider_apscores.delivery import APScoresLedger
 
     files, tables = data / "files", data / "tables"
-    print(f"\nScore files, as their manifests tell, below {files.relative_to(project)}/")
+    print(f"\nScore files, each with its manifest beside it, in {files.relative_to(project)}/")
     deliveries = list(APScoresLedger(files).deliveries())
-    table(
-        ("campus", "records", "bytes", "recorded", "file"),
-        [
-            (each.manifest.di_code, each.manifest.records, each.manifest.bytes, each.manifest.recorded_at or "no",
-             Path(each.uri.removeprefix("file://")).relative_to(files))
-            for each in deliveries
-        ],
-        whole=True,
-    )  # fmt: skip
+    rows = []
+    for each in deliveries:
+        manifest = each.manifest
+        recorded = (manifest.recorded_at or "no")[:19]
+        path = Path(each.uri.removeprefix("file://")).relative_to(files)
+        rows.append((manifest.di_code, manifest.records, manifest.bytes, recorded, path))
+    table(("campus", "records", "bytes", "recorded (UTC)", "file"), rows, whole=True)
 
     read = {name: parquet.read_table(tables / name) for name in SHOWN if (tables / name).is_dir()}
-    print(f"\nRows for each campus, in Parquet below {tables.relative_to(project)}/")
+    print(f"\nRows for each campus, as Parquet in {tables.relative_to(project)}/")
     counts = {
         each.manifest.di_code: [rows_of(tables / name, each.manifest.di_code) for name in SHOWN] for each in deliveries
     }
@@ -47,7 +45,7 @@ def show_results(data: Path, project: Path) -> None:
     for name, columns in read.items():
         if not columns.num_rows:
             continue
-        print(f"\n{name}: the first of {columns.num_rows:,} rows; {len(columns.column_names)} columns, of which")
+        print(f"\n{name}: the first of {columns.num_rows:,} rows; some of its {len(columns.column_names)} columns")
         first = columns.select(list(SHOWN[name])).slice(0, FIRST_ROWS).to_pylist()
         table(SHOWN[name], [tuple(row.values()) for row in first])
 
