@@ -291,7 +291,9 @@ class _BlockReader:
         if cut.shape[1] <= 2:
             column: Any = words_of_pairs(pairs(cut))
             return _patched(column.cast(_arrow("string")), patches) if patches else column
-        column = _nulls(len(block)) if (cut == 32).all() else fixed_strings(cut)
+        # Most columns that are blank in one record are blank in all, and the others need no second look.
+        blank = (cut[:1] == 32).all() and (cut == 32).all()
+        column = _nulls(len(block)) if blank else fixed_strings(cut)
         return _patched(column, patches) if patches else column
 
     def _date(self, name: str, limit: Any) -> Dates:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: A line longer than this is no record of anything; without a bound it would have to be kept in memory.
 LONGEST_LINE = 1 << 20
 
+#: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
+_RECORDS = 16384
+
 _BLANK_8 = 0x2020202020202020
 
 
@@ -42,15 +45,19 @@ class RecordSplitter:
         self._rest = b""
         self._short_lines = False
 
+    def wanted(self) -> int:
+        """How many bytes should come next, so that they end where a record ends and need no copying."""
+        return _RECORDS * (self.layout.length + len(self._line_end)) - len(self._rest)
+
     def feed(self, piece: bytes) -> Iterator[Block]:
         """Take the next piece, and give the records that are complete.
 
         Raises:
             ScoreFileMalformed: A line without end.
         """
-        if not self.records:
-            self._look_at_first_line(self._rest + piece if self._rest else piece)
         data = self._rest + piece if self._rest else piece
+        if not self.records:
+            self._look_at_first_line(data)
         stride = self.layout.length + len(self._line_end)
         usable = len(data) // stride * stride
         block = self._plain_block(data, usable, stride) if usable else None

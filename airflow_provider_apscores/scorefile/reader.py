@@ -124,7 +124,7 @@ class ScoreFile:
         """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
         strict = (on_problem or self._on_problem) == "fail"
         reading = _Reading(self._recognised, Assembler(self.sha256, self._today))
-        for batch in reading.batches(self._source.pieces()):
+        for batch in reading.batches(self._source):
             if strict and batch.first_error is not None:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
@@ -191,10 +191,10 @@ class _Reading:
     def unknown_codes(self) -> dict[tuple[str, str], int]:
         return self._assembler.unknown_codes
 
-    def batches(self, pieces: Iterator[bytes]) -> Iterator[Batch]:
+    def batches(self, source: Source) -> Iterator[Batch]:
         blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
         any_rows = False
-        for block in blocks(self._without_mark(pieces)):
+        for block in blocks(source):
             any_rows = True
             yield self._assembler.batch(block)
         last = self._assembler.closing_batch()
@@ -207,9 +207,9 @@ class _Reading:
             yield piece[skip:] if skip else piece
             skip = 0
 
-    def _txt_blocks(self, pieces: Iterator[bytes]) -> Iterator[Block]:
+    def _txt_blocks(self, source: Source) -> Iterator[Block]:
         splitter = RecordSplitter()
-        for piece in pieces:
+        for piece in self._without_mark(source.pieces(splitter.wanted)):
             for block in splitter.feed(piece):
                 self.layout = self.layout or block.layout.name
                 yield block
@@ -218,9 +218,9 @@ class _Reading:
             yield block
         self.records = splitter.records
 
-    def _csv_blocks(self, pieces: Iterator[bytes]) -> Iterator[Block]:
+    def _csv_blocks(self, source: Source) -> Iterator[Block]:
         splitter = CsvSplitter(self._recognised.delimiter)
-        for piece in pieces:
+        for piece in self._without_mark(source.pieces()):
             for rows in splitter.feed(piece):
                 yield shape(rows, self._assembler.today)
         for rows in splitter.finish():

@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.storage import LocalFolder, locate
 
-#: Bytes that are read at a time: some 16,384 records.
+#: Bytes that are read at a time, unless somebody knows better.
 PIECE = 16 << 20
 
 #: Up to this size a fetched copy stays in memory.
@@ -79,8 +79,11 @@ class Source:
         """Close what was opened."""
         self._owned.close()
 
-    def pieces(self) -> Iterator[bytes]:
-        """The contents from the beginning, unpacked, in pieces of about :data:`PIECE` bytes.
+    def pieces(self, wanted: Callable[[], int] = lambda: PIECE) -> Iterator[bytes]:
+        """The contents from the beginning, unpacked.
+
+        Args:
+            wanted: Says how many bytes the next piece should have.
 
         Raises:
             ScoreFileMalformed: The gzip stream is damaged or ends early.
@@ -94,7 +97,7 @@ class Source:
             file.seek(start)
             unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
             try:
-                for piece in _pieces(unpacked):
+                for piece in _pieces(unpacked, wanted):
                     self.position = file.tell() - start
                     yield piece
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -127,12 +130,12 @@ def _spool() -> Any:
     return tempfile.SpooledTemporaryFile(max_size=_SMALL)
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def _pieces(file: IO[bytes], wanted: Callable[[], int] = lambda: PIECE) -> Iterator[bytes]:
     """What is left of *file*; short reads of pipes are gathered."""
     read: Callable[[int], bytes] = file.read
     while True:
         gathered: list[bytes] = []
-        missing = PIECE
+        missing = wanted()
         while missing > 0:
             try:
                 piece = read(missing)

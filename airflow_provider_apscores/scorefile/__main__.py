@@ -1,0 +1,121 @@
+"""Read AP score files on the command line, without Airflow.
+
+python -m airflow_provider_apscores.scorefile FILE --to DIR --format parquet
+python -m airflow_provider_apscores.scorefile FILE --summary
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import IO, Any
+
+from airflow_provider_apscores.errors import APScoresError
+from airflow_provider_apscores.scorefile.formats import ENDINGS
+from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
+from airflow_provider_apscores.scorefile.summary import Summary
+from airflow_provider_apscores.scorefile.writer import Progress, WrittenTables, write_tables
+
+_BAR = 40
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit status: 0 done, 1 could not be done."""
+    asked = _parser().parse_args(arguments)
+    source: Any = sys.stdin.buffer if asked.file == "-" else asked.file
+    if asked.file == "-" and asked.to and asked.summary:
+        _parser().error("standard input can be read once: ask for --to or for --summary")
+    bar = _Bar(sys.stderr)
+    try:
+        if asked.to:
+            written = write_tables(
+                source,
+                asked.to,
+                formats=asked.format or ["parquet"],
+                stem=asked.stem,
+                on_problem=asked.on_problem,
+                max_rows_per_file=asked.max_rows,
+                max_bytes_per_file=asked.max_bytes,
+                progress=bar.show,
+            )
+            bar.clear()
+            _print_written(written)
+        if asked.summary or not asked.to:
+            with read_score_file(source) as file:
+                summary = _summarise(file, bar.show)
+                bar.clear()
+                print(*summary.lines(file), sep="\n")
+    except APScoresError as error:
+        bar.clear()
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_apscores.scorefile",
+        description="Read an AP Higher Education score file (TXT or CSV, gzip or not).",
+    )
+    parser.add_argument("file", metavar="FILE", help="path or URI of the score file; - for standard input")
+    parser.add_argument("--to", metavar="DIR", help="write the tables under this folder (path or URI)")
+    parser.add_argument(
+        "--format", action="append", choices=list(ENDINGS), help="format of the tables, may be repeated (parquet)"
+    )
+    parser.add_argument("--stem", help="name of the files without ending (campus and digest)")
+    parser.add_argument("--max-rows", type=int, metavar="N", help="split tables into files of at most N rows")
+    parser.add_argument("--max-bytes", type=int, metavar="N", help="split tables into files of about N bytes")
+    parser.add_argument(
+        "--on-problem",
+        choices=("quarantine", "fail"),
+        default="quarantine",
+        help="set aside what can't be read, or publish nothing at the first error (quarantine)",
+    )
+    parser.add_argument(
+        "--summary", action="store_true", help="show counts by campus, exam, status and problem (also without --to)"
+    )
+    return parser
+
+
+def _summarise(file: ScoreFile, progress: Progress) -> Summary:
+    summary = Summary()
+    for batch in file.batches():
+        summary.add(batch)
+        progress(file.position, file.size)
+    return summary
+
+
+def _print_written(written: WrittenTables) -> None:
+    for table, formats in written.uris.items():
+        for uris in formats.values():
+            for uri in uris:
+                print(f"{table:<12}{written.rows[table]:>12,} rows  {uri}")
+    if written.rejected_uri:
+        print(f"{'rejected':<12}{written.rejected_lines:>12,} lines {written.rejected_uri}")
+
+
+class _Bar:
+    """A progress bar, on a terminal only."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._shown = False
+
+    def show(self, done: int, total: int) -> None:
+        if self._stream.isatty() and total:
+            filled = _BAR * done // total
+            bar = "#" * filled + "." * (_BAR - filled)
+            self._stream.write(f"\r[{bar}] {100 * done // total:3} %")
+            self._stream.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            self._stream.write("\r" + " " * (_BAR + 8) + "\r")
+            self._stream.flush()
+            self._shown = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
