@@ -79,11 +79,17 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
         number of a person; at most 300 characters.
     """
     forms = {form for secret in secrets for form in (secret, quote(secret), quote(secret, safe="")) if len(form) > 2}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, HIDDEN)
+    text = _without(forms, text)
     text = _URL_QUERY.sub(rf"\1?{HIDDEN}", text)
     text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
     text = _EMAIL.sub(HIDDEN, text)
     text = _LONG_RUN.sub(HIDDEN, text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = _without(forms, text)  # again, for what only now looks like a secret
     return text if len(text) <= QUOTE_LIMIT else text[: QUOTE_LIMIT - 1] + "…"
+
+
+def _without(forms: Iterable[str], text: str) -> str:
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return text
