@@ -51,8 +51,8 @@ class APScoresNotificationEmailSensor(PatientSensor):
     :param match_body: whether the campus may be named in the text of the message as well.
     :param max_age: seconds, or a ``timedelta``: messages that arrived earlier are left alone. None for any age.
     :param on_match: ``seen`` marks the messages as seen, ``move`` moves them to *move_to*, ``leave`` leaves them, and
-        finds them again at the next run.
-    :param move_to: the folder for ``on_match="move"``; it must exist. (templated)
+        finds them again at the next run. None means ``move`` where *move_to* is given, ``seen`` otherwise.
+    :param move_to: the folder to move the messages to; it must exist. (templated)
     :param on_unmatched: a notification of a campus that no pattern names: ``ignore`` it (the log says how many there
         are; they stay unseen), or ``fail`` for good.
     :param poke_interval: seconds between looks.
@@ -86,7 +86,7 @@ class APScoresNotificationEmailSensor(PatientSensor):
         subject_pattern: str = "",
         match_body: bool = False,
         max_age: timedelta | float | None = timedelta(days=7),
-        on_match: str = "seen",
+        on_match: str | None = None,
         move_to: str | None = None,
         on_unmatched: str = "ignore",
         poke_interval: timedelta | float = 300,
@@ -100,9 +100,11 @@ class APScoresNotificationEmailSensor(PatientSensor):
             deferrable=deferrable,
             **kwargs,
         )
+        if on_match is None:
+            on_match = "move" if move_to else "seen"
         if on_match not in _ON_MATCH:
             raise ValueError(f"on_match must be one of {', '.join(_ON_MATCH)}.")
-        if (on_match == "move") != (move_to is not None):
+        if (on_match == "move") != bool(move_to):
             raise ValueError('on_match="move" and move_to go together.')
         if on_unmatched not in _ON_UNMATCHED:
             raise ValueError(f"on_unmatched must be one of {', '.join(_ON_UNMATCHED)}.")
