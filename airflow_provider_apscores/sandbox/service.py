@@ -218,7 +218,7 @@ class CollegeBoard:
         generation = self._generation_at(urlsplit(target).path)
         if generation is None or account not in (None, generation.account):
             return access_denied("Access denied")
-        denied = self._doorkeeper.opens(target, generation.download_id)
+        denied = self._doorkeeper.opens(target)
         if denied is not None:
             return access_denied(denied)
         whole = True
@@ -243,7 +243,7 @@ class CollegeBoard:
         if refusal is not None:
             return refusal
         download_id, file_format = fields.get("downloadId"), fields.get("format")
-        if isinstance(download_id, bool) or not isinstance(download_id, str | int):
+        if not isinstance(download_id, str | int):
             return said(False, REFUSALS["download-id"])
         if not self._ledger.record(account, str(download_id), str(file_format)):
             return said(False, REFUSALS["download-id"])

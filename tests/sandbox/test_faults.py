@@ -79,7 +79,8 @@ def test_each_fault_on_each_call(sandbox, ready, call, name):
     if name == "expire-token":
         assert done == (1 if call == "login" else 0)
     elif call == "download":
-        assert done == (1 if name in {"slow", "stall", "no-length", "missing"} else 0)
+        assert done == (1 if name in {"slow", "stall", "no-length"} else 0)
+        assert sandbox.calls[-1].success == bool(done)
     else:
         assert done == (1 if FAULTS[name].effect else 0)
     assert after.calls[call] - before.calls[call] == 1
@@ -378,6 +379,19 @@ def drawn(seed: int, order: list[tuple[str, str | None]], **more: object) -> dic
 def test_chaos_is_the_same_for_a_seed_whatever_comes_first():
     calls = [(call, code) for _ in range(40) for call in CALLS[1:] for code in ("0901", "9120")]
     assert drawn(7, calls) == drawn(7, sorted(calls)) != drawn(8, calls)
+
+
+def test_chaos_begins_anew_when_it_is_asked_for_again():
+    faults, rounds = Faults(), []
+    for _ in range(2):
+        faults.chaos(7, 0.5)
+        rounds.append([str(faults.draw("order", "0901")) for _ in range(20)])
+    assert rounds[0] == rounds[1]
+
+
+def test_chaos_treats_campuses_apart():
+    found = drawn(7, [("order", code) for code in ("0901", "9120")] * 20)
+    assert found["order", "0901"] != found["order", "9120"]
 
 
 def test_chaos_gives_in():

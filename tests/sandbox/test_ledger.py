@@ -93,6 +93,24 @@ def test_full_of_an_empty_year_is_nothing(talk):
         assert client.order("0901", download_type="new")["success"]
 
 
+def test_no_report_is_of_tomorrow():
+    with Sandbox(campuses=[Campus("0901", "A College", 9)], today=date(2026, 7, 6)) as sandbox:
+        days = [report["report_date"] for report in sandbox.records("0901")]
+        assert days == ["070526", *["070626"] * 8]
+
+
+def test_a_stream_never_goes_back_in_time(tmp_path):
+    """
+    Whatever the clock does: what is issued later has no earlier date, or "full" would cut in the wrong place.
+    """
+    campuses, state = [Campus("0901", "A College")], tmp_path / "state.json"
+    for day in (date(2026, 8, 2), date(2026, 8, 1), date(2026, 8, 3)):
+        with Sandbox(campuses=campuses, state=state, today=day) as sandbox:
+            sandbox.add_reports("0901")
+            days = [report["report_date"] for report in sandbox.records("0901")]
+    assert days == ["080226", "080226", "080326"]
+
+
 def test_the_audit_tells_everything(sandbox, client):
     kept, _ = client.fetch("0901")
     client.record(kept)
