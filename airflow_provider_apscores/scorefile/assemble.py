@@ -33,6 +33,7 @@ from airflow_provider_apscores.scorefile.fields import Group
 from airflow_provider_apscores.scorefile.lookups import (
     BLANK_PAIR,
     NO_NUMBER,
+    distinct,
     exam_table,
     irregularity_ranks,
     notes,
@@ -437,12 +438,12 @@ class _BlockReader:
     def _unknown_pairs(self, name: str, rows: Any, values: Any, known: frozenset[str]) -> None:
         import numpy as np
 
-        counts = np.bincount(values, minlength=65536)
-        for pair in np.flatnonzero(counts).tolist():
+        found, where = distinct(values)
+        for at, pair in enumerate(found):
             code = text_of(pair)
             if code is not None and code not in known:
-                first = int(self._block.numbers[rows[np.flatnonzero(values == pair)[0]]])
-                self._note_unknown(name, code, first, int(counts[pair]), False)
+                having = np.flatnonzero(where == at)
+                self._note_unknown(name, code, int(self._block.numbers[rows[having[0]]]), len(having), False)
 
     def _problem_rows(self) -> pa.RecordBatch:
         import numpy as np

@@ -13,6 +13,7 @@ those of the school-and-district datafile (2023 edition) of the same program, wh
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
 
@@ -234,6 +235,7 @@ def csv_key(header: str) -> str:
     return " ".join(word.lstrip("0") or "0" if word.isdigit() else word for word in words)
 
 
+@cache
 def csv_fields() -> dict[str, str]:
     """Every header name that is understood, as :func:`csv_key` gives it, and its field; "" for known but unread."""
     known = {csv_key(header): "" for header in CSV_IGNORED}

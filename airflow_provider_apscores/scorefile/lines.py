@@ -64,7 +64,7 @@ class RecordSplitter:
         if block is None:
             usable = data.rfind(b"\n") + 1
             if usable:
-                yield from self._odd_blocks(data[:usable], complete=True)
+                yield from self._odd_blocks(data[:usable])
         else:
             yield block
         self._rest = data[usable:]
@@ -78,7 +78,7 @@ class RecordSplitter:
         """Give the last record, if it has no line end."""
         rest, self._rest = self._rest, b""
         if rest:
-            yield from self._odd_blocks(rest, complete=False)
+            yield from self._odd_blocks(rest)
 
     def _look_at_first_line(self, data: bytes) -> None:
         line, end, _ = data.partition(b"\n")
@@ -109,7 +109,7 @@ class RecordSplitter:
         self.records += count
         return np.arange(first, first + count, dtype=np.int64)
 
-    def _odd_blocks(self, data: bytes, *, complete: bool) -> Iterator[Block]:
+    def _odd_blocks(self, data: bytes) -> Iterator[Block]:
         """Records of whole lines, some of which are not plain; a block for each run of one layout."""
         import numpy as np
 
@@ -135,7 +135,7 @@ class RecordSplitter:
             if is_blank(line):
                 continue
             self.records += 1
-            cut = not complete and at == last and not self._short_lines and self.records > 1
+            cut = at == last and not data.endswith(b"\n") and not self._short_lines and self.records > 1
             read = read_odd_line(line, self.layout, self.records, cut=cut)
             self._short_lines |= len(line) < self.layout.length and not cut
             problems.extend(read.problems)
@@ -208,8 +208,9 @@ def _cut(flat: Bytes, length: int) -> tuple[Any, Any, Any]:
     strange_in_line = np.bincount(np.searchsorted(ends, strange), minlength=len(ends))
     plain = (lengths == length) & (strange_in_line == terminated + returns)
     if plain.any():
-        heads = np.lib.stride_tricks.sliding_window_view(flat, 8)[starts]
-        for line in np.flatnonzero(_blank_heads(heads) & plain):
+        whole = np.flatnonzero(plain)
+        heads = np.lib.stride_tricks.sliding_window_view(flat, 8)[starts[whole]]
+        for line in whole[_blank_heads(heads)]:
             plain[line] = not (flat[starts[line] : starts[line] + length] == 32).all()
     return starts, lengths, plain
 

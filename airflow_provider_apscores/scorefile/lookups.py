@@ -98,15 +98,30 @@ def words_of_pairs(values: Pairs, meaning: Callable[[int], str | None] = text_of
     """What each pair of characters is in words, null where *meaning* says None."""
     import numpy as np
 
-    table = np.full(65536, -1, np.int16)
     words: list[str] = []
-    for pair in np.flatnonzero(np.bincount(values, minlength=65536)).tolist():
+    found, where = distinct(values)
+    indices = np.full(len(found), -1, np.int16)
+    for at, pair in enumerate(found):
         word = meaning(pair)
         if word is not None:
             if word not in words:
                 words.append(word)
-            table[pair] = words.index(word)
-    return encoded(table[values], words)
+            indices[at] = words.index(word)
+    return encoded(indices[where], words)
+
+
+def distinct(values: Pairs) -> tuple[list[int], Any]:
+    """The pairs that occur, sorted, and for each row which of them it has."""
+    import numpy as np
+
+    if len(values) < 4096:
+        few, inverse = np.unique(values, return_inverse=True)
+        return few.tolist(), inverse
+    # Sorting a long column costs more than a table of everything that could be in it.
+    many = np.flatnonzero(np.bincount(values, minlength=65536))
+    table = np.zeros(65536, np.int16)
+    table[many] = np.arange(len(many))
+    return many.tolist(), table[values]
 
 
 def notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:

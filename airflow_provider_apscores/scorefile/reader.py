@@ -48,7 +48,7 @@ class ScoreFile:
         self.size = source.size
         self._recognised = _recognise(source)
         self.kind = self._recognised.kind
-        self._outcome: _Reading | None = None
+        self._outcome: Reading | None = None
 
     def __enter__(self) -> ScoreFile:
         return self
@@ -123,14 +123,14 @@ class ScoreFile:
     def typed_batches(self, on_problem: OnProblem | None = None) -> Iterator[Batch]:
         """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
         strict = (on_problem or self._on_problem) == "fail"
-        reading = _Reading(self._recognised, Assembler(self.sha256, self._today))
+        reading = Reading(self._recognised, Assembler(self.sha256, self._today))
         for batch in reading.batches(self._source):
             if strict and batch.first_error is not None:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
         self._outcome = reading
 
-    def _read_through(self) -> _Reading:
+    def _read_through(self) -> Reading:
         if self._outcome is None:
             for _ in self.typed_batches():
                 pass
@@ -177,7 +177,7 @@ def read_score_file(source: Any, *, today: date | None = None, on_problem: OnPro
     return file
 
 
-class _Reading:
+class Reading:
     """One pass through a file, and what is known at its end."""
 
     def __init__(self, recognised: Recognised, assembler: Assembler) -> None:

@@ -1,0 +1,590 @@
+"""Every kind of file three ways: whole, in small pieces, with something behind it."""
+
+import csv
+import gzip
+import io
+import os
+import threading
+from datetime import date
+
+import pytest
+from students import csv_file, student, txt
+
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
+from airflow_provider_apscores.scorefile import (
+    LAYOUT_950,
+    csv_header,
+    encode_csv_record,
+    encode_record,
+    read_score_file,
+)
+from airflow_provider_apscores.scorefile.assemble import Assembler
+from airflow_provider_apscores.scorefile.reader import Reading
+from airflow_provider_apscores.scorefile.recognise import recognise
+
+TODAY = date(2026, 3, 4)
+TABLES = ("students", "exam_scores", "awards")
+
+
+class Drip:
+    """A source in small pieces."""
+
+    def __init__(self, data, piece):
+        self._data, self._piece = data, piece
+
+    def pieces(self, wanted=None):
+        for start in range(0, len(self._data), self._piece):
+            yield self._data[start : start + self._piece]
+
+
+def rows_of(batches, table):
+    rows = [row for batch in batches for row in batch.table(table).to_pylist()]
+    return [{name: value for name, value in row.items() if name != "file_sha256"} for row in rows]
+
+
+def read(data, piece=None):
+    """Tables by name, and the rejected lines."""
+    if piece is None:
+        file = read_score_file(data, today=TODAY)
+        batches = list(file.batches())
+        assert file.records == len({*numbers(batches, "students"), *(number for number, _ in file.rejected)})
+    else:
+        reading = Reading(recognise(data[: 1 << 16], complete=len(data) <= 1 << 16), Assembler("0" * 64, TODAY))
+        batches = list(reading.batches(Drip(data, piece)))
+    found = {name: rows_of(batches, name) for name in (*TABLES, "problems")}
+    return found | {"rejected": [line for batch in batches for line in batch.rejected]}
+
+
+def numbers(batches, table):
+    return [number for batch in batches for number in batch.table(table).column("record_number").to_pylist()]
+
+
+def without_last_record(found):
+    last = found["students"][-1]["record_number"]
+    return {
+        name: [row for row in rows if (row[0] if name == "rejected" else row["record_number"]) != last]
+        for name, rows in found.items()
+    }
+
+
+def check_three_ways(data, tail, check):
+    check(read(data))
+    for piece in (1000, 1900, 7):
+        check(read(data, piece))
+    check(without_last_record(read((data if data.endswith(b"\n") else data + b"\n") + tail)))
+
+
+ONE = student(1)
+TWO = student(2, last_name="O'NEIL", exam_code_30="93", admin_year_30="19", exam_grade_30="4")
+THREE = {name: value for name, value in student(3, last_name="CHEN").items() if "race" not in name}
+ALL = [ONE, TWO, THREE]
+LINES = txt(ALL).splitlines()
+
+TXT_VARIANTS = {
+    "plain": txt(ALL),
+    "CRLF": txt(ALL, line_end=b"\r\n"),
+    "mixed line ends": LINES[0] + b"\r\n" + LINES[1] + b"\n" + LINES[2] + b"\r\n",
+    "no last newline": txt(ALL)[:-1],
+    "CRLF, no last newline": txt(ALL, line_end=b"\r\n")[:-2],
+    "BOM": b"\xef\xbb\xbf" + txt(ALL),
+    "blank lines": b"\n" + LINES[0] + b"\n\r\n   \n" + LINES[1] + b"\n" + b" " * 950 + b"\n" + LINES[2] + b"\n\n",
+    "end-of-file mark": txt(ALL) + b"\x1a",
+    "page breaks": LINES[0] + b"\n\x0c\n" + LINES[1] + b"\n" + LINES[2] + b"\n",
+    "blanks cut by an editor": b"".join(line.rstrip() + b"\n" for line in LINES),
+    "blanks cut, CRLF, no last newline": b"\r\n".join(line.rstrip() for line in LINES),
+    "blanks added": b"".join(line + b"   \n" for line in LINES),
+}
+
+
+@pytest.mark.parametrize("variant", TXT_VARIANTS)
+def test_txt_in_every_dress_says_the_same(variant):
+    expected = read(txt(ALL))
+    assert expected["problems"] == expected["rejected"] == []
+    check_three_ways(TXT_VARIANTS[variant], LINES[0] + b"\n", lambda found: check_equal(found, expected))
+
+
+def check_equal(found, expected):
+    assert found == expected
+
+
+def test_the_older_layout_says_the_same_but_for_race_and_ethnicity():
+    records = [{name: value for name, value in each.items() if "race" not in name} for each in ALL]
+    data = txt(records, "910")
+    check_three_ways(data, data[:911], lambda found: check_equal(found, read(txt(records))))
+    assert read_score_file(data).layout == "910"
+
+
+def test_both_layouts_in_one_file():
+    lines = [encode_record(THREE, "910"), *LINES[:2], encode_record(THREE, "910")]
+    expected = read(txt([THREE, ONE, TWO, THREE]))
+    check_three_ways(b"\n".join(lines), LINES[0], lambda found: check_equal(found, expected))
+
+
+@pytest.mark.parametrize(
+    ("encode", "name"),
+    [
+        (lambda text: text.encode(), "NUÑEZ"),
+        (lambda text: text.encode("cp1252"), "NUÑEZ"),
+        (lambda text: text.encode("cp1252"), "O’NEIL"),
+        (lambda text: text.encode("latin-1"), "ÅSTRÖM"),
+        # Positions count bytes: the blanks behind the name were cut to the letters' bytes.
+        (lambda text: text.replace("NUÑEZ ", "NUÑEZ").encode(), "NUÑEZ"),
+        # Both at once: letters beyond ASCII and blanks cut at the end.
+        (lambda text: text.rstrip().encode(), "NUÑEZ"),
+    ],
+)
+def test_letters_beyond_ascii_keep_the_columns(encode, name):
+    line = encode_record(student(2, last_name=name)).decode()
+    data = LINES[0] + b"\n" + encode(line) + b"\n"
+
+    def check(found):
+        assert [row["last_name"] for row in found["students"]] == ["RIVERA", name]
+        assert [row["score"] for row in found["exam_scores"]] == [5, 3, 5, 3]
+        assert found["problems"] == found["rejected"] == []
+
+    check_three_ways(data, LINES[2], check)
+
+
+def put(record, name, value):
+    """*record* (bytes) with other bytes in a field."""
+    start = LAYOUT_950.fields[name].start - 1
+    return record[:start] + value + record[start + len(value) :]
+
+
+# What is done to the second of three records; students that remain, problems as (kind, field, start, end).
+DEFECTS = {
+    "impossible date": (put(LINES[1], "birth_date", b"023007"), [("bad_date", "birth_date", 142, 147)]),
+    "no date": (put(LINES[1], "report_date", b"JULY 7"), [("bad_date", "report_date", 881, 886)]),
+    "score 9": (put(LINES[1], "exam_grade_02", b"9"), [("bad_score", "exam_grade_02", 554, 554)]),
+    "score 0": (put(LINES[1], "exam_grade_30", b"0"), [("bad_score", "exam_grade_30", 862, 862)]),
+    "no year": (put(LINES[1], "admin_year_01", b"2X"), [("bad_year", "admin_year_01", 539, 540)]),
+    "no award year": (put(LINES[1], "award_year_1", b"2 "), [("bad_year", "award_year_1", 191, 192)]),
+    "tab in a name": (put(LINES[1], "last_name", b"A\tB"), [("control_characters", "last_name", 9, 23)]),
+    "NUL in a score": (put(LINES[1], "exam_grade_01", b"\0"), [("control_characters", "exam_grade_01", 543, 543)]),
+    "DEL in a date": (put(LINES[1], "birth_date", b"\x7f"), [("control_characters", "birth_date", 142, 147)]),
+    "no text": (put(LINES[1], "street_1", b"\x81"), [("undecodable", "street_1", 37, 66)]),
+    "letter in a code": (put(LINES[1], "exam_code_01", b"\xc5"), [("undecodable", "exam_code_01", 541, 542)]),
+    "cut in an exam": (LINES[1][:552], [("wrong_length", None, None, None)]),
+    "cut in the answers": (LINES[1][:905], [("wrong_length", None, None, None)]),
+    "something behind": (LINES[1] + b"XYZ", [("wrong_length", None, None, None)]),
+    "two at once": (
+        put(put(LINES[1], "exam_grade_02", b"9"), "birth_date", b"999999"),
+        [("bad_date", "birth_date", 142, 147), ("bad_score", "exam_grade_02", 554, 554)],
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_costs_its_field_and_nothing_else(defect):
+    line, problems = DEFECTS[defect]
+    data = b"\n".join([LINES[0], line, LINES[2]]) + b"\n"
+    sound = read(txt(ALL))
+
+    def check(found):
+        assert [row["record_number"] for row in found["students"]] == [1, 2, 3]
+        assert [(row["kind"], row["field"], row["start"], row["end"]) for row in found["problems"]] == problems
+        assert {(row["record_number"], row["severity"]) for row in found["problems"]} == {(2, "error")}
+        assert found["rejected"] == [(2, line)]
+        for table in TABLES:
+            others = [row for row in found[table] if row["record_number"] != 2]
+            assert others == [row for row in sound[table] if row["record_number"] != 2]
+        fields = {row["field"] for row in found["problems"]}
+        ours, theirs = found["students"][1], sound["students"][1]
+        different = {name for name in theirs if ours[name] != theirs[name]}
+        if not fields & {"report_date", None}:
+            assert different <= fields
+
+    check_three_ways(data, LINES[0], check)
+
+
+def test_what_a_cut_record_still_holds_is_read():
+    sound = read(txt(ALL))
+    cut_in_second_exam = read(b"\n".join([LINES[0], LINES[1][:552], LINES[2]]))
+    of_two = [row for row in cut_in_second_exam["exam_scores"] if row["record_number"] == 2]
+    assert [(row["position"], row["score"]) for row in of_two] == [(1, 5)]
+    cut_after_second_score = read(b"\n".join([LINES[0], LINES[1][:554], LINES[2]]))
+    of_two = [row for row in cut_after_second_score["exam_scores"] if row["record_number"] == 2]
+    assert [(row["position"], row["score"]) for row in of_two] == [(1, 5), (2, 3)]
+    assert cut_in_second_exam["students"][1]["birth_date"] == sound["students"][1]["birth_date"]
+    assert cut_in_second_exam["students"][1]["report_date"] is None
+
+
+UNTRUSTED = {
+    "a character lost": LINES[1][:100] + LINES[1][101:],
+    "a blank lost among the exams": LINES[1][:600] + LINES[1][601:],
+    "a blank gained": LINES[1][:300] + b" " + LINES[1][300:],
+    "a digit gained": LINES[1][:540] + b"1" + LINES[1][540:],
+    "cut before the college code": LINES[1][:370],
+    "two records joined out of step": LINES[1][5:] + LINES[1],
+    "no record": b"The following students could not be matched:",
+}
+
+
+@pytest.mark.parametrize("defect", UNTRUSTED)
+def test_no_score_is_read_from_a_column_that_may_be_wrong(defect):
+    line = UNTRUSTED[defect]
+    sound = read(txt(ALL))
+
+    def check(found):
+        for table in TABLES:
+            assert found[table] == [row for row in sound[table] if row["record_number"] != 2]
+        assert [(row["kind"], row["record_number"]) for row in found["problems"]] == [("wrong_length", 2)]
+        assert found["problems"][0]["detail"] == f"{len(line)} characters, not 950"
+        assert found["rejected"] == [(2, line)]
+
+    check_three_ways(b"\n".join([LINES[0], line, LINES[2]]) + b"\n", LINES[0], check)
+
+
+def test_a_last_record_that_is_cut_is_not_taken_for_trimmed():
+    found = read(b"\n".join([LINES[0], LINES[1], LINES[2][:890]]))
+    assert [(row["record_number"], row["kind"]) for row in found["problems"]] == [(3, "wrong_length")]
+    assert [number for number, _ in found["rejected"]] == [3]
+    assert len(found["students"]) == 3
+
+
+def test_warnings_reject_nothing():
+    record = student(race_ethnicity_response="NNXNYNNNNYN", exam_code_03="66", exam_grade_03="4")
+    found = read(txt([record]))
+    kinds = [(row["kind"], row["field"], row["severity"]) for row in found["problems"]]
+    assert kinds == [
+        ("bad_flag", "race_ethnicity_response", "warning"),
+        ("incomplete_exam", "exam_code_03", "warning"),
+    ]
+    assert found["rejected"] == []
+    assert found["students"][0]["race_ethnicity_response"] == "NNXNYNNNNYN"
+    assert (found["students"][0]["race_puerto_rican"], found["students"][0]["race_asian"]) == (None, False)
+    assert found["exam_scores"][2]["score"] == 4
+
+
+def test_unknown_codes_are_kept_counted_and_told_once():
+    record = student(
+        exam_code_01="99", admin_year_02="10", exam_code_02="65", irregularity_1_02="33", award_type_1="77",
+        race_ethnicity_derived="55",
+    )  # fmt: skip
+    file = read_score_file(txt([ONE, record, record]))
+    assert file.unknown_codes == {
+        ("exam_code", "99"): 2,
+        ("exam_code", "65"): 2,
+        ("irregularity_1", "33"): 2,
+        ("award_type", "77"): 2,
+        ("race_ethnicity_derived", "55"): 2,
+    }
+    problems = file.problems.to_pylist()
+    assert {(row["kind"], row["severity"], row["record_number"]) for row in problems} == {
+        ("unknown_code", "warning", 2)
+    }
+    assert "exam code 65, known for other years only: 2 rows in the file" in [row["detail"] for row in problems]
+    of_two = [row for row in file.exam_scores.to_pylist() if row["record_number"] == 2]
+    assert [(row["exam_code"], row["exam_title"], row["score"]) for row in of_two] == [("99", None, 5), ("65", None, 3)]
+    assert of_two[1]["status"] == "reported"
+    assert file.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("codes", "score", "status", "note"),
+    [
+        (("", ""), "5", "reported", None),
+        (("", ""), "", "unknown", None),
+        (("20", ""), "4", "reported", "undertimed 5 minutes or less"),
+        (("20", ""), "", "unknown", "undertimed 5 minutes or less"),
+        (("02", ""), "", "delayed", "score to follow"),
+        (("02", "05"), "", "delayed", "score to follow"),
+        (("07", "02"), "", "pending", "student has options to answer; score to follow"),
+        (("01", "07"), "", "unavailable", "no score; student has options to answer"),
+        (("98", "01"), "", "withheld", "from this college at the student's request; no score"),
+        (("98", "94"), "", "canceled", "from this college at the student's request; at the student's request"),
+        (("37", "20"), "3", "projected", "portion lost; undertimed 5 minutes or less"),
+        (("19", ""), "", "canceled", "canceled"),
+        (("", "44"), "3", "projected", "from multiple-choice section"),
+        (("33", ""), "3", "reported", None),
+    ],
+)
+def test_the_stronger_irregularity_decides_the_status(codes, score, status, note):
+    record = student(irregularity_1_01=codes[0], irregularity_2_01=codes[1], exam_grade_01=score)
+    row = read(txt([record]))["exam_scores"][0]
+    assert (row["status"], row["irregularity_notes"]) == (status, note)
+    assert (row["irregularity_1"], row["irregularity_2"]) == tuple(code or None for code in codes)
+    assert row["score"] == (int(score) if score else None)
+
+
+@pytest.mark.parametrize(
+    ("report", "birth", "year", "expected_birth", "expected_year"),
+    [
+        ("070725", "051407", "25", date(2007, 5, 14), 2025),
+        ("070725", "051407", "26", date(2007, 5, 14), 2026),
+        ("070725", "051407", "27", date(2007, 5, 14), 1927),
+        ("070725", "070720", "99", date(2020, 7, 7), 1999),
+        ("070725", "070820", "99", date(1920, 7, 8), 1999),
+        ("070799", "051481", "98", date(1981, 5, 14), 1998),
+        ("070799", "022900", "00", None, 2000),
+        ("030105", "022900", "05", date(2000, 2, 29), 2005),
+        ("", "051407", "27", date(2007, 5, 14), 2027),
+        ("", "051407", "28", date(2007, 5, 14), 1928),
+    ],
+)
+def test_two_digits_are_counted_from_the_reports_own_date(report, birth, year, expected_birth, expected_year):
+    found = read(txt([student(report_date=report, birth_date=birth, admin_year_01=year)]))
+    assert found["students"][0]["birth_date"] == expected_birth
+    assert found["exam_scores"][0]["admin_year"] == expected_year
+
+
+def test_gaps_among_exams_are_no_end():
+    record = {name: value for name, value in ONE.items() if not name.endswith("_01")}
+    record |= {"admin_year_17": "24", "exam_code_17": "69", "exam_grade_17": "4", "class_section_29": "B"}
+    rows = read(txt([record]))["exam_scores"]
+    assert [(row["position"], row["subscore_of"], row["class_section"]) for row in rows] == [
+        (2, None, None),
+        (17, "68", None),
+        (29, None, "B"),
+    ]
+
+
+def test_students_without_an_id_stay_apart():
+    record = {name: value for name, value in ONE.items() if name != "ap_id"}
+    found = read(txt([record, record]))
+    assert [(row["record_number"], row["ap_id"]) for row in found["students"]] == [(1, None), (2, None)]
+    assert len(found["exam_scores"]) == 4
+
+
+# -- CSV ---------------------------------------------------------------------------------------------------------------
+
+
+def remade(data=None, header=None, **writing):
+    """A CSV file written anew: cells and names changed, other quotes, other separators."""
+    rows = list(csv.reader(io.StringIO((data or csv_file(ALL)).decode())))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n", **writing)
+    writer.writerow(header or rows[0])
+    writer.writerows(rows[1:])
+    return out.getvalue().encode()
+
+
+def mapped(change):
+    """A CSV file with every row (the header too) changed."""
+    rows = list(csv.reader(io.StringIO(csv_file(ALL).decode())))
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([change(at, row) for at, row in enumerate(rows)])
+    return out.getvalue().encode()
+
+
+NAMES = [name for name, _ in csv.reader(io.StringIO())] or next(csv.reader([csv_header()]))
+
+
+def column(name):
+    return NAMES.index(name)
+
+
+def with_cell(name, change):
+    return mapped(lambda at, row: [change(cell) if at and i == column(name) else cell for i, cell in enumerate(row)])
+
+
+OLD_NAMES = {
+    "AP Number / AP ID": "AP Number",
+    "Gender": "Sex",
+    "Grade Level": "Education Level",
+    "Irregularity Code #1 01": "Irregularity Code 1 1",
+    "Exam Grade 02": "EXAM SCORE 2",
+}
+
+CSV_VARIANTS = {
+    "plain": csv_file(ALL),
+    "CRLF": csv_file(ALL, line_end="\r\n"),
+    "no last newline": csv_file(ALL)[:-1],
+    "BOM": b"\xef\xbb\xbf" + csv_file(ALL),
+    "semicolons": csv_file(ALL, delimiter=";"),
+    "tabs": csv_file(ALL, delimiter="\t"),
+    "sep= line": b"sep=;\r\n" + csv_file(ALL, delimiter=";", line_end="\r\n"),
+    "unquoted": remade(),
+    "reversed": mapped(lambda at, row: row[::-1]),
+    "old names": remade(header=[OLD_NAMES.get(name, name) for name in NAMES]),
+    "vendor columns": mapped(lambda at, row: ["Vendor Row" if not at else "x", *row, "Extra" if not at else "y, z"]),
+    "blank rows": csv_file(ALL).replace(b'"\n', b'"\n\n', 2) + b"," * 285 + b"\n",
+    "end-of-file mark": csv_file(ALL) + b"\x1a",
+    "trailing separators": b"".join(line + b"," * bool(at) + b"\n" for at, line in enumerate(remade().splitlines())),
+    "lost zeros": mapped(lambda at, row: [cell.lstrip("0") if cell.isdigit() else cell for cell in row]),
+    "spelled out years": with_cell("Admin Year 01", lambda cell: "20" + cell),
+    "spelled out dates": with_cell("Date of Birth", lambda cell: "5/14/2007"),
+    "iso dates": with_cell("Date of this report", lambda cell: "2025-07-07"),
+    "eight digits": with_cell("Date of Birth", lambda cell: cell[:4] + "20" + cell[4:]),
+    "blanks around": remade(header=[f" {name} " for name in NAMES]).replace(b"RIVERA", b" RIVERA  "),
+}
+
+
+@pytest.mark.parametrize("variant", CSV_VARIANTS)
+def test_csv_in_every_dress_says_the_same(variant):
+    expected = read(txt(ALL))
+    data = CSV_VARIANTS[variant]
+    check_equal(read(data), expected)
+    for piece in (1000, 7000):
+        check_equal(read(data, piece), expected)
+    tail = data.rstrip(b"\x1a, \r\n").splitlines()[-1]
+    if variant != "blank rows":
+        check_equal(without_last_record(read(data.rstrip(b"\x1a\r\n") + b"\n" + tail)), expected)
+
+
+def test_columns_that_nobody_knows_are_named():
+    file = read_score_file(CSV_VARIANTS["vendor columns"])
+    assert file.unread_columns == ("Vendor Row", "Extra")
+    assert file.problems.num_rows == 0
+
+
+def test_optional_columns_may_be_missing():
+    dropped = {"Gender", "Grade Level", "Date of this report", "Class Section Code 01", "Award Type 6", "Award Year 6"}
+    keep = [at for at, name in enumerate(NAMES) if name not in dropped and not name.endswith((" 29", " 28"))]
+    found = read(mapped(lambda at, row: [row[i] for i in keep]))
+    assert [row["gender"] for row in found["students"]] == [None] * 3
+    assert [row["report_date"] for row in found["students"]] == [None] * 3
+    assert len(found["exam_scores"]) == 7
+    assert found["problems"] == []
+
+
+@pytest.mark.parametrize("name", ["AP Number / AP ID", "College Code", "Exam Code 01", "Exam Grade 07"])
+def test_a_missing_essential_column_is_named(name):
+    data = mapped(lambda at, row: [cell for i, cell in enumerate(row) if i != column(name)])
+    with pytest.raises(ScoreFileMalformed, match=f'no column "{name}"'):
+        list(read_score_file(data).batches())
+
+
+def test_csv_only_columns():
+    record = student(province="QC", postal_code="H2X 1Y4", student_identifier="S-17")
+    row = read(csv_file([record]))["students"][0]
+    assert (row["province"], row["postal_code"], row["student_identifier"]) == ("QC", "H2X 1Y4", "S-17")
+
+
+def test_values_wider_than_their_columns_are_whole_in_csv():
+    long = "WOLFESCHLEGELSTEINHAUSENBERGERDORFF"
+    assert read(csv_file([student(last_name=long)]))["students"][0]["last_name"] == long
+
+
+def test_a_value_with_a_line_end_in_it():
+    found = read(csv_file([ONE, student(2, street_1='1 "MAIN"\nST'), THREE]))
+    assert [row["street_1"] for row in found["students"]] == ["1 INVENTED WAY", '1 "MAIN"\nST', "1 INVENTED WAY"]
+    assert found["problems"] == found["rejected"] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_csv_letters_beyond_ascii(encoding):
+    data = csv_file([ONE, student(2, last_name="NUÑEZ")]).decode().encode(encoding)
+    assert [row["last_name"] for row in read(data)["students"]] == ["RIVERA", "NUÑEZ"]
+
+
+def csv_line(record):
+    return encode_csv_record(record).encode()
+
+
+CSV_DEFECTS = {
+    "impossible date": (csv_line(TWO | {"birth_date": "2/30/2007"}), True, "bad_date", "birth_date"),
+    "score 9": (csv_line(TWO | {"exam_grade_01": "9"}), True, "bad_score", "exam_grade_01"),
+    "score in words": (csv_line(TWO | {"exam_grade_01": "five"}), True, "bad_score", "exam_grade_01"),
+    "no year": (csv_line(TWO | {"admin_year_01": "next"}), True, "bad_year", "admin_year_01"),
+    "year of another age": (csv_line(TWO | {"admin_year_01": "1066"}), True, "bad_year", "admin_year_01"),
+    "code too long": (csv_line(TWO | {"exam_code_01": "066"}), True, "bad_code", "exam_code_01"),
+    "control character": (csv_line(TWO | {"last_name": "A\x01B"}), True, "control_characters", "last_name"),
+    "no text": (csv_line(TWO).replace(b"O'NEIL", b"O\x81NEIL"), True, "undecodable", "last_name"),
+    "cells missing": (csv_line(TWO).rsplit(b",", 200)[0], False, "wrong_length", None),
+    "a cell lost": (csv_line(TWO).replace(b'"ALEX",', b"", 1), False, "wrong_length", None),
+    "a cell gained": (csv_line(TWO) + b',"x"', False, "wrong_length", None),
+    "an open quote": (csv_line(TWO).replace(b'"ALEX"', b'"ALEX', 1), False, "wrong_length", None),
+    "no record": (b"The following students could not be matched", False, "wrong_length", None),
+}
+
+
+@pytest.mark.parametrize("defect", CSV_DEFECTS)
+def test_csv_defects(defect):
+    line, typed, kind, field = CSV_DEFECTS[defect]
+    rest = csv_line(THREE)
+    data = b"\n".join([csv_header().encode(), csv_line(ONE), line, rest, *[rest] * 20]) + b"\n"
+    for found in (read(data), read(data, 3000)):
+        numbers_of_students = [row["record_number"] for row in found["students"]]
+        assert numbers_of_students == [number for number in range(1, 24) if typed or number != 2]
+        problems = [(row["record_number"], row["kind"], row["field"], row["start"]) for row in found["problems"]]
+        assert problems == [(2, kind, field, None)]
+        assert found["rejected"] == [(2, line)]
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_source(tmp_path):
+    data = txt(ALL)
+    expected = read_score_file(data).students
+    path = tmp_path / "scores.bin"
+    path.write_bytes(data)
+    inside = io.BytesIO(b"something before" + data)
+    inside.seek(16)
+    for source in (path, str(path), f"file://{path}", io.BytesIO(data), inside, bytearray(data), memoryview(data)):
+        file = read_score_file(source)
+        assert file.students.equals(expected)
+        assert file.students.equals(expected)
+        assert file.size == len(data)
+
+
+def test_an_object_store():
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://scores/in.csv", "wb") as file:
+        file.write(csv_file(ALL))
+    assert read_score_file("memory://scores/in.csv").students.num_rows == 3
+
+
+def test_a_pipe_is_read_once():
+    reading, writing = os.pipe()
+    data = txt([student(number) for number in range(400)])
+
+    def fill():
+        with os.fdopen(writing, "wb") as file:
+            file.write(data)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    with os.fdopen(reading, "rb") as pipe:
+        file = read_score_file(pipe)
+        assert file.students.num_rows == 400
+        assert file.exam_scores.num_rows == 800
+    thread.join()
+
+
+@pytest.mark.parametrize("make", [txt, csv_file])
+def test_gzip_is_unpacked_on_the_way(make):
+    packed = gzip.compress(make(ALL))
+    file = read_score_file(packed)
+    plain = read_score_file(make(ALL))
+    assert file.students.drop_columns(["file_sha256"]).equals(plain.students.drop_columns(["file_sha256"]))
+    assert (file.size, file.sha256 != plain.sha256) == (len(packed), True)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:50] + b"x" * 9 + data[59:]])
+def test_a_damaged_gzip_file(damage):
+    packed = gzip.compress(txt([student(number, last_name=f"N{number * 7919}") for number in range(50)]))
+    with pytest.raises(ScoreFileMalformed, match="gzip"):
+        list(read_score_file(damage(packed)).batches())
+
+
+def test_a_gzip_bomb_ends_early():
+    with pytest.raises(ScoreFileMalformed):
+        list(read_score_file(gzip.compress(txt(ALL) + b"x" * 50_000_000)).batches())
+
+
+def test_what_is_no_score_file(tmp_path):
+    with pytest.raises(ScoreFileMalformed, match="empty"):
+        read_score_file(b"")
+    with pytest.raises(ScoreFileMalformed, match="PDF"):
+        read_score_file(b"%PDF-1.4 ...")
+    with pytest.raises(ScoreFileMalformed, match="twice"):
+        read_score_file(gzip.compress(gzip.compress(txt(ALL))))
+    with pytest.raises(StorageUnavailable):
+        read_score_file(tmp_path / "nowhere.txt")
+    with pytest.raises(ConfigurationError, match="binary mode"):
+        read_score_file(io.StringIO("text"))
+    with pytest.raises(ConfigurationError, match="on_problem"):
+        read_score_file(txt(ALL), on_problem="ignore")
+
+
+def test_on_problem_fail_stops_at_the_first_error():
+    with pytest.raises(ScoreFileMalformed, match=r"record 2: bad_date in birth_date \(columns 142 to 147\)"):
+        read_score_file(txt([ONE, student(2, birth_date="999999")]), on_problem="fail")
+    assert read_score_file(txt([student(exam_code_01="99")]), on_problem="fail").records == 1
+
+
+def test_a_header_alone_gives_empty_tables():
+    file = read_score_file(csv_header().encode() + b"\n")
+    assert (file.records, file.students.num_rows, file.layout) == (0, 0, "csv")
