@@ -224,6 +224,7 @@ class Ledger:
         with self._lock:
             self._effects["download"] += 1
             self._sent[download_id] += 1
+            self._save()
 
     def note_leak(self, what: str) -> None:
         """Something arrived at another host that was meant for College Board alone."""

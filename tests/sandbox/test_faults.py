@@ -210,7 +210,9 @@ def test_a_promised_field_is_missing(sandbox, client):
 
 def test_an_expired_url(sandbox, client):
     sandbox.fail("order", "expired-url")
-    assert client.download(client.order("0901")["url"]).status == 403
+    ordered = client.order("0901")
+    assert client.download(ordered["url"]).status == 403
+    assert sandbox.calls[-1].download_id == str(ordered["downloadId"])
     assert client.download(client.order("0901")["url"]).status == 200
 
 

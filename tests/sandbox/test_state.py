@@ -35,9 +35,12 @@ def test_a_download_can_be_fetched_and_recorded_after_the_restart(tmp_path, talk
     state = tmp_path / "state.json"
     with Sandbox(campuses=CAMPUSES, state=state) as sandbox:
         port = sandbox.port
-        ordered = talk(sandbox).order("0901")
-    with Sandbox(campuses=CAMPUSES, state=state, port=port) as sandbox:
         client = talk(sandbox)
+        ordered = client.order("0901")
+        client.download(ordered["url"])
+    with Sandbox(campuses=CAMPUSES, state=state, port=port) as sandbox:
+        assert sandbox.audit().generated[str(ordered["downloadId"])]["sent"] == 1
+        client.log_in()
         assert len(reports_in(client.download(ordered["url"]).body)) == 6
         assert client.record(ordered["downloadId"])["success"]
         assert client.order("9120")["downloadId"] != ordered["downloadId"]
