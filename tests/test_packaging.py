@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -128,6 +129,31 @@ def test_airflow_lists_the_provider():
 
     assert provider.version == airflow_provider_apscores.__version__
     assert provider.data["name"] == "College Board AP Scores"
+
+
+@pytest.mark.airflow
+def test_importing_operators_and_hooks_brings_in_nothing_else():
+    """
+    What a DAG file pays beyond Airflow's SDK: our own modules. How long they take is for benchmarks/import_time.py.
+    """
+    spec = importlib.util.spec_from_file_location("import_time", PROJECT / "benchmarks" / "import_time.py")
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    modules = [name for name in benchmark.own_modules() if ".sensors." not in name]
+    code = f"{benchmark.FLOOR}\nimport importlib, sys\nbefore = set(sys.modules)\n"
+    code += f"for name in {modules!r}: importlib.import_module(name)\n"
+    code += "print(*sorted(set(sys.modules) - before))"
+
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    added = printed.splitlines()[-1].split()
+    assert f"{PACKAGE}.operators.download" in added
+    assert not [
+        name
+        for name in added
+        if not name.startswith(f"{PACKAGE}.") and name != PACKAGE and name.split(".")[0] not in sys.stdlib_module_names
+    ]
 
 
 @pytest.mark.parametrize(
