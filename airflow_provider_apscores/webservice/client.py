@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Generic, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -67,7 +67,7 @@ class _Shared(Generic[Http]):
         try:
             self._http: Http = type(self)._open(
                 verify=tls,
-                proxy=_proxy(proxy, tls),
+                proxy=_proxy(proxy, tls, session),
                 headers={"User-Agent": f"airflow-provider-apscores/{__version__}"},
                 # The reference knows no cookies, and they would follow from one port of a host to another.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -120,7 +120,7 @@ class _Shared(Generic[Http]):
         elif isinstance(error, httpx.TimeoutException):
             why = f"nothing came for {self._prepared(request)['timeout'].read:.0f} s"
         elif isinstance(error, httpx.ConnectError):
-            why = f"no connection ({next((cause.strerror for cause in causes if cause.strerror), 'refused')})"
+            why = f"no connection ({next((_reason(cause) for cause in causes if cause.strerror), 'refused')})"
         elif isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
             why = "the connection was closed too early"
         else:
@@ -357,10 +357,20 @@ def _tls(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:
     raise ConfigurationError(f"The CA bundle {path} can't be used: {why}.")
 
 
-def _proxy(proxy: str | None, tls: ssl.SSLContext) -> httpx.Proxy | None:
+def _proxy(proxy: str | None, tls: ssl.SSLContext, session: Session) -> httpx.Proxy | None:
     if not proxy:
         return None
-    return httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None)
+    parts = urlsplit(proxy)
+    if not parts.hostname:
+        raise ValueError("no host")
+    if parts.password:
+        session.add_secret(unquote(parts.password))
+    return httpx.Proxy(proxy, ssl_context=tls if parts.scheme == "https" else None)
+
+
+def _reason(cause: OSError) -> str:
+    # asyncio puts words of its own where the operating system's belong.
+    return os.strerror(cause.errno) if isinstance(cause, ConnectionError) and cause.errno else str(cause.strerror)
 
 
 def _causes(error: BaseException | None) -> Iterator[OSError]:

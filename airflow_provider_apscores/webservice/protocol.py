@@ -105,7 +105,7 @@ def read_order(reply: Reply, order: FileOrder, *, secrets: Collection[str] = ())
         CampusRefused: College Board declined; its own words are in the message.
         CredentialsRefused: It declined, and its words are about the account.
         ServiceUnavailable: HTTP 5xx or 429, or the file is still being generated. Transient.
-        UnexpectedReply: The body is not JSON, or lacks a field the reference promises.
+        UnexpectedReply: The body is not JSON, lacks a field the reference promises, or refuses the token.
         InsecureAddress: The file is offered at an address that is not https.
 
     Source: API References, "Generate file". That "nothing new" comes as ``success: false`` is observed.
@@ -151,14 +151,11 @@ def still_generating(reply: Reply, order: FileOrder) -> str | None:
 
 def _refuse_order(reply: Reply, order: FileOrder, message: str, secrets: Collection[str]) -> NoReturn:
     quoted = _quoted(reply, message, secrets)
-    about_account = words.speaks_of_account(message) or words.speaks_of_token(message) or reply.status == 401
-    if about_account and not words.speaks_of_campus(message):
-        raise CredentialsRefused(
-            f"College Board refused {order}: the account is at fault ({quoted}). {_ACCOUNT_ADVICE}"
-        )
+    if not words.speaks_of_campus(message):
+        _raise_for_account(reply, f"order {order}", message, secrets)
     raise CampusRefused(
-        f"College Board refused {order} ({quoted}). Check that the DI code is right, and that this account has added "
-        "the campus with its access code and can see it in the AP Higher Education portal."
+        f"College Board refused to order {order} ({quoted}). Check that the DI code is right, and that this account "
+        "has added the campus with its access code and can see it in the AP Higher Education portal."
     )
 
 
@@ -238,7 +235,7 @@ def read_record(reply: Reply, download_id: str, *, secrets: Collection[str] = ()
             try may have been lost.
         CredentialsRefused: It declined, and its words are about the account.
         ServiceUnavailable: HTTP 5xx or 429. Transient.
-        UnexpectedReply: The body is not JSON.
+        UnexpectedReply: The body is not JSON, or refuses the token.
     """
     message = _message(reply)
     if reply.status < 500 and words.says_already_recorded(message):
@@ -246,11 +243,7 @@ def read_record(reply: Reply, download_id: str, *, secrets: Collection[str] = ()
     if reply.status not in (401, 403) and _succeeded(_answer(reply, f"recording download {download_id}", secrets)):
         return
     quoted = _quoted(reply, message, secrets)
-    if reply.status == 401 or words.speaks_of_account(message) or words.speaks_of_token(message):
-        raise CredentialsRefused(
-            f"College Board refused to record download {download_id}: the account is at fault ({quoted}). "
-            f"{_ACCOUNT_ADVICE}"
-        )
+    _raise_for_account(reply, f"record download {download_id}", message, secrets)
     raise RequestRefused(
         f"College Board refused to record download {download_id} ({quoted}). The reports in it stay new: they come "
         "again with the next order."
@@ -274,6 +267,21 @@ def _post(base_url: str, path: str, token: str, body: dict[str, str], kind: Any,
     return Request("POST", base_url + path, _headers(token), json.dumps(body).encode(), kind, what)
 
 
+def _raise_for_account(reply: Reply, call: str, message: str, secrets: Collection[str]) -> None:
+    """What a refusal means once a new login did not help, if it is about the login at all."""
+    quoted = _quoted(reply, message, secrets)
+    if words.speaks_of_account(message):
+        raise CredentialsRefused(
+            f"College Board refused to {call}: the account is at fault ({quoted}). {_ACCOUNT_ADVICE}"
+        )
+    if reply.status == 401 or words.speaks_of_token(message):
+        # The login itself was accepted a moment ago, so trying again later locks nothing.
+        raise UnexpectedReply(
+            f"College Board accepted the login, and then refused its token ({quoted}) when asked to {call}. Should it "
+            f"stay so, the account may be at fault. {_ACCOUNT_ADVICE}"
+        )
+
+
 def token_lost(reply: Reply, kind: str) -> bool:
     """Whether a new login may help.
 
@@ -288,9 +296,11 @@ def token_lost(reply: Reply, kind: str) -> bool:
     return reply.status == 403 and kind != "download" and not words.speaks_of_campus(message)
 
 
-def is_passing(reply: Reply) -> bool:
+def is_passing(reply: Reply, kind: str) -> bool:
     """Whether the same request may soon be answered otherwise: 5xx, 429, a page instead of an answer."""
-    return reply.status >= 500 or reply.status in (408, 425, 429) or 200 <= reply.status < 300
+    if reply.status >= 500 or reply.status in (408, 425, 429):
+        return True
+    return 200 <= reply.status < 300 and not token_lost(reply, kind)
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:

@@ -313,7 +313,7 @@ class Session:
                 if reason is None:
                     return read(reply)
             except (ServiceUnavailable, UnexpectedReply, TransferBroken) as fault:
-                if not fault.transient or (reply is not None and not protocol.is_passing(reply)):
+                if not fault.transient or (reply is not None and not protocol.is_passing(reply, kind)):
                     raise
                 told = None if reply is None else protocol.retry_after(reply, self._now())
                 faults += not told
@@ -359,6 +359,10 @@ class Session:
         """The secrets that have come up since this was asked last, each once."""
         untold, self._untold = self._untold, []
         return untold
+
+    def add_secret(self, secret: str) -> None:
+        """Keep a secret of the driver's out of messages, and tell it with the others."""
+        self._learn(secret)
 
     @property
     def _secrets(self) -> tuple[str, ...]:

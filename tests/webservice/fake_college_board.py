@@ -48,7 +48,7 @@ class FakeCollegeBoard:
         self.news = dict(NEWS)
         self.takes = 0.0  # seconds to generate a file
         self._plays: dict[str, deque[Answer]] = {kind: deque() for kind in ("login", "order", "download", "record")}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.fake = self  # type: ignore[attr-defined]
         if tls is not None:
@@ -126,8 +126,13 @@ class FakeCollegeBoard:
         succeed()(handler)
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # 20 campuses at once shall not wait for their SYN to be sent again
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -146,7 +151,9 @@ class Handler(BaseHTTPRequestHandler):
     def fake(self) -> FakeCollegeBoard:
         return self.server.fake  # type: ignore[attr-defined,no-any-return]
 
-    def reply(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None, sent: int | None = None) -> None:
+    def reply(
+        self, status: int, body: bytes = b"", headers: dict[str, str] | None = None, sent: int | None = None
+    ) -> None:
         """Answer; with *sent*, only so many bytes of the body."""
         headers = {"Content-Length": str(len(body)), **(headers or {})}
         self.send_response(status)

@@ -14,6 +14,7 @@ from airflow_provider_apscores.errors import (
     RequestRefused,
     ServiceUnavailable,
     UnexpectedReply,
+    WebServiceError,
 )
 from airflow_provider_apscores.webservice import Credentials, FileOrder, GeneratedFile, Received, Reply, protocol
 
@@ -179,11 +180,12 @@ def test_nothing_new_is_none(answer):
         (Reply(403, b""), CampusRefused, "HTTP 403"),
         (Reply(403, XML), CampusRefused, "HTTP 403"),
         (no("campus: role missing", 403), CampusRefused, "4866"),
-        (Reply(401, b""), CredentialsRefused, "HTTP 401"),
+        (Reply(401, b""), UnexpectedReply, "refused its token .HTTP 401"),
         (no("MFA is enabled"), CredentialsRefused, "MFA is enabled"),
+        (no("role missing", 401), CredentialsRefused, "role missing"),
         (no("Please accept the site terms"), CredentialsRefused, "4866"),
         (no("Your password has expired", 403), CredentialsRefused, "password"),
-        (no("The token is invalid"), CredentialsRefused, "token"),
+        (no("The token is invalid"), UnexpectedReply, "refused its token"),
         (reply(success=True, url=URL), UnexpectedReply, "downloadId"),
         (reply(success=True, url=URL, downloadId=None), UnexpectedReply, "downloadId"),
         (reply(success=True, url=URL, downloadId=True), UnexpectedReply, "downloadId"),
@@ -337,7 +339,7 @@ def test_a_recorded_download_is_recorded(answer):
         (no("The download was not found"), RequestRefused, "73.*not found.*stay new"),
         (no("bad id", 400), RequestRefused, "bad id"),
         (Reply(403, b""), RequestRefused, "HTTP 403"),
-        (Reply(401, b""), CredentialsRefused, "HTTP 401"),
+        (Reply(401, b""), UnexpectedReply, "refused its token"),
         (no("MFA is on"), CredentialsRefused, "MFA"),
         (Reply(200, HTML), UnexpectedReply, "HTML"),
         (reply(message="ok"), UnexpectedReply, "success"),
@@ -407,10 +409,10 @@ def test_how_long_the_service_asks_to_wait(status, headers, seconds):
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 def test_what_the_service_says_is_quoted_without_secrets(read, status):
-    message = "Wrong 'hunter2' (aHVudGVyMg==) of pat@student.edu, see https://x.example/?token=abc, " + "blah " * 100
-    with pytest.raises((RequestRefused, ServiceUnavailable)) as caught:
+    message = "Odd 'hunter2' (aHVudGVyMg==) of pat@student.edu, see https://x.example/?token=abc, " + "blah " * 100
+    with pytest.raises(WebServiceError) as caught:
         read(no(message, status), ("hunter2", "aHVudGVyMg=="))
     said = str(caught.value)
-    assert "Wrong '•••' (•••) of •••, see https://x.example/?•••" in said
+    assert "Odd '•••' (•••) of •••, see https://x.example/?•••" in said
     assert not any(secret in said for secret in ("hunter2", "aHVud", "pat@", "token=abc"))
     assert len(said) < 900

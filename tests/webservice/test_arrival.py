@@ -1,0 +1,250 @@
+"""What becomes of an answer's bytes, in whatever pieces they come."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_apscores.errors import ServiceUnavailable, StorageUnavailable, TransferBroken, UnexpectedReply
+from airflow_provider_apscores.webservice import Reply, Request
+from airflow_provider_apscores.webservice.arrival import Arrival
+
+FILE = b"".join(b"%-950d\n" % number for number in range(3000))
+DOWNLOAD = Request("GET", "https://files.example/a", {}, None, "download", "fetching a file")
+ORDER = Request("POST", "https://api.example/o", {}, b"", "order", "ordering a file")
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def receive(
+    arrival: Arrival, body: bytes, headers: dict[str, str] | None = None, *, status: int = 200,
+    request: Request = DOWNLOAD, size: int = 65536,
+) -> Reply:  # fmt: skip
+    arrival.begin(request, status, {"Content-Length": str(len(body)), **(headers or {})})
+    for chunk in pieces(body, size):
+        if work := arrival.take(chunk):
+            work.result()
+    if work := arrival.flush():
+        work.result()
+    return arrival.end()
+
+
+@pytest.fixture
+def sink() -> io.BytesIO:
+    return io.BytesIO()
+
+
+@pytest.fixture
+def arrival(sink: io.BytesIO) -> Iterator[Arrival]:
+    made = Arrival(sink)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("size", [1 << 22, 65536, 1000, 951])
+@pytest.mark.parametrize(
+    ("encode", "encoding"),
+    [
+        (bytes, ""),
+        (bytes, "identity"),
+        (gzip.compress, "gzip"),
+        (gzip.compress, "X-GZIP"),
+        (zlib.compress, "deflate"),
+    ],
+)
+def test_a_file_reaches_the_sink_whole(arrival, sink, encode, encoding, size):
+    reply = receive(arrival, encode(FILE), {"content-encoding": encoding}, size=size)
+    assert sink.getvalue() == FILE
+    assert reply.received is not None
+    assert (reply.received.bytes, reply.received.sha256) == (len(FILE), hashlib.sha256(FILE).hexdigest())
+    assert reply.body == b""
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"\n", b" " * 100, b"short\n", b'\xef\xbb\xbf"AP Number","x"\n'])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_short_file_is_a_file_too(arrival, sink, body, size):
+    reply = receive(arrival, body, size=size)
+    assert (sink.getvalue(), reply.received.bytes) == (body, len(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"<!DOCTYPE html><html>sorry</html>", {}),
+        (b"\r\n  <HTML>" + b"x" * 3_000_000, {}),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><Error/>', {}),
+        (b"Sorry, we are in maintenance", {"content-type": "text/html; charset=utf-8"}),
+        (b'{"success": false, "message": "no"}', {}),
+        (gzip.compress(b"<html>sorry</html>"), {"Content-Encoding": "gzip"}),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_what_is_no_file_never_reaches_the_sink(arrival, sink, body, headers, size):
+    if size == 1 and len(body) > 10_000:
+        body = body[:5000]
+    reply = receive(arrival, body, headers, size=size)
+    assert sink.getvalue() == b""
+    assert reply.received is None
+    assert 0 < len(reply.body) < 3_000_000
+
+
+@pytest.mark.parametrize(("request_", "status"), [(ORDER, 200), (DOWNLOAD, 403), (DOWNLOAD, 206), (DOWNLOAD, 500)])
+def test_other_answers_are_kept(arrival, sink, request_, status):
+    reply = receive(arrival, b"what it says", {"X-Y": "z"}, status=status, request=request_)
+    assert (reply.status, reply.body, reply.header("x-y"), reply.received) == (status, b"what it says", "z", None)
+    assert sink.getvalue() == b""
+
+
+@pytest.mark.parametrize("announced", [len(FILE) + 1, len(FILE) - 1, 0])
+def test_a_file_of_another_length_than_announced_is_broken(arrival, announced):
+    with pytest.raises(TransferBroken, match=f"{len(FILE)} bytes came of {announced}"):
+        receive(arrival, FILE, {"Content-Length": str(announced)})
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_compressed_data_that_ends_early_is_broken(arrival, share):
+    whole = gzip.compress(FILE)
+    part = whole[: int(len(whole) * share)]
+    with pytest.raises(TransferBroken):
+        receive(arrival, part, {"Content-Encoding": "gzip", "Content-Length": ""})
+
+
+def test_damaged_compressed_data_is_broken(arrival):
+    damaged = bytearray(gzip.compress(FILE))
+    damaged[len(damaged) // 2] ^= 0xFF
+    with pytest.raises(TransferBroken):
+        receive(arrival, bytes(damaged), {"Content-Encoding": "gzip"})
+
+
+def test_a_small_answer_can_not_unfold_into_all_memory(arrival, sink):
+    held: list[int] = []
+    sink.write = lambda data: held.append(len(data))  # type: ignore[method-assign,assignment,func-returns-value]
+    sink = io.BytesIO()
+    receive(arrival, gzip.compress(b"7" * (64 << 20)), {"Content-Encoding": "gzip"})
+    assert max(held) <= 1 << 20
+    assert sum(held) == 64 << 20
+
+
+def test_an_encoding_that_nobody_asked_for(arrival):
+    with pytest.raises(UnexpectedReply, match="encoding"):
+        receive(arrival, FILE, {"Content-Encoding": "br"})
+
+
+def test_a_json_answer_that_breaks_off_is_no_broken_transfer(arrival):
+    with pytest.raises(ServiceUnavailable):
+        receive(arrival, b'{"success"', {"Content-Length": "100"}, request=ORDER)
+
+
+def fail_half_way(arrival: Arrival) -> TransferBroken:
+    arrival.begin(DOWNLOAD, 200, {"Content-Length": str(len(FILE))})
+    for chunk in pieces(FILE[: len(FILE) // 2], 65536):
+        if work := arrival.take(chunk):
+            work.result()
+    fault = arrival.broken("the connection was closed too early")
+    if work := arrival.at_work():
+        work.result()
+    assert isinstance(fault, TransferBroken)
+    return fault
+
+
+class Restartable:
+    def __init__(self) -> None:
+        self.data = b""
+        self.restarts = 0
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def restart(self) -> None:
+        self.data, self.restarts = b"", self.restarts + 1
+
+
+@pytest.mark.parametrize("make", [io.BytesIO, Restartable])
+def test_a_broken_transfer_begins_again_in_an_empty_sink(make):
+    sink: Any = make()
+    arrival = Arrival(sink)
+    arrival.check_retry(fail_half_way(arrival))
+    reply = receive(arrival, FILE)
+    arrival.close()
+    assert (sink.data if make is Restartable else sink.getvalue()) == FILE
+    assert reply.received is not None
+    assert reply.received.sha256 == hashlib.sha256(FILE).hexdigest()
+
+
+def test_what_was_in_the_sink_before_stays():
+    sink = io.BytesIO()
+    sink.write(b"header")
+    arrival = Arrival(sink)
+    arrival.check_retry(fail_half_way(arrival))
+    receive(arrival, FILE)
+    arrival.close()
+    assert sink.getvalue() == b"header" + FILE
+
+
+class OneWay:
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+def test_a_sink_that_can_not_go_back_ends_the_transfer():
+    arrival = Arrival(OneWay())
+    fault = fail_half_way(arrival)
+    with pytest.raises(TransferBroken) as caught:
+        arrival.check_retry(fault)
+    assert caught.value is fault
+    arrival.close()
+
+
+def test_a_sink_that_can_not_go_back_is_fine_while_it_is_empty():
+    sink = OneWay()
+    arrival = Arrival(sink)
+    receive(arrival, b"<html>maintenance</html>")
+    arrival.check_retry(UnexpectedReply("a page"))
+    receive(arrival, FILE)
+    arrival.close()
+    assert sink.data == FILE
+
+
+def test_a_sink_that_takes_little_at_a_time_gets_all():
+    class Slow(OneWay):
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            self.data += data[:100_000]
+            return len(data[:100_000])
+
+    sink = Slow()
+    arrival = Arrival(sink)
+    receive(arrival, FILE)
+    arrival.close()
+    assert sink.data == FILE
+
+
+@pytest.mark.parametrize(
+    "failure", [StorageUnavailable("disk full"), TransferBroken("the sink's own"), OSError(28, "x"), KeyError("x")]
+)
+@pytest.mark.parametrize("on", [1, 2, 3])
+def test_what_the_sink_raises_comes_out_as_it_was(failure, on):
+    class Failing(OneWay):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            if len(self.data) > (on - 1) << 20:
+                raise failure
+
+    arrival = Arrival(Failing())
+    with pytest.raises(type(failure)) as caught:
+        receive(arrival, FILE)
+    assert caught.value is failure
+    assert arrival.sink_failed
+    with pytest.raises(type(failure)):
+        arrival.check_retry(TransferBroken("the wire's"))
+    arrival.close()

@@ -1,0 +1,191 @@
+"""Certificates and proxies: the same for both clients."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from fake_college_board import FakeCollegeBoard
+
+from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable
+from airflow_provider_apscores.webservice import Client, Credentials, Session
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "ca.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def over_tls(certificate: tuple[Path, Path]) -> Iterator[FakeCollegeBoard]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with FakeCollegeBoard(context) as fake:
+        yield fake
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_ca_bundle_is_believed(over_tls, client_of, certificate, as_text):
+    verify = str(certificate[0]) if as_text else certificate[0]
+    assert client_of(over_tls.base_url, verify=verify).order("9377") is None
+
+
+def test_verification_can_be_switched_off(over_tls, client_of):
+    assert client_of(over_tls.base_url, verify=False).order("9377") is None
+
+
+def test_a_certificate_that_nobody_vouches_for_ends_it_before_anything_is_sent(over_tls, client_of, waited):
+    with pytest.raises(ConfigurationError, match=r"certificate of 127\.0\.0\.1.*self.signed.*CA"):
+        client_of(over_tls.base_url).order("4866")
+    assert (over_tls.seen, waited) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["missing.pem", "no.pem"])
+def test_a_ca_bundle_that_is_none_is_told_at_once(client_of, tmp_path, name):
+    (tmp_path / "no.pem").write_text("hello")
+    with pytest.raises(ConfigurationError, match=name):
+        client_of("https://api.example", verify=str(tmp_path / name))
+
+
+class Proxy:
+    """A forward proxy: plain requests are passed on, CONNECT makes a tunnel."""
+
+    def __init__(self, refuse_with: int = 0) -> None:
+        self.seen: list[str] = []
+        self.authorizations: list[str] = []
+        self._refuse_with = refuse_with
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=32)
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError):
+            head = near.recv(65536)
+            if not head:
+                return
+            method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+            self.seen.append(f"{method} {target}")
+            for line in head.split(b"\r\n"):
+                if line.lower().startswith(b"proxy-authorization"):
+                    self.authorizations.append(line.decode())
+            if self._refuse_with:
+                near.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self._refuse_with)
+                return
+            place = urlsplit(f"//{target}" if method == "CONNECT" else target)
+            with socket.create_connection((place.hostname, place.port)) as far:
+                if method == "CONNECT":
+                    near.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                else:
+                    path = target[target.index("/", 8) :]
+                    far.sendall(head.replace(target.encode(), path.encode(), 1))
+                while True:
+                    for ready in select.select([near, far], [], [])[0]:
+                        if not (data := ready.recv(65536)):
+                            return
+                        (far if ready is near else near).sendall(data)
+
+
+def test_all_calls_go_through_the_proxy(college_board, client_of):
+    with Proxy() as proxy:
+        client = client_of(college_board.base_url, proxy=f"http://{proxy.address}")
+        assert client.order("9377") is None
+    assert proxy.seen[0] == f"POST {college_board.base_url}/webServiceAuth"
+    assert college_board.count("order") == 1
+
+
+def test_tls_goes_through_the_proxy_in_a_tunnel(over_tls, client_of, certificate):
+    with Proxy() as proxy:
+        told: list[str] = []
+        address = f"http://user:pr0xy-pw@{proxy.address}"
+        client = client_of(over_tls.base_url, proxy=address, verify=certificate[0], on_secret=told.append)
+        assert client.order("9377") is None
+        assert "pr0xy-pw" not in repr(client)
+        assert "pr0xy-pw" in told
+    assert proxy.seen == [f"CONNECT {urlsplit(over_tls.origin).netloc}"]
+    assert proxy.authorizations
+
+
+def test_a_proxy_from_the_environment_is_used(college_board, client_of, monkeypatch):
+    with Proxy() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.address}")
+        monkeypatch.setenv("NO_PROXY", "")
+        assert client_of(college_board.base_url).order("9377") is None
+    assert proxy.seen
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(407, ConfigurationError), (403, ConfigurationError), (502, ServiceUnavailable)]
+)
+def test_a_proxy_that_refuses(over_tls, client_of, certificate, status, error):
+    with Proxy(refuse_with=status) as proxy, pytest.raises(error, match="proxy"):
+        client_of(over_tls.base_url, proxy=f"http://{proxy.address}", verify=certificate[0]).log_in()
+
+
+def test_a_proxy_that_is_not_there(college_board, client_of, waited):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ServiceUnavailable, match="no connection"):
+        client_of(college_board.base_url, proxy=f"http://127.0.0.1:{port}").log_in()
+    assert waited == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy.college.edu:3128", "gopher://u:pr0xy-pw@proxy", "http://u:pr0xy-pw@[", "junk"]
+)
+def test_a_proxy_that_is_none_is_told_at_once(client_of, proxy):
+    with pytest.raises(ConfigurationError, match="proxy can't be used") as caught:
+        client_of("https://api.example", proxy=proxy)
+    assert "pr0xy-pw" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_time_out_is_more_than_nothing(timeout):
+    with pytest.raises(ConfigurationError, match="time-out"):
+        Client(Session(Credentials("registrar@college.edu", "secret")), timeout=timeout)
