@@ -7,6 +7,7 @@ nothing of the package. So it can say independently which reports are in storage
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,39 @@ class World:
     def everything(self) -> list[Path]:
         """Every file below the destination, hidden ones too."""
         return [path for path in self.destination.rglob("*") if path.is_file()]
+
+    @property
+    def connection(self) -> str:
+        """The sandbox as an Airflow connection, for workers: without certificates, which take a while to load."""
+        connection = json.loads(self.sandbox.airflow_connection)
+        connection["extra"]["verify"] = "false"
+        return json.dumps(connection)
+
+    def assert_nothing_is_lost(self) -> None:
+        """
+        Every report is in storage or still new, and exactly what the manifests call recorded is recorded.
+        """
+        audit = self.sandbox.audit()
+        lost = audit.passed_reports(self.sandbox.email) - self.landed()
+        assert not lost, f"{len(lost)} reports are neither new nor in storage"
+        noted = {each["download_id"] for each in self.manifests() if each["recorded_at"]}
+        assert noted <= set(audit.recorded), "a manifest says recorded, and the service was never told"
+        assert audit.recorded_but_never_sent == []
+        assert audit.leaks == []
+
+    def assert_all_is_well(self) -> None:
+        """
+        What is true at the end, when the last run is over: everything is in storage and recorded, and noted so.
+        """
+        self.assert_nothing_is_lost()
+        audit = self.sandbox.audit()
+        assert self.landed() == audit.all_reports
+        assert audit.passed_reports(self.sandbox.email) == audit.all_reports
+        for path in self.files():
+            manifests = [each for each in self.manifests() if each["file"] == path.name]
+            for manifest in manifests:
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == manifest["sha256"]
+                assert len(reports_in(path)) == manifest["records"]
 
     def assert_nothing_was_recorded(self) -> None:
         """No call, no effect."""
