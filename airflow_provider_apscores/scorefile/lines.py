@@ -164,29 +164,34 @@ class RecordSplitter:
 
         layouts = [odd[row].layout if row in odd else self.layout for row in rows]
         begin = 0
-        first = True
-        while begin < len(rows) or (first and (lost or problems)):
+        while begin < len(rows) or lost or problems:
             layout = layouts[begin] if rows else self.layout
             end = begin
             while end < len(rows) and layouts[end] is layout:
                 end += 1
+            # What gave no record goes with the records before it.
+            until = numbers[end] if end < len(rows) else self.records + 1
+            block = Block(
+                layout,
+                np.empty((end - begin, layout.length), np.uint8),
+                np.array(numbers[begin:end], dtype=np.int64),
+                lost=[line for line in lost if line[0] < until],
+                problems=[problem for problem in problems if problem.record_number < until],
+            )
+            lost = [line for line in lost if line[0] >= until]
+            problems = [problem for problem in problems if problem.record_number >= until]
             part = np.array(rows[begin:end], dtype=np.int64)
             is_odd = np.array([row in odd for row in rows[begin:end]], dtype=bool)
-            matrix = np.empty((len(part), layout.length), np.uint8)
             if not is_odd.all():
                 windows = np.lib.stride_tricks.sliding_window_view(flat, layout.length)
-                matrix[~is_odd] = windows[starts[part[~is_odd]]]
-            block = Block(layout, matrix, np.array(numbers[begin:end], dtype=np.int64))
+                block.matrix[~is_odd] = windows[starts[part[~is_odd]]]
             for row in np.flatnonzero(is_odd).tolist():
                 at = rows[begin + row]
                 read = odd[at]
-                matrix[row] = np.frombuffer(read.row or b"", np.uint8)
+                block.matrix[row] = np.frombuffer(read.row or b"", np.uint8)
                 block.raw_lines[row] = data[starts[at] : starts[at] + lengths[at]]
                 for name, value in read.patches.items():
                     block.patches.setdefault(name, []).append((row, value))
-            if first:
-                block.lost, block.problems = lost, problems
-            first = False
             yield block
             self.layout = layout
             begin = end

@@ -1,0 +1,92 @@
+"""How fast score files become tables, beside other ways to do it, all in one run on one generated file.
+
+    pip install -r benchmarks/requirements.txt
+    python benchmarks/score_files.py --records 100000 --runs 5
+    python benchmarks/score_files.py --records 1000000 --runs 5 --kind csv
+
+Every way runs in a process of its own, from a file in the page cache to three tables, imports included; ways take
+turns, so that a busy machine is unfair to all alike. The median counts. Tables are compared:
+rows, sums of scores and years, titles.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import score_files_data
+import score_files_ways
+
+HERE = Path(__file__).parent
+
+
+def measure(way, source, output):
+    """Seconds and megabytes at the peak."""
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir()
+    begin = time.perf_counter()
+    program = subprocess.Popen([sys.executable, HERE / "score_files_ways.py", way, source, output])
+    _, status, usage = os.wait4(program.pid, 0)
+    seconds = time.perf_counter() - begin
+    program.returncode = os.waitstatus_to_exitcode(status)
+    if program.returncode:
+        raise SystemExit(f"{way} failed")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def shape_of(output):
+    """What the tables of a way hold, to compare."""
+    import duckdb
+
+    def of(table, query):
+        files = f"{output}/{table}/*.parquet"
+        read = f"read_parquet('{files}')" if list((output / table).glob("*.parquet")) else f"'{output}/{table}/*.csv'"
+        return duckdb.sql(query.format(read)).fetchall()[0]
+
+    return (
+        of("students", "SELECT count(*), count(DISTINCT ap_id) FROM {}"),
+        of("exam_scores", "SELECT count(*), sum(score::INTEGER), count(exam_title), sum(admin_year) FROM {}"),
+        of("awards", "SELECT count(*) FROM {}"),
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--kind", choices=list(score_files_ways.WAYS), default="txt")
+    parser.add_argument("--without", action="append", default=[], metavar="WAY", help="leave a slow way out")
+    asked = parser.parse_args()
+    ways = [way.__name__ for way in score_files_ways.WAYS[asked.kind] if way.__name__ not in asked.without]
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = Path(folder, f"scores.{asked.kind}"), Path(folder, "tables")
+        score_files_data.write(asked.records, source, asked.kind)
+        found = {way: [] for way in ways}
+        shapes = {}
+        for _ in range(asked.runs):
+            for way in ways:
+                found[way].append(measure(way, source, output))
+                if way != "reading_bytes":
+                    shapes[way] = shape_of(output)
+        size = source.stat().st_size
+    if len(set(shapes.values())) > 1:
+        raise SystemExit(f"The tables differ: {shapes}")
+    ours = statistics.median(seconds for seconds, _ in found["ours"])
+    print(f"{asked.records:,} records, {size / 1e6:,.0f} MB {asked.kind}, median of {asked.runs}\n")
+    print(f"| {'way':<22} | {'seconds':>8} | {'times ours':>10} | {'peak MB':>8} |")
+    print(f"|{'-' * 24}|{'-' * 10}|{'-' * 12}|{'-' * 10}|")
+    for way, runs in found.items():
+        seconds = statistics.median(seconds for seconds, _ in runs)
+        peak = max(megabytes for _, megabytes in runs)
+        print(f"| {way:<22} | {seconds:8.2f} | {seconds / ours:10.2f} | {peak:8.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The reader on the command line."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from students import csv_file, student, txt
+
+from airflow_provider_apscores.scorefile import __main__ as command_line
+
+
+@pytest.fixture
+def score_file(tmp_path):
+    path = tmp_path / "scores.txt"
+    path.write_bytes(txt([student(1), student(2, irregularity_1_02="94", exam_grade_02="", birth_date="999999")]))
+    return path
+
+
+def test_tables_are_written_and_named(score_file, tmp_path, capsys):
+    status = command_line.main([str(score_file), "--to", str(tmp_path / "out"), "--format", "csv", "--stem", "july"])
+    assert status == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["students", "2"],
+        ["exam_scores", "4"],
+        ["awards", "2"],
+        ["problems", "1"],
+        ["rejected", "1"],
+    ]
+    assert (tmp_path / "out" / "students" / "july.csv").is_file()
+
+
+def test_the_summary_counts_and_names_nobody(score_file, capsys):
+    assert command_line.main([str(score_file), "--summary"]) == 0
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}
+    assert out.startswith("2 student records (TXT, 950 characters a record)")
+    assert rows["4866"] == ["2", "4", "2"]
+    assert rows["66"] == ["Calculus", "AB", "2", "0", "0", "0", "0", "0"]
+    assert rows["07"] == ["United", "States", "History", "0", "0", "1", "0", "0", "1"]
+    assert " ".join(rows["status"]) == "canceled 1, reported 3"
+    assert " ".join(rows["problems"]) == "bad_date 1 (error)"
+    assert rows["rejected"] == ["1", "lines"]
+    assert "RIVERA" not in out
+    assert "AP0000" not in out
+
+
+def test_columns_that_are_not_read_are_named(tmp_path, capsys):
+    path = tmp_path / "scores.csv"
+    header, row = csv_file([student()]).splitlines()
+    path.write_bytes(header + b',"Shoe Size"\n' + row + b',"42"\n')
+    command_line.main([str(path)])
+    assert "not read    1 columns: Shoe Size" in capsys.readouterr().out
+
+
+def test_an_error_is_one_line(tmp_path, capsys):
+    path = tmp_path / "page.txt"
+    path.write_text("<html></html>")
+    assert command_line.main([str(path), "--to", str(tmp_path / "out")]) == 1
+    found = capsys.readouterr()
+    assert (found.out, found.err.count("\n")) == ("", 1)
+    assert found.err.startswith("ScoreFileMalformed: This is no AP score file: it is a web page")
+    assert command_line.main([str(tmp_path / "nowhere")]) == 1
+
+
+def test_on_problem_fail(score_file, tmp_path, capsys):
+    arguments = [str(score_file), "--to", str(tmp_path / "out"), "--on-problem", "fail"]
+    assert command_line.main(arguments) == 1
+    assert "record 2: bad_date" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_progress_bar_and_a_pipe_none(score_file, tmp_path, monkeypatch):
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        command_line.main([str(score_file), "--to", str(tmp_path / "out")])
+        assert ("100 %" in stream.getvalue()) == stream.isatty()
+        assert stream.getvalue().endswith("\r") == stream.isatty()
+
+
+def test_as_a_program_with_standard_input(score_file):
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow_provider_apscores.scorefile", "-"],
+        input=score_file.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.startswith(b"2 student records")
+    assert done.stderr == b""

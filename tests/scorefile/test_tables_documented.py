@@ -1,0 +1,63 @@
+"""The reference pages name every column, kind of problem and layout, and nothing that is gone."""
+
+import re
+from pathlib import Path
+
+from students import student, txt
+
+from airflow_provider_apscores.scorefile import LAYOUTS, TABLES
+from airflow_provider_apscores.scorefile import __main__ as command_line
+from airflow_provider_apscores.scorefile.problems import KINDS
+from airflow_provider_apscores.scorefile.tables import STATUSES
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def section(page, heading):
+    text = (DOCS / page).read_text()
+    return re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.S | re.M)[1]
+
+
+def rows(text):
+    return [
+        [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+
+
+def test_every_column_is_documented_in_order_with_its_type():
+    for table in TABLES.values():
+        documented = [tuple(row) for row in rows(section("tables.md", table.name))]
+        assert documented == [(each.name, each.type, each.doc) for each in table.columns]
+
+
+def test_keys_are_documented():
+    for table in TABLES.values():
+        if table.key:
+            assert ", ".join(f"`{name}`" for name in table.key) in section("tables.md", table.name)
+
+
+def test_every_kind_of_problem_and_status_is_documented():
+    documented = {row[0]: tuple(row[1:]) for row in rows(section("tables.md", "Kinds of problems"))}
+    assert documented == KINDS
+    assert [row[0] for row in rows(section("tables.md", "Status of a score"))] == list(STATUSES)
+
+
+def test_the_code_on_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("scores.txt").write_bytes(txt([student(1), student(2)]))
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "score-files.md").read_text(), re.S):
+        exec(block, names)
+    assert Path("again.txt").read_bytes() == Path("scores.txt").read_bytes()
+    for command in re.findall(
+        r"\$ python -m airflow_provider_apscores.scorefile (.*)", (DOCS / "score-files.md").read_text()
+    ):
+        assert command_line.main(command.split()) == 0
+
+
+def test_every_layout_is_documented():
+    text = (DOCS / "score-files.md").read_text()
+    for name in LAYOUTS:
+        assert f"{name} characters" in text
