@@ -183,8 +183,9 @@ class Session:
             InsecureAddress: The file is at an address that is not https.
         """
         call = self._call()
-        # Only for files ordered in an earlier call: where clocks differ, a fresh file may look expired at once.
-        expired = generated.expires_at is not None and generated.expires_at <= self._now()
+        # Not for files that this session has ordered: where clocks differ, a fresh file may look expired at once.
+        ours = generated.url in self._learned
+        expired = not ours and generated.expires_at is not None and generated.expires_at <= self._now()
         self._learn_url(generated.url)
         for fresh_orders in range(FRESH_ORDERS + 1):
             received = None if expired else (yield from self._fetch(call, generated))

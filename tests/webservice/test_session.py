@@ -378,6 +378,14 @@ def test_what_the_service_asks_to_wait_is_waited_exactly(call, status):
     assert not isinstance(result, Exception)
 
 
+def test_waits_that_the_service_asked_for_are_no_failed_tries():
+    made = logged_in()
+    answers = [busy(429, Retry_After="5")] * 6 + [busy(500)] * 3 + [offer()]
+    steps, result = converse(made, made.order(ORDER), answers)
+    assert steps == ["order", 5] * 6 + ["order", 1, "order", 2, "order", 4, "order"]
+    assert result == FILE
+
+
 @pytest.mark.parametrize(("retry_after", "seconds"), [("1000", 1000.0), ("Thu, 01 Jan 2026 01:00:00 GMT", 3600.0)])
 def test_a_wait_past_all_patience_is_handed_on(retry_after, seconds):
     made = logged_in()
@@ -448,6 +456,15 @@ def test_a_fresh_url_that_looks_expired_is_tried_since_clocks_differ():
     looks_old = offer(74, "https://files.example/b?Expires=1&Signature=s3cret")
     steps, transfer = converse(made, made.download(old), [looks_old, ARRIVED])
     assert (steps, transfer.generated.download_id) == (["order", "download"], "74")
+
+
+def test_a_file_of_this_session_that_looks_expired_is_tried_for_the_same_reason():
+    made = logged_in()
+    looks_old = offer(74, "https://files.example/b?Expires=1&Signature=s3cret")
+    _, generated = converse(made, made.order(ORDER), [looks_old])
+    assert generated.expires_at < NOW
+    steps, transfer = converse(made, made.download(generated), [ARRIVED])
+    assert (steps, transfer.generated) == (["download"], generated)
 
 
 def test_fresh_orders_come_to_an_end():
