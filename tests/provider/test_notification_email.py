@@ -89,6 +89,7 @@ class Gate:
         self.plan: list[str | Callable[[], object]] = []
         self.connections = 0
         self.withheld: list[bytes] = []  # words that the server's lines lose on the way
+        self.asked = b""  # what clients sent
         self._server, self._tls = server, tls
         self._held: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -128,6 +129,7 @@ class Gate:
     def _copy(self, source: socket.socket, target: socket.socket, from_server: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self.asked += b"" if from_server else data
                 for word in self.withheld if from_server else ():
                     data = data.replace(word, b"X" * len(word))
                 target.sendall(data)
@@ -485,7 +487,25 @@ def test_modified_utf7_is_that_of_the_standard():
     assert mailbox_module._quoted("R&D") == '"R&-D"'
 
 
-def test_a_large_mailbox_is_searched_by_the_server_and_read_in_batches(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+def test_the_server_searches_and_looking_leaves_no_trace(mail: Mail):
+    """
+    Either of read-only and PEEK leaves messages unseen; both are asked for.
+    """
+    mail.deliver(message())
+    day = datetime.datetime.now(tz=datetime.UTC) - datetime.timedelta(days=31)
+
+    rules = {"sender": "a.edu, collegeboard.org", "match_body": True, "max_age": 30 * 86400}
+    assert run(mail, "poke", on_match="leave", **rules) == ["4866"]
+
+    asked = mail.gate.asked.decode()
+    since = f"{day.day:02}-{day.strftime('%b')}-{day.year}"
+    assert f'UID SEARCH UNSEEN UNDELETED SINCE {since} OR FROM "a.edu" FROM "collegeboard.org"' in asked
+    assert f'EXAMINE "{mail.folder}"' in asked
+    assert asked.count("UID FETCH 101 ") == asked.count("BODY.PEEK[") == 2
+    assert not any(word in asked for word in ("SELECT", "STORE", "EXPUNGE"))
+
+
+def test_a_large_mailbox_is_read_in_batches(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(mailbox_module, "_BATCH", 20)
     monkeypatch.setattr(mailbox_module, "_MESSAGE_BATCH", 7)
     mail.deliver(*[message(), message(sender="list@example.edu"), ONLINE] * 15)
