@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -64,15 +65,16 @@ class APScoresHook(BaseHook):
             for name, field in connection_type()["conn-fields"].items()
         }
 
-    def get_conn(self) -> Client:
+    def get_conn(self, settings: Settings | None = None) -> Client:
         """
         Return a client of the web service, to be used as a context manager.
 
+        :param settings: those of the connection, if they have been read already.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         from airflow_provider_apscores.webservice import Client
 
-        settings = self._settings()
+        settings = settings or self.settings()
         return Client(
             self._session(settings),
             timeout=settings.timeout,
@@ -82,28 +84,22 @@ class APScoresHook(BaseHook):
         )
 
     @asynccontextmanager
-    async def get_async_conn(self) -> AsyncIterator[AsyncClient]:
+    async def get_async_conn(self, settings: Settings | None = None) -> AsyncIterator[AsyncClient]:
         """
         Give the asynchronous twin of the client, for triggers: ``async with hook.get_async_conn() as client``.
 
+        :param settings: those of the connection, if they have been read already.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
-        from airflow_provider_apscores.webservice import AsyncClient
-
-        settings = await self._async_settings()
-        async with AsyncClient(
-            self._session(settings),
-            timeout=settings.timeout,
-            verify=settings.verify,
-            proxy=settings.proxy,
-            on_secret=_amask,
-        ) as client:
+        settings = settings or await self.async_settings()
+        # In a thread, for loading modules and certificates would hold up every trigger of the process.
+        async with await asyncio.to_thread(self._async_client, settings) as client:
             yield client
 
     @property
     def di_codes(self) -> list[str]:
         """The campuses that the connection names; empty when it names none."""
-        return list(self._settings().di_codes)
+        return list(self.settings().di_codes)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in, nothing else: no file is ordered and nothing is recorded."""
@@ -117,6 +113,17 @@ class APScoresHook(BaseHook):
             return False, f"The connection could not be tested: {type(error).__name__}."
         return True, "Logged in to the College Board web service."
 
+    def _async_client(self, settings: Settings) -> AsyncClient:
+        from airflow_provider_apscores.webservice import AsyncClient
+
+        return AsyncClient(
+            self._session(settings),
+            timeout=settings.timeout,
+            verify=settings.verify,
+            proxy=settings.proxy,
+            on_secret=_amask,
+        )
+
     def _session(self, settings: Settings) -> Session:
         from airflow_provider_apscores.webservice import PRODUCTION_URL, Session
 
@@ -127,14 +134,22 @@ class APScoresHook(BaseHook):
             patience=self.patience,
         )
 
-    def _settings(self) -> Settings:
-        connection = self.get_connection(self.apscores_conn_id)
+    def settings(self) -> Settings:
+        """
+        Read the connection.
+
+        :raises ConfigurationError: the connection is wrong, or there is none.
+        """
+        with _found(self.apscores_conn_id):
+            connection = self.get_connection(self.apscores_conn_id)
         return self._read(connection, _extra(connection))
 
-    async def _async_settings(self) -> Settings:
+    async def async_settings(self) -> Settings:
+        """Read the connection without blocking, for triggers."""
         from airflow.providers.common.compat.connection import get_async_connection
 
-        connection = await get_async_connection(self.apscores_conn_id)
+        with _found(self.apscores_conn_id):
+            connection = await get_async_connection(self.apscores_conn_id)
         return self._read(connection, _extra(connection))
 
     def _read(self, connection: Any, extra: dict[str, Any]) -> Settings:
@@ -151,6 +166,17 @@ class APScoresHook(BaseHook):
             )
         except ConfigurationError as error:
             raise ConfigurationError(f"Connection {self.apscores_conn_id!r}: {error}") from None
+
+
+@contextmanager
+def _found(conn_id: str) -> Iterator[None]:
+    """Fetch a connection inside: that there is none is a wrong configuration."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        yield
+    except AirflowNotFoundException:
+        raise ConfigurationError(f"There is no connection {conn_id!r}; make one of type apscores.") from None
 
 
 def _extra(connection: Any) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Settings:
     verify: bool | str
     proxy: str | None
 
+    @property
+    def is_nearby(self) -> bool:
+        """Whether the service is on this machine, as the sandbox is."""
+        return bool(self.base_url) and _is_loopback(urlsplit(self.base_url).netloc)
+
     def __repr__(self) -> str:
         # A proxy's address may hold a password.
         return f"Settings({self.credentials!r}, base_url={self.base_url!r}, di_codes={self.di_codes!r})"

@@ -1,0 +1,72 @@
+"""The three modes of a sensor, as Airflow goes about them: a new object whenever Airflow would start a new process."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+MODES = ["poke", "reschedule", "deferrable"]
+
+
+class TaskInstance:
+    """What Airflow's sensor asks of a task instance."""
+
+    dag_id, task_id, run_id, map_index, try_number, max_tries = "dag", "news", "run", -1, 1, 0
+
+    def __init__(self) -> None:
+        self.started = datetime.datetime.now(tz=datetime.UTC)
+
+    def get_first_reschedule_date(self, context: Any) -> datetime.datetime:
+        return self.started
+
+
+class Store(dict[str, Any]):
+    """The task state store of Airflow 3.3, as far as it is used."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+def run(make: Callable[[], Any], mode: str, events: list[Any], store: Any = None) -> Any:
+    """Run the sensor that *make* makes to its end; what triggers tell goes to *events*."""
+    context: Any = {"ti": TaskInstance()} | ({"task_state_store": store} if store is not None else {})
+    step: Callable[[Any], Any] = lambda fresh: fresh.execute(context)  # noqa: E731
+    while True:
+        try:
+            return step(make())
+        except AirflowRescheduleException:
+            assert mode == "reschedule"
+        except TaskDeferred as deferred:
+            assert mode == "deferrable"
+            event = first_event(deferred.trigger)
+            events.append(event)
+            kwargs = json.loads(json.dumps(deferred.kwargs)) | {"event": event}
+
+            def step(fresh: Any, name: str = deferred.method_name, kwargs: dict[str, Any] = kwargs) -> Any:
+                return fresh.resume_execution(name, kwargs, context)
+
+
+def first_event(trigger: Any, seconds: float = 30) -> Any:
+    """Send *trigger* through the database, as it were, and run it to its end: there is one event."""
+    again = revived(trigger)
+
+    async def told() -> list[Any]:
+        return [event.payload async for event in again.run()]
+
+    (payload,) = asyncio.run(asyncio.wait_for(told(), seconds))
+    return json.loads(json.dumps(payload))
+
+
+def revived(trigger: Any) -> Any:
+    """*trigger* as a triggerer makes it from what is in the database."""
+    path, kwargs = trigger.serialize()
+    assert all(value is None or isinstance(value, (str, int, float, bool)) for value in kwargs.values())
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
