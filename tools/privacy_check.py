@@ -32,10 +32,10 @@ SIGNS = {
 PERSONAL = ("ap_id", "last_name", "first_name", "street_1", "birth_date")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--demo", type=Path, default=DEMO, help="the folder of the demo (default: .demo)")
-    demo = parser.parse_args().demo
+    demo = parser.parse_args(arguments).demo
     needles = {"the password": forms_of_secret(password_of(demo / "sandbox" / "output.txt"))}
     needles |= personal_values(demo.glob("data/files/*/*/scores-*.txt"))
     haystack = [path for path in demo.glob("airflow/**/*") if path.is_file()]
