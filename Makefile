@@ -71,7 +71,7 @@ clean: demo-clean
 # A stamp is as new as the last installation: changed pins or metadata install again, anything else does not.
 # The build backend is installed first so that it is pinned too (--no-build-isolation); --group needs a recent pip.
 .venv/.ready: constraints/airflow-3.3.txt pyproject.toml
-	@tools/make-venv.sh .venv 3.11 3.14 $< test lint docs
+	@tools/make-venv.sh .venv 3.11 3.14 $< test stores lint docs
 
 .venv-2.11/.ready: constraints/airflow-2.11.txt pyproject.toml
 	@tools/make-venv.sh .venv-2.11 3.11 3.12 $< test
