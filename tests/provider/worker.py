@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
 import signal
@@ -98,7 +99,6 @@ class Outcome:
     value: Any = None
     error: str = ""
     final: bool = False
-    points: int = 0
 
 
 class Worker:
@@ -174,23 +174,20 @@ def _work(pipe: Connection, connection: str, log: str, home: str | None) -> None
 def _try(attempt: Try, pipe: Connection, connection: str) -> Outcome:
     task = OPERATORS[attempt.task](task_id=attempt.task, retries=attempt.retries, **attempt.arguments)
     ti = task_instance(attempt.task, attempt.run, attempt.try_number, attempt.max_tries)
-    points = _Points(attempt.at, pipe, connection)
     try:
-        with points:
-            value = task.execute({"ti": ti})
-        return Outcome("returned", value, points=points.passed)
+        with _Points(attempt.at, pipe, connection) if attempt.at else contextlib.nullcontext():
+            return Outcome("returned", task.execute({"ti": ti}))
     except AirflowSkipException as skip:
-        return Outcome("skipped", error=str(skip), points=points.passed)
+        return Outcome("skipped", error=str(skip))
     except APScoresError as error:
-        final = isinstance(error, AirflowFailException)
-        return Outcome("failed", type(error).__name__, str(error), final, points.passed)
+        return Outcome("failed", type(error).__name__, str(error), isinstance(error, AirflowFailException))
 
 
 class _Points:
     """Counts the points that are passed, and does what is to be done at them."""
 
     def __init__(self, at: dict[Point | int, str], pipe: Connection, connection: str) -> None:
-        self.passed = 0
+        self._passed = 0
         self._at = at
         self._pipe = pipe
         self._connection = connection
@@ -213,8 +210,8 @@ class _Points:
         when = "before" if event.endswith("call") else "after"
         name = f"{arg.__module__}.{arg.__name__}" if event.startswith("c_") else code.co_qualname
         if not event.startswith("c_"):
-            self.passed += 1
-            self._do(self._at.get(self.passed))
+            self._passed += 1
+            self._do(self._at.get(self._passed))
         if (name, when) in self._wanted:
             self._named[name, when] += 1
             self._do(self._at.get(Point(name, when, self._named[name, when])))
@@ -240,6 +237,8 @@ def _warm_up() -> None:
     del os.environ["AIRFLOW_CONN_WARM_UP"]
     mask_secret("warmed up")
     _ = ObjectStoragePath("/tmp").fs
+    # What was loaded stays shared with the forks: the collector shall not touch it.
+    gc.freeze()
 
 
 _warm_up()

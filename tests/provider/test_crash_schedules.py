@@ -1,0 +1,137 @@
+"""Random days: faults of the service, kills at random points, reports that arrive at random points, from a seed.
+
+Each schedule is some days of two campuses. After every try, and at the end, an independent reader says whether each
+report that was ever issued is in storage or still new, and whether exactly the recorded ones are recorded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+from worker import HOLD, KILL, Outcome, Try, Worker
+from world import CAMPUSES, EMBERWICK, QUILLFEATHER, World, reports_in, worlds
+
+SCHEDULES = 200
+#: How many schedules share a test, so that a failure names a few.
+BATCH = 10
+#: Points that a try passes which orders, downloads and records; see worker.py. Some more, for renewed calls.
+POINTS = 1000
+
+
+@pytest.mark.parametrize("first", range(0, SCHEDULES, BATCH))
+def test_nothing_is_lost_whatever_happens(tmp_path: Path, first: int):
+    states = Counter()
+    for seed in range(first, first + BATCH):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        with worlds(place / "ap", campuses=CAMPUSES[1:]) as world, Days(world, place, Random(seed)) as days:
+            try:
+                days.pass_by()
+            except AssertionError as error:
+                error.add_note(f"Schedule {seed}: " + "; ".join(days.story))
+                raise
+            states += days.states
+    assert states["killed"] >= BATCH / 2, "the schedules are not dangerous enough"
+
+
+@dataclass
+class Days:
+    """Some days of a world."""
+
+    world: World
+    place: Path
+    random: Random
+    story: list[str] = field(default_factory=list)
+    states: Counter[str] = field(default_factory=Counter)
+    handed_on: set[str] = field(default_factory=set)
+    unfinished: list[Try] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+
+    def pass_by(self) -> None:
+        sandbox, random = self.world.sandbox, self.random
+        for day in range(1, random.choice((2, 2, 3)) + 1):
+            sandbox.chaos(random.randrange(1 << 30), random.choice((0.0, 0.2, 0.4)))
+            for campus in (QUILLFEATHER, EMBERWICK):
+                if random.random() < 0.5:
+                    sandbox.add_reports(campus, random.randint(1, 3))
+                run = Try(
+                    "download",
+                    {
+                        "di_code": campus,
+                        "destination": str(self.world.destination),
+                        "record": True,
+                        "file_format": random.choice(("TXT", "TXT", "CSV")),
+                    },
+                    run=f"day-{day}",
+                )
+                if not self._tries(run):
+                    self.unfinished.append(run)
+        sandbox.calm()
+        self.story.append("calm")
+        for run in self.unfinished:
+            # Somebody clears what failed.
+            assert self._run(Try(run.task, run.arguments, run.run, 5, 8)).state in ("returned", "skipped")
+        for campus in (QUILLFEATHER, EMBERWICK):
+            arguments = {"di_code": campus, "destination": str(self.world.destination)}
+            outcome = self._run(Try("download", arguments, "last"))
+            assert outcome.state in ("returned", "skipped"), outcome
+        self.world.assert_all_is_well()
+        assert self.handed_on == sandbox.audit().all_reports, "a report is in storage, and no task was told of it"
+
+    def _tries(self, run: Try) -> bool:
+        """Up to four tries of a task, as Airflow would make them; whether one of them came to an end."""
+        for number in range(1, 5):
+            at = self._dangers(str(run.arguments["di_code"]))
+            outcome = self._run(Try(run.task, run.arguments, run.run, number, 3, at))
+            assert not outcome.final, outcome
+            if outcome.state in ("returned", "skipped"):
+                return True
+        return False
+
+    def _dangers(self, campus: str) -> dict[int, str]:
+        random, at = self.random, {}
+        if random.random() < 0.3:
+            at[random.randrange(1, POINTS)] = f"reports for {campus}"
+        if random.random() < 0.1:
+            at[random.randrange(1, POINTS)] = HOLD
+        elif random.random() < 0.6:
+            at[random.randrange(1, POINTS)] = KILL
+        return at
+
+    def _run(self, attempt: Try) -> Outcome:
+        self.story.append(f"{attempt.run} {attempt.arguments['di_code']} try {attempt.try_number} {attempt.at}")
+        worker = self.workers.pop() if self.workers else Worker(self.world.connection, self.place / "worker.log")
+        outcome = worker.run(attempt)
+        self.states[outcome.state] += 1
+        if outcome.state == "holds":
+            # Airflow takes it for dead, and makes the next try; it goes on when that one is over.
+            following = self._run(
+                Try(attempt.task, attempt.arguments, attempt.run, attempt.try_number + 1, attempt.max_tries)
+            )
+            late = worker.go_on()
+            self.story.append(f"late {late.state}")
+            outcome = following
+            if late.state == "returned" and following.state == "skipped":
+                # It found reports that came after the next try had found none. The task is cleared to hand them on.
+                self.unfinished.append(attempt)
+        elif outcome.state == "killed":
+            worker.close()
+            worker = None
+        if outcome.state == "returned":
+            self.handed_on |= reports_in(Path(outcome.value["uri"].removeprefix("file://")))
+        if worker is not None:
+            self.workers.append(worker)
+        self.story[-1] += f" {outcome.state} {outcome.error}"
+        self.world.assert_nothing_is_lost()
+        return outcome
+
+    def __enter__(self) -> Days:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.close()
