@@ -43,13 +43,10 @@ class Arrival:
 
     Args:
         sink: Where a file goes; None for calls that fetch none.
-
-    Attributes:
-        sink_failed: Whether something was raised by the sink, and not by what came over the wire.
     """
 
     def __init__(self, sink: Sink | None = None) -> None:
-        self.sink_failed = False
+        self._sink_failed = False
         self._sink = sink
         self._start = _position(sink)
         self._wrote = False
@@ -127,7 +124,7 @@ class Arrival:
         Raises:
             Exception: Whatever the sink raised; or *fault*, when bytes are in the sink and can't be taken back.
         """
-        if self.sink_failed and self._failure is not None:
+        if self._sink_failed and self._failure is not None:
             raise self._failure
         if self._wrote and not (hasattr(self._sink, "restart") or self._start is not None):
             raise fault
@@ -208,7 +205,7 @@ class Arrival:
         try:
             action(*arguments)
         except BaseException:
-            self.sink_failed = True
+            self._sink_failed = True
             raise
 
     def _write(self, data: bytes) -> None:

@@ -216,8 +216,6 @@ class Client(_Shared[httpx.Client]):
                     work.result()
                 return arrival.end()
         except _FAULTS as error:
-            if arrival.sink_failed:
-                raise
             fault = self._fault(error, request, arrival if begun else None)
         if work := arrival.at_work():
             work.result()
@@ -309,8 +307,6 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
                         await asyncio.wrap_future(work)
                     return arrival.end()
         except _FAULTS as error:
-            if arrival.sink_failed:
-                raise
             fault = self._fault(error, request, arrival if begun else None)
         if work := arrival.at_work():
             await asyncio.wrap_future(work)

@@ -41,7 +41,15 @@ from airflow_provider_apscores.errors import (
     TransferBroken,
     UnexpectedReply,
 )
-from airflow_provider_apscores.webservice import AsyncClient, Client, Credentials, FileOrder, GeneratedFile, Session
+from airflow_provider_apscores.webservice import (
+    AsyncClient,
+    Client,
+    Credentials,
+    FileOrder,
+    GeneratedFile,
+    Request,
+    Session,
+)
 
 ENCODED = base64.b64encode(PASSWORD.encode()).decode()
 
@@ -185,6 +193,13 @@ def test_an_unreachable_host_is_given_up_soon(client_of, waited):
 def test_a_host_without_an_address_is_told_so(client_of):
     with pytest.raises(ServiceUnavailable, match=r"nowhere\.invalid"):
         client_of("https://nowhere.invalid").log_in()
+
+
+@pytest.mark.parametrize(("patience", "read"), [(None, 120.0), (500.0, 120.0), (45.0, 45.0)])
+def test_an_answer_is_waited_for_no_longer_than_there_is_patience(patience, read):
+    client = Client(Session(Credentials(EMAIL, PASSWORD)), timeout=120.0)
+    timeout = client._prepared(Request("POST", "https://x.example", {}, b"", "order", "ordering", patience))["timeout"]
+    assert (timeout.read, timeout.connect, timeout.pool) == (read, 30.0, 30.0)
 
 
 def test_retry_after_is_honoured(college_board, client_of, waited):
@@ -463,7 +478,7 @@ def test_no_log_error_or_repr_shows_a_secret(college_board, elsewhere, client_of
     told: list[str] = []
     client = client_of(college_board.base_url, on_secret=told.append)
     elsewhere.play("download", status(500), status(403))
-    abroad = redirect(f"{elsewhere.origin}/cdn?Signature=s1gnature-abroad")
+    abroad = status(302, Location=f"{elsewhere.origin}/cdn?Signature=s1gnature-abroad", Set_Cookie="id=c00kie")
     college_board.play("download", abroad, abroad, cut(0.5))
     college_board.play("record", refuse(f"{PASSWORD} {ENCODED} {EMAIL} https://x/?s1gnature"))
     with caplog.at_level(logging.DEBUG):
@@ -474,7 +489,7 @@ def test_no_log_error_or_repr_shows_a_secret(college_board, elsewhere, client_of
             client.record(transfer.generated.download_id, "TXT")
     token = college_board.tokens[0]
     shown = f"{caplog.text} {caught.value!r} {client!r} {transfer!r} {generated!r}"
-    assert not [secret for secret in (PASSWORD, ENCODED, token, "s1gnature", EMAIL) if secret in shown]
+    assert not [secret for secret in (PASSWORD, ENCODED, token, "s1gnature", "c00kie", EMAIL) if secret in shown]
     assert "HTTP Request: POST" in caplog.text  # httpx did log, and was not merely silent
     assert "receive_response_headers.complete" in caplog.text
     assert {PASSWORD, ENCODED, token, generated.url, "Signature=s1gnature-abroad"} <= set(told)
