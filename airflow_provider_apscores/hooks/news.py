@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.errors import APScoresError, ConfigurationError
+from airflow_provider_apscores.errors import APScoresError, CampusRefused, ConfigurationError
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.apscores import APScoresHook
@@ -116,8 +116,23 @@ def look(hook: APScoresHook, di_codes: Sequence[str], file_format: str, but: Col
     return _look(campuses, found, settings)
 
 
-async def look_async(hook: APScoresHook, di_codes: Sequence[str], file_format: str, but: Collection[str] = ()) -> Look:
-    """The awaiting twin of :func:`look`."""
+async def look_async(
+    hook: APScoresHook,
+    di_codes: Sequence[str],
+    file_format: str,
+    but: Collection[str] = (),
+    *,
+    each_for_itself: bool = False,
+) -> Look:
+    """The awaiting twin of :func:`look`.
+
+    Args:
+        hook: The account.
+        di_codes: The campuses.
+        file_format: What to order.
+        but: Campuses that need not be asked for any more.
+        each_for_itself: Take a refused campus for a missed answer, because the others are somebody else's.
+    """
     settings = await hook.async_settings()
     campuses = chosen_campuses(di_codes, settings)
     codes = [code for code in campuses if code not in but]
@@ -129,6 +144,8 @@ async def look_async(hook: APScoresHook, di_codes: Sequence[str], file_format: s
                 answer: Any = await client.order(code, file_format=file_format)
             except APScoresError as error:
                 answer = error
+        if each_for_itself and isinstance(answer, CampusRefused | ConfigurationError):
+            return code, answer
         return _judged(code, answer)
 
     async with hook.get_async_conn(settings) as client:

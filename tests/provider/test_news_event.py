@@ -1,0 +1,315 @@
+"""The watcher for new reports against a sandbox: one event for each news, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import airflow
+import pytest
+from modes import revived
+
+from airflow_provider_apscores.hooks import news
+from airflow_provider_apscores.sandbox import Campus, Sandbox
+from airflow_provider_apscores.triggers import news_event
+from airflow_provider_apscores.triggers.news_event import RECORDED, TOLD, APScoresNewReportsEventTrigger
+
+MANY, FEW, NONE = "0901", "9120", "9377"
+CAMPUSES = [Campus(MANY, "Saltmarsh University", 3), Campus(FEW, "Quillfeather College"), Campus(NONE, "Emberwick")]
+INTERVAL = 0.05
+AIRFLOW_2 = airflow.__version__.startswith("2.")
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    monkeypatch.setattr(news, "SHORTEST_PATIENCE", 0.0)
+    monkeypatch.setattr(news_event, "_SETTLING", 0.0)
+    with Sandbox(campuses=CAMPUSES) as sandbox:
+        connection = json.loads(sandbox.airflow_connection)
+        connection["extra"]["verify"] = "false"
+        monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
+        yield sandbox
+
+
+class AssetStates:
+    """The asset state store of Airflow 3.3 as triggers and tasks see it: by asset, then by key."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.broken = False
+
+    def __getitem__(self, asset: Any) -> AssetStates:
+        assert asset.name == "news"
+        return self
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        if self.broken:
+            raise ConnectionError("hunter2")
+        return self.values.get(key, default)
+
+    async def aset(self, key: str, value: Any) -> None:
+        assert value is not None
+        self.values[key] = json.loads(json.dumps(value))
+
+    async def adelete(self, key: str) -> None:
+        self.values.pop(key, None)
+
+
+def watcher(store: AssetStates | None = None, di_code: str = MANY, **arguments: Any) -> APScoresNewReportsEventTrigger:
+    arguments = {"di_code": di_code, "asset_name": "news", "poke_interval": INTERVAL, **arguments}
+    trigger = revived(APScoresNewReportsEventTrigger(**arguments))
+    trigger.asset_state_store = store
+    return trigger
+
+
+class Watch:
+    """A watcher that runs as in a triggerer, until the end of the block; its events so far."""
+
+    def __init__(self, trigger: APScoresNewReportsEventTrigger, stream: AsyncIterator[Any] | None = None) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._events = trigger.run() if stream is None else trigger.filter_shared_stream(stream)
+
+    async def __aenter__(self) -> Watch:
+        self._task = asyncio.create_task(self._take())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert not self._task.done(), "a watcher ended"
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _take(self) -> None:
+        async with aclosing(self._events) as events:
+            async for event in events:
+                self.events.append(json.loads(json.dumps(event.payload)))
+
+
+async def looks(sandbox: Sandbox, more: int = 2, di_code: str = MANY) -> None:
+    """Wait until there were *more* whole looks at a campus."""
+
+    def answered() -> int:
+        return sum(call.kind == "order" and call.di_code == di_code for call in sandbox.calls)
+
+    begun = answered()
+    for _ in range(1000):
+        if answered() > begun + more:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nobody looks")
+
+
+def record(sandbox: Sandbox, di_code: str = MANY) -> None:
+    """Somebody downloads and records, not through Airflow."""
+    from io import BytesIO
+
+    from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+    with APScoresHook().get_conn() as client:
+        generated = client.order(di_code)
+        assert generated is not None
+        client.record(client.download(generated, BytesIO()).generated.download_id, "TXT")
+
+
+pytestmark = pytest.mark.skipif(AIRFLOW_2, reason="Airflow 2.11 has no watchers")
+
+
+async def test_news_is_told_once(sandbox: Sandbox):
+    async with Watch(watcher()) as watch:
+        await looks(sandbox, 5)
+        sandbox.add_reports(MANY)
+        await looks(sandbox, 3)
+
+        assert [event["di_code"] for event in watch.events] == [MANY]
+    assert set(watch.events[0]) == {"di_code", "looked_at"}
+
+
+async def test_nothing_is_not_told_and_news_is(sandbox: Sandbox):
+    async with Watch(watcher(di_code=FEW)) as watch:
+        await looks(sandbox, 2, FEW)
+        assert watch.events == []
+        sandbox.add_reports(FEW)
+        await looks(sandbox, 3, FEW)
+        assert len(watch.events) == 1
+
+
+@pytest.mark.parametrize("with_store", [True, False])
+async def test_what_comes_after_a_record_is_news(with_store: bool, sandbox: Sandbox):
+    store = AssetStates() if with_store else None
+    async with Watch(watcher(store)) as watch:
+        await looks(sandbox)
+        await asyncio.to_thread(record, sandbox)
+        await looks(sandbox)
+        sandbox.add_reports(MANY)
+        await looks(sandbox)
+        assert len(watch.events) == 2
+        await asyncio.to_thread(record, sandbox)
+        await looks(sandbox)
+    assert len(watch.events) == 2
+    assert store is None or store.values == {}
+
+
+async def test_a_restart_tells_nothing_twice_where_there_is_a_store(sandbox: Sandbox):
+    store = AssetStates()
+    async with Watch(watcher(store)) as first:
+        await looks(sandbox)
+    async with Watch(watcher(store)) as second:
+        await looks(sandbox)
+    async with Watch(watcher(None)) as without:
+        await looks(sandbox)
+
+    assert [len(watch.events) for watch in (first, second, without)] == [1, 0, 1]
+    assert set(store.values) == {TOLD}
+
+
+async def test_who_is_killed_between_event_and_store_tells_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(news_event, "_SETTLING", 3600.0)
+    store = AssetStates()
+    for _ in range(2):
+        async with Watch(watcher(store)) as watch:
+            await looks(sandbox, 0)
+            while not watch.events:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert store.values == {}
+
+
+async def test_a_record_between_two_looks_is_learnt_from_the_task_that_noted_it(sandbox: Sandbox):
+    """
+    To College Board's answers there is no difference: new before, new after.
+    """
+    store = AssetStates()
+    async with Watch(watcher(store)) as watch:
+        await looks(sandbox)
+        assert len(watch.events) == 1
+        store.values[RECORDED] = store.values[TOLD] + 0.001
+        await looks(sandbox, 3)
+        assert len(watch.events) == 2
+        # What a look from before the record saw is no news.
+        store.values[RECORDED] = store.values[TOLD] + 3600
+        await looks(sandbox, 3)
+        assert len(watch.events) == 2
+
+
+async def test_news_that_nobody_records_is_told_again(sandbox: Sandbox):
+    store = AssetStates()
+    async with Watch(watcher(store, remind_after=0.4)) as reminded, Watch(watcher(remind_after=None)) as told_once:
+        await asyncio.sleep(1.5)
+
+    assert 2 <= len(reminded.events) <= 4
+    assert len(told_once.events) == 1
+
+
+@pytest.mark.parametrize("what", ["500", "reset", "maintenance", "504", "refuse=campus"])
+async def test_no_fault_ends_a_watch(what: str, sandbox: Sandbox):
+    sandbox.fail("order", what, times=6)
+    async with Watch(watcher()) as watch:
+        await looks(sandbox, 7)
+        assert len(watch.events) == 1
+
+
+async def test_a_missing_or_wrong_connection_ends_no_watch(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    good = json.loads(sandbox.airflow_connection)
+    monkeypatch.delenv("AIRFLOW_CONN_APSCORES_DEFAULT")
+    async with Watch(watcher(minimum_interval=0)) as watch:
+        await asyncio.sleep(0.3)
+        monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good | {"login": ""}))
+        await asyncio.sleep(0.3)
+        assert sandbox.counts.get("login", 0) == 0
+        monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good))
+        await looks(sandbox, 1)
+        assert len(watch.events) == 1
+
+
+async def test_a_refused_login_is_not_repeated_until_the_connection_changes(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    Wrong passwords lock accounts, and a watcher never ends.
+    """
+    good = json.loads(sandbox.airflow_connection)
+    monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good | {"password": "wrong-Passw0rd"}))
+    async with Watch(watcher()) as watch:
+        await asyncio.sleep(1)
+        assert (sandbox.counts["login"], sandbox.counts.get("order", 0)) == (1, 0)
+        monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good))
+        await looks(sandbox, 1)
+        assert len(watch.events) == 1
+
+
+async def test_a_store_out_of_reach_ends_no_watch(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
+    store = AssetStates()
+    store.broken = True
+    async with Watch(watcher(store)) as watch:
+        await looks(sandbox, 4)
+        assert len(watch.events) == 1
+    assert "hunter2" not in caplog.text
+
+
+# One loop for the watchers of one connection
+
+
+async def test_watchers_share_a_loop_and_a_login(sandbox: Sandbox):
+    one, other = watcher(di_code=MANY), watcher(di_code=FEW, asset_name="others", remind_after=None)
+    assert one.shared_stream_key() == other.shared_stream_key()
+    queues: list[asyncio.Queue[Any]] = [asyncio.Queue(), asyncio.Queue()]
+
+    async def poll() -> None:
+        async for found in type(one).open_shared_stream(one.serialize()[1]):
+            for queue in queues:
+                queue.put_nowait(found)
+
+    async def stream(queue: asyncio.Queue[Any]) -> AsyncIterator[Any]:
+        while True:
+            yield await queue.get()
+
+    polling = asyncio.create_task(poll())
+    async with Watch(one, stream(queues[0])) as first:
+        async with Watch(other, stream(queues[1])) as second:
+            await looks(sandbox, 2, FEW)
+            sandbox.add_reports(FEW)
+            await looks(sandbox, 3, FEW)
+            assert [event["di_code"] for event in first.events] == [MANY]
+            assert [event["di_code"] for event in second.events] == [FEW]
+        assert abs(sandbox.counts["login"] * 2 - sandbox.counts["order"]) <= 2
+        # Nobody watches the other campus any more, so nobody asks for it.
+        await looks(sandbox, 1)
+        orders = sandbox.audit().calls_by_campus[FEW]["order"]
+        await looks(sandbox, 3)
+        assert sandbox.audit().calls_by_campus[FEW]["order"] == orders
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
+    assert NONE not in sandbox.audit().calls_by_campus or not sandbox.audit().calls_by_campus[NONE].get("order")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"apscores_conn_id": "second"}, {"poke_interval": 9.0}, {"minimum_interval": 9.0}, {"file_format": "CSV"}],
+)
+def test_what_a_loop_needs_is_in_its_key(change: dict[str, Any]):
+    key = watcher().shared_stream_key()
+
+    assert hash(key) == hash(watcher(di_code=FEW).shared_stream_key())
+    assert key != watcher(**change).shared_stream_key()
+
+
+def test_every_argument_has_a_default():
+    parameters = inspect.signature(APScoresNewReportsEventTrigger.__init__).parameters
+    defaults = {name: each.default for name, each in parameters.items() if name != "self"}
+
+    assert inspect.Parameter.empty not in defaults.values()
+    assert APScoresNewReportsEventTrigger().serialize()[1] == defaults
+
+
+async def test_no_secret_is_told(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    async with Watch(watcher()) as watch:
+        await looks(sandbox)
+
+    told = caplog.text + json.dumps(watch.events) + repr(watcher())
+    assert f"new reports for {MANY}" in told
+    assert sandbox.password not in told
+    assert "Signature" not in told
