@@ -1,4 +1,4 @@
-"""What Airflow reads to find this provider: hook, connection form, operators. Imports nothing.
+"""What Airflow reads to find this provider: hook, connection form, operators, assets. Imports nothing.
 
 Since Airflow 3.2 the connection form comes from here (``ui-field-behaviour``, ``conn-fields``), and from 3.3 on from
 nowhere else; Airflow 2.11 to 3.1 ask the hook, which reads the same dict.
@@ -35,8 +35,42 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": "College Board AP Scores",
+                "python-modules": [
+                    f"{PACKAGE}.sensors.new_reports",
+                    f"{PACKAGE}.sensors.notification_email",
+                ],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "College Board AP Scores",
+                "python-modules": [
+                    f"{PACKAGE}.triggers.new_reports",
+                    f"{PACKAGE}.triggers.news_event",
+                    f"{PACKAGE}.triggers.notification_email",
+                ],
+            }
+        ],
+        # Airflow 3 reads the first, 2.11 the second.
+        "asset-uris": asset_uris(),
+        "dataset-uris": asset_uris(),
         "connection-types": [connection_type()],
     }
+
+
+def asset_uris() -> list[dict[str, Any]]:
+    """The scheme of our assets and what Airflow does with their URIs."""
+    return [
+        {
+            "schemes": ["apscores"],
+            "handler": f"{PACKAGE}.assets.sanitize_uri",
+            "factory": f"{PACKAGE}.assets.create_asset",
+            "to_openlineage_converter": f"{PACKAGE}.assets.convert_asset_to_openlineage",
+        }
+    ]
 
 
 def connection_type() -> dict[str, Any]:
