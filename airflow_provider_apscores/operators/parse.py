@@ -70,6 +70,6 @@ class APScoresParseOperator(BaseOperator):
                 airflow_path(uri, "source"),
                 airflow_path(self.output_uri, "output"),
                 formats=tuple(self.formats),
-                on_problem=self.on_problem,
+                on_problem="fail" if self.on_problem == "fail" else "quarantine",
             )
             return written.to_dict()
