@@ -85,20 +85,12 @@ def _text(block: Block, name: str, cells: pa.StringArray) -> pa.StringArray:
 def _with_zeros(column: pa.StringArray, lengths: tuple[int, ...]) -> pa.StringArray:
     import pyarrow.compute as pc
 
-    short = pc.and_(pc.less(pc.binary_length(column), lengths[-1]), pc.match_substring_regex(column, "^[0-9]+$"))
-    if not pc.any(short).as_py():
-        return column
-    for length in reversed(lengths):
-        fits = pc.and_(short, pc.less_equal(pc.binary_length(column), length))
-        column = (
-            pc.if_else(fits, pc.utf8_lpad(column, length, "0"), column)
-            if length == lengths[0]
-            else pc.if_else(
-                pc.and_(fits, pc.greater(pc.binary_length(column), lengths[0])),
-                pc.utf8_lpad(column, length, "0"),
-                column,
-            )
-        )
+    size = pc.binary_length(column)
+    digits = pc.match_substring_regex(column, "^[0-9]+$")
+    for longer_than, length in zip((0, *lengths), lengths, strict=False):
+        lost = pc.and_(digits, pc.and_(pc.greater(size, longer_than), pc.less(size, length)))
+        if pc.any(lost).as_py():
+            column = pc.if_else(lost, pc.utf8_lpad(column, length, "0"), column)
     return column
 
 
@@ -113,16 +105,24 @@ def _lay_out(block: Block, field: Field, cells: pa.StringArray, today: date) -> 
     at = offsets[:-1]
     fits = np.flatnonzero(lengths == field.width)
     target = block.matrix[:, field.span]
+    # Answers count by their place, so that blanks among them are part of the value.
+    lowest = 32 if field.kind is Kind.FLAGS else 33
     plain = np.ones(len(fits), bool)
     for place in range(field.width):
         letters = data[at[fits] + place]
         target[fits, place] = letters
-        plain &= (letters > 32) & (letters < 127)
+        plain &= (letters >= lowest) & (letters < 127)
+    if field.kind in (Kind.CODE, Kind.YEAR, Kind.DATE):
+        short = np.flatnonzero(lengths == field.width - 1)
+        letters = np.stack([data[at[short] + place] for place in range(field.width - 1)], axis=1)
+        lost_zero = ((letters >= ord("0")) & (letters <= ord("9"))).all(axis=1)
+        target[short[lost_zero], 0] = ord("0")
+        target[short[lost_zero], 1:] = letters[lost_zero]
+        lengths[short[lost_zero]] = 0
     if field.kind is Kind.YEAR:
         four = np.flatnonzero(lengths == 4)
-        lengths[four[_four_digit_years(block, field, four, data, at, today)]] = 0
-    if field.kind is Kind.SCORE or field.kind is Kind.FLAGS:
-        plain[:] = plain | (target[fits] == 32).any(axis=1) if field.kind is Kind.FLAGS else plain
+        if len(four):
+            lengths[four[_four_digit_years(block, field, four, data, at, today)]] = 0
     singly = np.concatenate([np.flatnonzero((lengths != field.width) & (lengths > 0)), fits[~plain]])
     for row in np.sort(singly).tolist():
         _lay_out_one(block, field, row, cells[row].as_py().strip())
@@ -132,9 +132,7 @@ def _four_digit_years(block: Block, field: Field, rows: Any, data: Any, at: Any,
     """Put years of four digits in, and return which of *rows* had one."""
     import numpy as np
 
-    letters = (
-        np.stack([data[at[rows] + place] for place in range(4)], axis=1) if len(rows) else np.empty((0, 4), np.uint8)
-    )
+    letters = np.stack([data[at[rows] + place] for place in range(4)], axis=1)
     century, two = two_digits()[pairs(letters[:, :2])], two_digits()[pairs(letters[:, 2:])]
     years = century.astype(np.int32) * 100 + two
     good = (century >= 19) & (two >= 0) & (years <= today.year + 5)

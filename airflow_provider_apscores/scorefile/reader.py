@@ -1,6 +1,6 @@
 """Bytes to tables, TXT or CSV, batch by batch.
 
-    pieces of bytes -> blocks of records (lines.py; csvrows.py and csvshape.py) -> rows of the tables (assemble.py)
+    pieces of bytes -> blocks of records (lines.py; csvrows.py and csvshape.py) -> rows of the tables (typed.py)
 
 Each step holds one piece, so that memory stays the same however long the file is.
 """
@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
-from airflow_provider_apscores.scorefile.assemble import Assembler, Batch
+from airflow_provider_apscores.scorefile.assemble import Assembler
+from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.blocks import Block
 from airflow_provider_apscores.scorefile.csvrows import CsvSplitter
 from airflow_provider_apscores.scorefile.csvshape import shape

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_apscores.scorefile.assemble import Batch
+from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.reader import ScoreFile
 from airflow_provider_apscores.scorefile.tables import STATUSES
 

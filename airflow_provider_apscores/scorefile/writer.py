@@ -20,7 +20,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile.assemble import Batch
+from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.formats import ENDINGS, Sink, check_formats, open_sink
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.tables import TABLES, Table
