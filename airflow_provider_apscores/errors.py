@@ -20,6 +20,7 @@
         ├── StorageUnavailable    transient: the destination can't be written or read now
         ├── ManifestNotUnderstood
         ├── DeliveryDamaged       a manifest's file is gone or changed
+        ├── ReportsMissing        a full order has scores that were never landed
         └── NoNewReports          transient: nothing to deliver, where the user said that this is an error
 
 ``transient`` says whether the same call may succeed later without anybody doing anything. The Airflow room
@@ -134,6 +135,10 @@ class ManifestNotUnderstood(DeliveryError):
 
 class DeliveryDamaged(DeliveryError):
     """The file that a manifest describes is gone, or is not the file that was landed."""
+
+
+class ReportsMissing(DeliveryError):
+    """College Board's full order has scores that storage lacks, or has with other values."""
 
 
 class NoNewReports(DeliveryError):

@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     f"{PACKAGE}.operators.download",
                     f"{PACKAGE}.operators.parse",
+                    f"{PACKAGE}.operators.reconcile",
                     f"{PACKAGE}.operators.record",
                 ],
             }

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, cast
@@ -206,8 +206,11 @@ class _LocalPart:
         return uri
 
     def discard(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        # Neither may hide the error that led here: on a full disk, closing writes the last bytes and fails again.
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def _prepared(target: Path) -> Path:
@@ -326,9 +329,11 @@ class _RemotePart:
 
     def discard(self) -> None:
         file, self._file = self._file, None
+        # Neither may hide the error that led here. What can't be removed now, a later sweep removes.
         if file is not None:
-            with _storage_errors(self._place.uri(self._name)):
+            with suppress(Exception):
                 file.close()
+            with suppress(Exception):
                 self._place.fs.rm_file(self._path)
 
 

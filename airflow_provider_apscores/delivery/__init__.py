@@ -4,8 +4,20 @@ Knows what is in a score file as far as checking it needs, and where files are k
 College Board nor how Airflow works.
 """
 
-from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, utc_now
+from airflow_provider_apscores.delivery.checking import CheckedPart
+from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, run_slug, utc_now
 from airflow_provider_apscores.delivery.ledger import APScoresLedger
 from airflow_provider_apscores.delivery.manifest import Delivery, Manifest, open_delivery
 
-__all__ = ["APScoresLedger", "Delivery", "Incoming", "Landing", "Manifest", "Run", "open_delivery", "utc_now"]
+__all__ = [
+    "APScoresLedger",
+    "CheckedPart",
+    "Delivery",
+    "Incoming",
+    "Landing",
+    "Manifest",
+    "Run",
+    "open_delivery",
+    "run_slug",
+    "utc_now",
+]

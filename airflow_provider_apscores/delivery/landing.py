@@ -21,17 +21,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from airflow_provider_apscores.delivery.checking import CheckedPart
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_delivery
 from airflow_provider_apscores.errors import (
     DeliveryDamaged,
     ScoreFileError,
-    ScoreFileMalformed,
     StorageUnavailable,
     WrongCampusInFile,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_apscores.storage import Folder, Part
+    from airflow_provider_apscores.storage import Folder
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +88,7 @@ class Landing:
         self.force = force
         identity = "\n".join((run.dag_id, run.task_id, run.run_id, di_code, file_format, download_type))
         key = hashlib.sha256(identity.encode()).hexdigest()[:10]
-        # The run id is for people, so it is cut; the key tells runs apart.
-        slug = re.sub(r"[^0-9A-Za-z._-]+", "", run.run_id.replace("+00:00", "Z"))[:60].strip(".")
-        self.name = f"{di_code}/{slug or 'run'}-{key}"
+        self.name = f"{di_code}/{run_slug(run.run_id)}-{key}"
         self.folder = destination.child(self.name)
 
     def find(self, *, forced_too: bool = False) -> Delivery | None:
@@ -128,37 +126,16 @@ class Landing:
         return Incoming(self)
 
 
-class Incoming:
+class Incoming(CheckedPart):
     """A score file on its way in: a sink for the download that checks what passes.
 
     A context manager: leaving it without :meth:`publish` leaves nothing behind.
     """
 
     def __init__(self, landing: Landing) -> None:
+        part = landing.destination.open_part(f"{landing.name}/incoming")
+        super().__init__(part, landing.file_format, landing.di_code)
         self._landing = landing
-        self._part: Part = landing.destination.open_part(f"{landing.name}/incoming")
-        self._begin()
-
-    def _begin(self) -> None:
-        from airflow_provider_apscores.scorefile import Inspector
-
-        self._inspector = Inspector(self._landing.file_format, self._landing.di_code)
-        self._defect: ScoreFileError | None = None
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        """Take the next bytes. Whatever is wrong with them is said by :meth:`publish`, when the file is whole."""
-        self._part.write(data)
-        if self._defect is None:
-            try:
-                self._inspector.feed(bytes(data))
-            except ScoreFileError as defect:
-                self._defect = defect
-        return len(data)
-
-    def restart(self) -> None:
-        """Forget what came; the transfer begins again."""
-        self._part.restart()
-        self._begin()
 
     def publish(
         self, *, download_id: str, file_name: str, size: int, sha256: str, expect_min_records: int = 0
@@ -183,14 +160,7 @@ class Incoming:
 
         landing = self._landing
         try:
-            if self._defect is not None:
-                raise self._defect
-            inspection = self._inspector.finish()
-            if inspection.records < expect_min_records:
-                raise ScoreFileMalformed(
-                    f"The file holds {inspection.records} student records; expect_min_records asks for "
-                    f"{expect_min_records} at least."
-                )
+            inspection = self.inspect(at_least=expect_min_records)
         except ScoreFileError as defect:
             raise self._set_aside(defect, sha256) from None
         earlier = landing.find()
@@ -219,7 +189,7 @@ class Incoming:
         )
         delivery = Delivery(landing.folder, manifest)
         delivery = _compared_with_earlier(landing.destination, delivery, f"{landing.name}/{manifest.name}")
-        self._part.publish(f"{landing.name}/{manifest.file}")
+        self.part.publish(f"{landing.name}/{manifest.file}")
         stored = landing.folder.size(manifest.file)
         if stored != size:
             raise StorageUnavailable(f"{delivery.uri} holds {stored} bytes where {size} were written.")
@@ -228,7 +198,7 @@ class Incoming:
 
     def _set_aside(self, defect: ScoreFileError, sha256: str) -> ScoreFileError:
         landing = self._landing
-        uri = self._part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
+        uri = self.part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
         incident = " Treat it as a privacy incident." if isinstance(defect, WrongCampusInFile) else ""
         return type(defect)(
             f"{defect} The file was set aside as {uri}; it was not published and not recorded.{incident}"
@@ -240,7 +210,7 @@ class Incoming:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._part.discard()
+        self.part.discard()
 
 
 def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_name: str) -> Delivery:
@@ -266,6 +236,11 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
         part.discard()
         raise
     return delivery
+
+
+def run_slug(run_id: str) -> str:
+    """A DAG run's id as part of a path, for people: cut, and so not always another one for another run."""
+    return re.sub(r"[^0-9A-Za-z._-]+", "", run_id.replace("+00:00", "Z"))[:60].strip(".") or "run"
 
 
 def utc_now() -> str:

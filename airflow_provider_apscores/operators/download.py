@@ -79,11 +79,16 @@ class APScoresDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Land the campus's file, or go on from where an earlier try ended."""
+        from airflow_provider_apscores.operators._tidings import tell_of_file, tell_of_record
+
         with airflow_outcome():
             delivery = self._deliver(context)
         if delivery is None:
             self._nothing_new()
             return None
+        tell_of_file(context, self, delivery)
+        if delivery.manifest.recorded:
+            tell_of_record(context, self, delivery.manifest.di_code)
         return delivery.reference()
 
     def _deliver(self, context: Context) -> Delivery | None:

@@ -13,6 +13,7 @@ from airflow_provider_apscores.scorefile.codes import (
     RACE_ETHNICITY_RESPONSE,
     exam_for,
 )
+from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
 from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
@@ -32,10 +33,12 @@ __all__ = [
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
     "TABLES",
+    "Comparison",
     "Inspection",
     "Inspector",
     "ScoreFile",
     "WrittenTables",
+    "compare_exam_scores",
     "csv_header",
     "decode_record",
     "encode_csv_record",

@@ -53,7 +53,7 @@ class Days:
 
     def pass_by(self) -> None:
         sandbox, random = self.world.sandbox, self.random
-        for day in range(1, random.choice((2, 2, 3)) + 1):
+        for day in range(1, random.choice((1, 2, 2)) + 1):
             sandbox.chaos(random.randrange(1 << 30), random.choice((0.0, 0.2, 0.4)))
             for campus in (QUILLFEATHER, EMBERWICK):
                 if random.random() < 0.5:

@@ -109,7 +109,9 @@ class Worker:
         context = multiprocessing.get_context("forkserver")
         _serve_forks()
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, connection, str(log), home and str(home)), daemon=True)
+        self._process = context.Process(
+            target=_work, args=(theirs, connection, str(log), home and str(home)), daemon=True
+        )
         self._process.start()
         theirs.close()
 

@@ -1,0 +1,214 @@
+"""Compare what College Board has with what was landed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_apscores.hooks.apscores import APScoresHook
+from airflow_provider_apscores.operators._outcome import airflow_outcome
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_apscores.delivery import APScoresLedger
+    from airflow_provider_apscores.scorefile import Comparison, ScoreFile
+    from airflow_provider_apscores.storage import Folder
+    from airflow_provider_apscores.webservice import FileOrder
+
+_ON_MISSING = ("fail", "report")
+
+
+class APScoresReconcileOperator(BaseOperator):
+    """
+    Prove that nothing was lost: compare a full order, which is never recorded, with what was landed.
+
+    Exam scores are compared by their key (``ap_id``, ``college_code``, ``admin_year``, ``exam_code``), of each side
+    the latest report. Run it after the downloads of the day: reports that are still new at College Board are in a full
+    order and not in storage, and so they are missing.
+
+    :param di_code: the campus: a DI code of four digits. (templated)
+    :param source: the destination of the download tasks, below which the deliveries lie. (templated)
+    :param output: a folder for the table of what is missing, changed or extra; it holds personal data. None writes
+        none. (templated)
+    :param file_format: ``TXT`` or ``CSV``, of the full order. (templated)
+    :param reporting_year_start: the day on which the reporting year began, such as ``2026-07-01``. None means the
+        latest 1 July. Deliveries landed before are left out, and earlier reports are never extra. (templated)
+    :param on_missing: ``fail`` the task when an exam score is missing or changed, after the table was written; or
+        ``report`` it only.
+    :param apscores_conn_id: the connection to use. (templated)
+    :return: counts and addresses, without personal data: ``di_code, reporting_year_start, deliveries, damaged,
+        expected, landed, missing, changed, extra, nameless, uri``.
+    :raises AirflowFailException: exam scores are missing or changed (it is a ``ReportsMissing`` as well), College
+        Board refused, or an argument or the file is wrong.
+    :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
+    """
+
+    template_fields: Sequence[str] = (
+        "di_code",
+        "source",
+        "output_folder",
+        "file_format",
+        "reporting_year_start",
+        "apscores_conn_id",
+    )
+    ui_color = "#ead1dc"
+
+    def __init__(
+        self,
+        *,
+        di_code: str,
+        source: str,
+        output: str | None = None,
+        file_format: str = "TXT",
+        reporting_year_start: str | date | None = None,
+        on_missing: str = "fail",
+        apscores_conn_id: str = APScoresHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_missing not in _ON_MISSING:
+            raise ValueError(f"on_missing must be one of {', '.join(_ON_MISSING)}.")
+        self.di_code = di_code
+        self.source = source
+        # Not self.output: operators have that name for what they return.
+        self.output_folder = output
+        self.file_format = file_format
+        self.reporting_year_start = reporting_year_start
+        self.on_missing = on_missing
+        self.apscores_conn_id = apscores_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Order, compare, and say what was found."""
+        from airflow_provider_apscores.errors import ReportsMissing
+        from airflow_provider_apscores.webservice import FileOrder
+
+        with airflow_outcome():
+            order = FileOrder(str(self.di_code).strip(), self.file_format, "full")
+            found = self._reconcile(order, context)
+            self.log.info(
+                "Campus %s: of %s exam scores that College Board has, %s are missing here and %s differ; %s are extra.",
+                *(found[name] for name in ("di_code", "expected", "missing", "changed", "extra")),
+            )
+            if self.on_missing == "fail" and (found["missing"] or found["changed"]):
+                where = f"They are listed in {found['uri']}." if found["uri"] else "Name an output to have them listed."
+                raise ReportsMissing(
+                    f"Campus {found['di_code']}: of {found['expected']} exam scores that College Board has for the "
+                    f"reporting year, {found['missing']} are missing below {self.source} and {found['changed']} "
+                    f"differ. {where} If the day's download has run, order them with download_type='full'."
+                )
+            return found
+
+    def _reconcile(self, order: FileOrder, context: Context) -> dict[str, Any]:
+        from tempfile import TemporaryDirectory
+
+        from airflow_provider_apscores.delivery import APScoresLedger, run_slug
+        from airflow_provider_apscores.operators._places import airflow_path
+        from airflow_provider_apscores.scorefile import compare_exam_scores, read_score_file
+        from airflow_provider_apscores.storage import folder
+
+        begin = _reporting_year_start(self.reporting_year_start)
+        landed = _Landed(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
+        output = folder(airflow_path(self.output_folder, "output")) if self.output_folder else None
+        # On the worker, for a moment: what is reconciled must not be taken for a delivery.
+        with TemporaryDirectory(prefix="apscores-") as temporary:
+            uri = self._fetch(order, folder(temporary))
+            full = [] if uri is None else [read_score_file(uri)]
+            comparison = compare_exam_scores(full, landed.files(), extra_since=begin)
+        for each in landed.damaged:
+            self.log.warning("%s is gone or changed; it does not count as landed.", each)
+        name = f"reconciliation/{order.di_code}-{run_slug(_run_id(context))}.parquet"
+        return {
+            "di_code": order.di_code,
+            "reporting_year_start": begin.isoformat(),
+            "deliveries": landed.count,
+            "damaged": landed.damaged,
+            "expected": comparison.expected,
+            "landed": comparison.landed,
+            "missing": comparison.missing,
+            "changed": comparison.changed,
+            "extra": comparison.extra,
+            "nameless": comparison.nameless,
+            "uri": None if output is None else _write(comparison, output, name),
+        }
+
+    def _fetch(self, order: FileOrder, place: Folder) -> str | None:
+        """The full order as a local file, checked as a delivery is; None when College Board has nothing."""
+        from airflow_provider_apscores.delivery import CheckedPart
+
+        with APScoresHook(self.apscores_conn_id).get_conn() as client:
+            generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
+            if generated is None:
+                return None
+            checked = CheckedPart(place.open_part("full"), order.file_format, order.di_code)
+            try:
+                client.download(generated, checked)
+                checked.inspect()
+                return checked.part.publish()
+            finally:
+                checked.part.discard()
+
+
+class _Landed:
+    """The score files of a campus that were landed since a day, each content once."""
+
+    def __init__(self, ledger: APScoresLedger, di_code: str, since: date) -> None:
+        self._deliveries = [each for each in ledger.deliveries(di_code) if each.manifest.landed_at >= since.isoformat()]
+        self.count = len(self._deliveries)
+        self.damaged: list[str] = []
+
+    def files(self) -> Iterator[ScoreFile]:
+        from airflow_provider_apscores.errors import ScoreFileMalformed
+        from airflow_provider_apscores.scorefile import read_score_file
+
+        seen: set[str] = set()
+        for delivery in self._deliveries:
+            manifest = delivery.manifest
+            if delivery.folder.size(manifest.file) is None:
+                self.damaged.append(delivery.uri)
+                continue
+            with delivery.folder.open(manifest.file) as content:
+                try:
+                    file = read_score_file(content)
+                except ScoreFileMalformed:
+                    self.damaged.append(delivery.uri)
+                    continue
+                if file.sha256 != manifest.sha256:
+                    self.damaged.append(delivery.uri)
+                elif file.sha256 not in seen:
+                    seen.add(file.sha256)
+                    yield file
+
+
+def _reporting_year_start(given: str | date | None) -> date:
+    """The day given, or the latest 1 July: when the reporting year usually begins, College Board says."""
+    from datetime import UTC, date, datetime
+
+    from airflow_provider_apscores.errors import ConfigurationError
+
+    if given is None or not str(given).strip() or str(given).strip() == "None":
+        today = datetime.now(UTC).date()
+        return date(today.year if today >= date(today.year, 7, 1) else today.year - 1, 7, 1)
+    try:
+        return date.fromisoformat(str(given).strip()[:10])
+    except ValueError:
+        raise ConfigurationError("reporting_year_start must be a day such as 2026-07-01.") from None
+
+
+def _write(comparison: Comparison, place: Folder, name: str) -> str:
+    """Write the rows as Parquet, readable by their owner only, and return where."""
+    part = place.open_part(name)
+    try:
+        part.write(comparison.parquet())
+        return part.publish()
+    finally:
+        part.discard()
+
+
+def _run_id(context: Context) -> str:
+    ti = context.get("ti")
+    return "by-hand" if ti is None else str(ti.run_id)
