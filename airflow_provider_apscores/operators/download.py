@@ -87,8 +87,7 @@ class APScoresDownloadOperator(BaseOperator):
             self._nothing_new()
             return None
         tell_of_file(context, self, delivery)
-        if delivery.manifest.recorded:
-            tell_of_record(context, self, delivery.manifest.di_code)
+        tell_of_record(context, self, delivery)
         return delivery.reference()
 
     def _deliver(self, context: Context) -> Delivery | None:

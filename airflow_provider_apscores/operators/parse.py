@@ -54,12 +54,14 @@ class APScoresParseOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the tables and return where they are."""
         from airflow_provider_apscores.operators._places import airflow_path, read_reference, referred_delivery
+        from airflow_provider_apscores.operators._tidings import tell_of_tables
         from airflow_provider_apscores.scorefile import write_tables
 
         with airflow_outcome():
             reference = read_reference(self.source)
             if reference is None:
                 raise AirflowSkipException("There is no score file to parse.")
+            delivery = None
             if isinstance(reference, str):
                 uri = reference
             else:
@@ -72,4 +74,6 @@ class APScoresParseOperator(BaseOperator):
                 formats=tuple(self.formats),
                 on_problem="fail" if self.on_problem == "fail" else "quarantine",
             )
-            return written.to_dict()
+        result = written.to_dict()
+        tell_of_tables(context, self, uri, delivery, result)
+        return result

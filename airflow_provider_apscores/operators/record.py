@@ -47,6 +47,7 @@ class APScoresRecordDownloadOperator(BaseOperator):
         """Record the download, and note it in the manifest."""
         from airflow_provider_apscores.operators._places import read_reference, referred_delivery
         from airflow_provider_apscores.operators._recording import record_delivery
+        from airflow_provider_apscores.operators._tidings import tell_of_record
 
         with airflow_outcome():
             reference = read_reference(self.download)
@@ -56,7 +57,9 @@ class APScoresRecordDownloadOperator(BaseOperator):
             manifest = delivery.manifest
             if manifest.recorded:
                 self.log.info("%s was recorded at %s.", delivery.uri, manifest.recorded_at)
-                return delivery.reference()
-            delivery.check()
-            with APScoresHook(self.apscores_conn_id).get_conn() as client:
-                return record_delivery(client, delivery).reference()
+            else:
+                delivery.check()
+                with APScoresHook(self.apscores_conn_id).get_conn() as client:
+                    delivery = record_delivery(client, delivery)
+        tell_of_record(context, self, delivery)
+        return delivery.reference()

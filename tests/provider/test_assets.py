@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,11 +15,17 @@ from urllib.parse import urlsplit
 
 import airflow
 import pytest
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from modes import Store
+from world import QUILLFEATHER, SALTMARSH, World, task_instance
 
 from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import create_asset, new_reports, score_files, score_tables
 from airflow_provider_apscores.get_provider_info import get_provider_info
+from airflow_provider_apscores.operators._tidings import RECORDED
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from airflow_provider_apscores.operators.parse import APScoresParseOperator
+from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 
 INSTALLED = any(
     entry.module.startswith("airflow_provider_apscores") for entry in entry_points(group="apache_airflow_provider")
@@ -136,3 +143,163 @@ def test_a_dag_file_pays_for_nothing_but_the_standard_library():
     ours = {"airflow_provider_apscores", "__main__"}
     assert {name for name in loaded if not name.startswith("_")} - set(sys.stdlib_module_names) - ours == set()
     assert "airflow_provider_apscores" in loaded
+
+
+# What tasks tell
+
+
+class Events(dict[str, Any]):
+    """The outlet events of a task's context, as far as operators use them; the same in both majors."""
+
+    class Event:
+        def __init__(self) -> None:
+            self.extra: dict[str, Any] = {}
+            self.added: list[tuple[str, dict[str, Any]]] = []
+
+        def add(self, asset: Any, extra: dict[str, Any]) -> None:
+            self.added.append((asset.uri, json.loads(json.dumps(extra))))
+
+    def __getitem__(self, outlet: Any) -> Event:
+        return self.setdefault(getattr(outlet, "uri", None) or outlet.name, self.Event())
+
+
+def context(task_id: str, **more: Any) -> dict[str, Any]:
+    return {"ti": task_instance(task_id), "outlet_events": Events(), **more}
+
+
+def download(world: World, **arguments: Any) -> APScoresDownloadOperator:
+    return APScoresDownloadOperator(
+        task_id="download", di_code=SALTMARSH, destination=str(world.destination), **arguments
+    )
+
+
+def test_a_landed_file_is_told_to_alias_and_asset(world: World):
+    alias, asset = AssetAlias("files"), score_files(SALTMARSH)
+    task = download(world, outlets=[alias, asset], record=False)
+    told = context("download")
+
+    reference = task.execute(told)
+
+    ((uri, extra),) = told["outlet_events"][alias].added
+    assert uri == asset.uri
+    assert extra == told["outlet_events"][asset].extra
+    assert extra == {
+        name: reference[name]
+        for name in (
+            "di_code", "download_id", "file_format", "download_type", "records", "uri", "manifest_uri", "recorded",
+        )
+    }  # fmt: skip
+    assert extra["records"] == 12
+
+
+def test_tables_are_told_with_the_download_they_come_from(world: World, tmp_path: Path):
+    alias = AssetAlias("tables")
+    reference = world.download()
+    task = APScoresParseOperator(task_id="parse", source=reference, output=str(tmp_path / "tables"), outlets=[alias])
+    told = context("parse")
+
+    result = task.execute(told)
+
+    ((uri, extra),) = told["outlet_events"][alias].added
+    assert uri == score_tables(SALTMARSH).uri
+    assert (extra["download_id"], extra["manifest_uri"]) == (reference["download_id"], reference["manifest_uri"])
+    assert (extra["rows"], extra["uris"], extra["records"]) == (result["rows"], result["uris"], 12)
+
+
+def test_nothing_of_a_student_is_told(world: World, tmp_path: Path):
+    alias = AssetAlias("all")
+    told = context("download")
+    reference = download(world, outlets=[alias]).execute(told)
+    parse = APScoresParseOperator(task_id="parse", source=reference, output=str(tmp_path), outlets=[alias])
+    parse.execute(told)
+
+    text = json.dumps(told["outlet_events"][alias].added)
+    personal = {
+        value
+        for student in world.sandbox.records(SALTMARSH)
+        for name, value in student.items()
+        if name in ("last_name", "first_name", "ap_id", "date_of_birth", "street_address_1") and len(value) > 3
+    }
+    assert personal
+    assert not {value for value in personal if value in text}
+
+
+def test_a_task_without_outlets_or_outside_of_airflow_tells_nobody(world: World):
+    told = context("download")
+    assert download(world).execute(told)["records"] == 12
+    assert told["outlet_events"] == {}
+    again = download(world, outlets=[AssetAlias("x")]).execute({"ti": task_instance("download")})
+    assert again["records"] == 12
+
+
+class States(dict[str, Any]):
+    """The asset state store of a task: of the assets among its inlets and outlets."""
+
+    def __init__(self, *mine: Any) -> None:
+        super().__init__({asset.uri: Store() for asset in mine})
+
+    def __getitem__(self, asset: Any) -> Store:
+        return super().__getitem__(asset.uri)
+
+
+@pytest.mark.parametrize("how", ["download", "record"])
+def test_a_record_is_noted_for_the_watcher_of_that_campus(how: str, world: World):
+    mine, other = create_asset(di_code=SALTMARSH), create_asset(di_code=QUILLFEATHER)
+    states = States(mine, other)
+    before = int(time.time())
+    if how == "download":
+        download(world, inlets=[mine, other]).execute(context("download", asset_state_store=states))
+    else:
+        reference = download(world, record=False, inlets=[mine]).execute(context("download", asset_state_store=states))
+        assert states[mine] == {}
+        task = APScoresRecordDownloadOperator(task_id="record", download=reference, inlets=[mine, other])
+        task.execute(context("record", asset_state_store=states))
+
+    assert before <= states[mine][RECORDED] <= time.time()
+    assert states[other] == {}
+    if how == "record":  # a retry tells the same, and never takes back what came later
+        task.execute(context("record", asset_state_store=states))
+        assert states[mine][RECORDED] <= time.time()
+        states[mine][RECORDED] = later = time.time() + 60
+        task.execute(context("record", asset_state_store=states))
+        assert states[mine][RECORDED] == later
+
+
+def test_a_store_that_fails_undoes_no_record(world: World, caplog: pytest.LogCaptureFixture):
+    task = download(world, inlets=[create_asset(di_code=SALTMARSH)])
+
+    assert task.execute(context("download", asset_state_store=States()))["recorded"] is True
+    assert "can't be told: KeyError" in caplog.text
+
+
+def test_watcher_and_tasks_mean_the_same_key():
+    from airflow_provider_apscores.triggers import news_event
+
+    assert news_event.RECORDED == RECORDED
+
+
+def test_lineage_goes_from_the_campus_to_the_file_to_the_tables(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    class Collector:
+        def add_input_asset(self, context: Any, **asset: Any) -> None:
+            told.append(("input", asset))
+
+        def add_output_asset(self, context: Any, **asset: Any) -> None:
+            told.append(("output", asset))
+
+    from airflow.providers.common.compat.lineage import hook
+
+    monkeypatch.setattr(hook, "get_hook_lineage_collector", Collector)
+    reference = world.download()
+    APScoresParseOperator(task_id="parse", source=reference, output=str(tmp_path / "tables")).execute(context("parse"))
+
+    campus, landed, read, *tables = told
+    assert campus == ("input", {"scheme": "apscores", "asset_kwargs": {"di_code": SALTMARSH, "what": "new"}})
+    assert landed == ("output", {"uri": reference["uri"]})
+    assert read == ("input", {"uri": reference["uri"]})
+    assert {kind for kind, _ in tables} == {"output"}
+    assert any("/students/" in asset["uri"] for _, asset in tables)
+    assert create_asset(**campus[1]["asset_kwargs"], extra=None).uri == f"apscores://{SALTMARSH}/new"

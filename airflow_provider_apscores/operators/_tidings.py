@@ -1,0 +1,105 @@
+"""What tasks tell Airflow besides their result: asset events, lineage, and records for the watchers of new reports.
+
+None of it may fail a task: by then, the file is landed or recorded. None of it holds personal data.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.assets import SCHEME, create_asset, is_new_reports
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    from airflow_provider_apscores.delivery import Delivery
+
+log = logging.getLogger(__name__)
+
+#: Where a watcher of new reports looks for the time of the latest record: see ``triggers/news_event.py``.
+RECORDED = "apscores.recorded_at"
+
+
+def tell_of_file(context: Context, task: BaseOperator, delivery: Delivery) -> None:
+    """Tell that a score file has landed: to the task's outlets, and to lineage."""
+    manifest = delivery.manifest
+    extra = {
+        "di_code": manifest.di_code,
+        "download_id": manifest.download_id,
+        "file_format": manifest.file_format,
+        "download_type": manifest.download_type,
+        "records": manifest.records,
+        "uri": delivery.uri,
+        "manifest_uri": delivery.manifest_uri,
+        "recorded": manifest.recorded,
+    }
+    _emit(context, task, "files", [manifest.di_code], extra)
+    source = {"scheme": SCHEME, "asset_kwargs": {"di_code": manifest.di_code, "what": manifest.download_type}}
+    _lineage(task, inputs=[source], outputs=[{"uri": delivery.uri}])
+
+
+def tell_of_tables(
+    context: Context, task: BaseOperator, source_uri: str, delivery: Delivery | None, written: dict[str, Any]
+) -> None:
+    """Tell that a score file has become tables: to the task's outlets, and to lineage."""
+    extra = {name: written[name] for name in ("di_codes", "sha256", "records", "rows", "uris", "rejected_lines")}
+    if delivery is not None:
+        extra |= {"download_id": delivery.manifest.download_id, "manifest_uri": delivery.manifest_uri}
+    _emit(context, task, "tables", written["di_codes"], extra)
+    uris = [uri for formats in written["uris"].values() for each in formats.values() for uri in each]
+    _lineage(task, inputs=[{"uri": source_uri}], outputs=[{"uri": uri} for uri in uris])
+
+
+def tell_of_record(context: Context, task: BaseOperator, delivery: Delivery) -> None:
+    """Note when a delivery was recorded, for the watcher of its campus: its asset is among the task's inlets."""
+    manifest = delivery.manifest
+    if manifest.recorded_at is None:
+        return
+    recorded_at = datetime.fromisoformat(manifest.recorded_at).timestamp()
+    stores: Any = context.get("asset_state_store")
+    if stores is None:  # before Airflow 3.3
+        return
+    for asset in (*(task.inlets or ()), *(task.outlets or ())):
+        if is_new_reports(str(getattr(asset, "uri", "")), manifest.di_code):
+            try:
+                store = stores[asset]
+                # An old run that is repeated must not hide a later record.
+                store.set(RECORDED, max(recorded_at, float(store.get(RECORDED) or 0)))
+            except Exception as error:
+                log.warning("The watcher of campus %s can't be told: %s.", manifest.di_code, type(error).__name__)
+
+
+def _emit(context: Context, task: BaseOperator, what: str, di_codes: Iterable[str], extra: dict[str, Any]) -> None:
+    """
+    Give the outlets' events their *extra*.
+
+    An outlet that is an asset has an event anyway. An alias has one for each campus, with the campus's asset: the
+    way for mapped tasks, whose campuses nobody knows before.
+    """
+    from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+    events: Any = context.get("outlet_events")
+    if events is None:
+        return
+    for outlet in task.outlets or ():
+        if isinstance(outlet, AssetAlias):
+            for di_code in di_codes:
+                events[outlet].add(create_asset(di_code=di_code, what=what), extra=dict(extra))
+        elif isinstance(outlet, Asset):
+            events[outlet].extra.update(extra)
+
+
+def _lineage(task: BaseOperator, *, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+    try:
+        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+        collector: Any = get_hook_lineage_collector()
+        for arguments in inputs:
+            collector.add_input_asset(context=task, **arguments)
+        for arguments in outputs:
+            collector.add_output_asset(context=task, **arguments)
+    except Exception as error:
+        log.warning("The lineage can't be reported: %s.", type(error).__name__)
