@@ -381,7 +381,7 @@ def _quoted(folder: str) -> str:
 
 
 def _no_folder(folder: str) -> str:
-    return f"The mail server refused the folder {folder!r}. Is there one of this name? It is not made for you."
+    return f"The mail server refused the folder {folder!r}. Is there one of this name? None is made."
 
 
 def _number(count: int, noun: str) -> str:

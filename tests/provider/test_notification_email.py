@@ -351,6 +351,13 @@ CASES = [
     Case("a broken message besides", ["0417"], (BROKEN, ONLINE), 1, {"match_body": True}),
     Case("left alone", ["4866"], (message(),), 1, {"on_match": "leave"}),
     Case("two faults", ["4866"], (message(),), plan=("drop", "drop"), connections=3),
+    Case(
+        "faults now and then",
+        ["4866"],
+        arguments={"max_consecutive_failures": 2},
+        plan=("drop", "pass", "drop", "pass", "drop", "deliver"),
+        connections=6,
+    ),
     Case("faults without end", ServiceUnavailable, (message(),), 1, plan=("drop",) * 50, connections=3),
     Case(
         "faults without end, never failing",
