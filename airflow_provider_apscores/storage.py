@@ -18,6 +18,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, cast
@@ -112,11 +113,11 @@ def locate(place: Any) -> tuple[Folder, str]:
     return folder(head), name
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class LocalFolder:
     """A folder on a local disk."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     def __repr__(self) -> str:
         return f"LocalFolder({str(self.path)!r})"

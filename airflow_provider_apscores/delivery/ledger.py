@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, load_delivery
-from airflow_provider_apscores.storage import folder
+from airflow_provider_apscores.storage import Folder, folder
 
 
 class APScoresLedger:
@@ -34,21 +34,61 @@ class APScoresLedger:
             ManifestNotUnderstood: A manifest is damaged or of a newer version. It is named; nothing is passed over.
             StorageUnavailable: The destination can't be read now.
         """
-        campuses = [di_code] if di_code else [name for name in self._destination.names() if _is_campus(name)]
-        for campus in campuses:
-            place = self._destination.child(campus)
+        for campus in self._campuses(di_code):
             found = [
                 load_delivery(run, name)
-                for run in (place.child(each) for each in place.names() if not each.startswith("."))
+                for run in _folders_in(self._destination.child(campus))
                 for name in run.names()
                 if name.endswith(SUFFIX)
             ]
             yield from sorted(found, key=lambda each: (each.manifest.landed_at, each.manifest.file))
 
     def unrecorded(self, di_code: str | None = None) -> list[Delivery]:
-        """Deliveries that are landed, but that College Board was not told of. It will send their reports again."""
+        """Deliveries that are landed, but that College Board was not told of: ``full`` ones usually are."""
         return [each for each in self.deliveries(di_code) if not each.manifest.recorded]
 
+    def pending(self, di_code: str | None = None) -> list[Delivery]:
+        """Deliveries that wait to be recorded: College Board still sends their reports as new.
 
-def _is_campus(name: str) -> bool:
-    return len(name) == 4 and name.isdigit()
+        These are ``new`` ones that are not recorded, where no later one of the campus is either: a later one holds
+        their reports as well.
+        """
+        pending: dict[str, list[Delivery]] = {}
+        for delivery in self.deliveries(di_code):
+            waiting = pending.setdefault(delivery.manifest.di_code, [])
+            if delivery.manifest.recorded:
+                waiting.clear()
+            elif delivery.manifest.download_type == "new":
+                waiting.append(delivery)
+        return [delivery for waiting in pending.values() for delivery in waiting]
+
+    def orphans(self, di_code: str | None = None) -> list[str]:
+        """Addresses of score files without a manifest.
+
+        A try that was killed between the two leaves one behind. Nothing was recorded for it, and the next try has
+        ordered again, so it can be deleted once no task is at work here.
+        """
+        found = []
+        for campus in self._campuses(di_code):
+            for run in _folders_in(self._destination.child(campus)):
+                names = run.names()
+                known = {load_delivery(run, name).manifest.file for name in names if name.endswith(SUFFIX)}
+                files = [name for name in names if name.startswith("scores-") and not name.endswith(SUFFIX)]
+                found += [run.uri(name) for name in files if name not in known]
+        return found
+
+    def quarantined(self, di_code: str | None = None) -> list[str]:
+        """Addresses of files that were set aside: neither published nor recorded."""
+        aside = self._destination.child("quarantine")
+        campuses = [di_code] if di_code else aside.names()
+        return [
+            run.uri(name) for campus in campuses for run in _folders_in(aside.child(campus)) for name in run.names()
+        ]
+
+    def _campuses(self, di_code: str | None) -> list[str]:
+        names = [di_code] if di_code else self._destination.names()
+        return [name for name in names if len(name) == 4 and name.isdigit()]
+
+
+def _folders_in(place: Folder) -> list[Folder]:
+    return [place.child(name) for name in place.names() if not name.startswith(".")]

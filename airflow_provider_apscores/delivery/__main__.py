@@ -1,0 +1,108 @@
+"""The ledger on the command line: ``python -m airflow_provider_apscores.delivery DESTINATION``.
+
+Prints the deliveries under a destination, and then what needs somebody: deliveries that wait to be recorded, files
+that are gone or changed (``--check``), files without a manifest, files that were set aside.
+
+It ends with 0 when nothing does, 1 when something does, 2 when the destination or a manifest can't be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from airflow_provider_apscores.delivery.ledger import APScoresLedger
+from airflow_provider_apscores.delivery.manifest import Delivery
+from airflow_provider_apscores.errors import APScoresError, DeliveryDamaged
+
+_HEADER = ("campus", "landed (UTC)", "order", "records", "recorded (UTC)", "duplicate", "run", "file")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    lines = (__doc__ or "").splitlines()
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_apscores.delivery", description=lines[0])
+    parser.add_argument("destination", help="the folder or URI that the download tasks write to")
+    parser.add_argument("--di-code", metavar="CODE", help="one campus only")
+    parser.add_argument("--check", action="store_true", help="read every score file and compare it with its manifest")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON: deliveries, pending, damaged, orphans, quarantined"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        ledger = APScoresLedger(given.destination)
+        deliveries = list(ledger.deliveries(given.di_code))
+        findings = {
+            "pending": [each.manifest_uri for each in ledger.pending(given.di_code)],
+            "damaged": [each.uri for each in deliveries if given.check and _is_damaged(each)],
+            "orphans": ledger.orphans(given.di_code),
+            "quarantined": ledger.quarantined(given.di_code),
+        }
+    except APScoresError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if given.json:
+        shown = [asdict(each.manifest) | {"uri": each.uri, "manifest_uri": each.manifest_uri} for each in deliveries]
+        print(json.dumps({"deliveries": shown, **findings}, indent=2))
+    else:
+        _show(deliveries, findings)
+    return 1 if any(findings.values()) else 0
+
+
+def _is_damaged(delivery: Delivery) -> bool:
+    try:
+        delivery.check()
+    except DeliveryDamaged:
+        return True
+    return False
+
+
+_TITLES = {
+    "pending": "Landed, and not recorded: College Board still has these reports as new",
+    "damaged": "Gone or changed since they were landed",
+    "orphans": "Without a manifest, left by killed tries; can be deleted when no task is at work",
+    "quarantined": "Set aside: neither published nor recorded",
+}
+
+
+def _show(deliveries: list[Delivery], findings: dict[str, list[str]]) -> None:
+    rows = [_HEADER, *(_row(each) for each in deliveries)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEADER))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    count = sum(each.manifest.recorded for each in deliveries)
+    print(f"\n{len(deliveries)} deliveries, {count} of them recorded.")
+    for kind, uris in findings.items():
+        if uris:
+            print(f"\n{_TITLES[kind]}:")
+            _list(uris)
+
+
+def _list(uris: Iterable[str]) -> None:
+    for uri in uris:
+        print(f"  {uri}")
+
+
+def _row(delivery: Delivery) -> tuple[str, ...]:
+    manifest = delivery.manifest
+    return (
+        manifest.di_code,
+        _minute(manifest.landed_at),
+        f"{manifest.download_type} {manifest.file_format}",
+        str(manifest.records),
+        _minute(manifest.recorded_at) if manifest.recorded_at else "-",
+        "yes" if manifest.duplicate_of else "-",
+        manifest.run_id,
+        delivery.uri,
+    )
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

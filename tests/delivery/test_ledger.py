@@ -1,0 +1,131 @@
+"""The ledger, in Python and on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_apscores.delivery import APScoresLedger
+from airflow_provider_apscores.delivery.__main__ import main
+from airflow_provider_apscores.errors import ManifestNotUnderstood, WrongCampusInFile
+from airflow_provider_apscores.scorefile import encode_record
+
+RECORDED = "2026-11-23T18:16:00Z"
+
+
+def test_an_empty_destination_has_no_deliveries(place: Path):
+    ledger = APScoresLedger(place)
+
+    assert (list(ledger.deliveries()), ledger.unrecorded(), ledger.orphans(), ledger.quarantined()) == ([], [], [], [])
+
+
+def test_deliveries_come_campus_by_campus_in_the_order_of_landing(place: Path, land):
+    second = land(b"".join(encode_record({"ap_id": "FK1", "college_code": "004867"}) for _ in "1"), di_code="4867")
+    first = land()
+    third = land(run_id="day-2", download_id="2")
+
+    ledger = APScoresLedger(place)
+
+    assert [each.manifest_uri for each in ledger.deliveries()] == [each.manifest_uri for each in (first, third, second)]
+    assert list(ledger.deliveries("4867")) == [second]
+    assert list(ledger.deliveries("0000")) == []
+
+
+def test_what_is_landed_and_not_recorded_is_named(place: Path, land):
+    land().noted_as_recorded(RECORDED)
+    waits = land(run_id="day-2", download_id="2")
+    full = land(run_id="day-2", download_id="3", download_type="full")
+
+    ledger = APScoresLedger(place)
+
+    assert ledger.unrecorded() == [waits, full]
+    assert ledger.pending() == [waits]
+
+
+def test_a_delivery_does_not_wait_once_a_later_one_is_recorded(place: Path, land):
+    land()
+    land(run_id="day-2", download_id="2").noted_as_recorded(RECORDED)
+
+    assert len(APScoresLedger(place).unrecorded()) == 1
+    assert APScoresLedger(place).pending() == []
+
+
+def test_a_manifest_that_is_not_understood_is_not_passed_over(place: Path, land):
+    Path(land().manifest_uri.removeprefix("file://")).write_text("{}")
+
+    with pytest.raises(ManifestNotUnderstood):
+        list(APScoresLedger(place).deliveries())
+
+
+def test_leftovers_are_found(place: Path, land):
+    killed = land()
+    Path(killed.manifest_uri.removeprefix("file://")).unlink()
+    with pytest.raises(WrongCampusInFile):
+        land(encode_record({"ap_id": "FK1", "college_code": "004867"}) + b"\n", run_id="day-2")
+
+    ledger = APScoresLedger(place)
+
+    assert ledger.orphans() == [killed.uri]
+    (aside,) = ledger.quarantined()
+    assert "/quarantine/4866/day-2-" in aside
+    assert ledger.quarantined("4867") == []
+
+
+# The command
+
+
+def test_the_command_shows_deliveries(place: Path, land, capsys):
+    delivery = land().noted_as_recorded(RECORDED)
+
+    assert main([str(place)]) == 0
+
+    shown = capsys.readouterr().out
+    header, row, _, total = shown.splitlines()
+    assert header.split()[:2] == ["campus", "landed"]
+    assert row.split()[0] == "4866"
+    assert "2026-11-23 18:16" in row
+    assert row.endswith(delivery.uri)
+    assert total == "1 deliveries, 1 of them recorded."
+
+
+def test_the_command_says_what_needs_somebody(place: Path, land, capsys):
+    waits = land()
+
+    assert main([str(place)]) == 1
+
+    said = capsys.readouterr().out
+    assert "Landed, and not recorded" in said
+    assert waits.manifest_uri in said
+
+
+def test_the_command_compares_files_when_asked(place: Path, land, capsys):
+    delivery = land().noted_as_recorded(RECORDED)
+    Path(delivery.uri.removeprefix("file://")).write_bytes(b"changed")
+
+    assert main([str(place)]) == 0
+    assert main([str(place), "--check"]) == 1
+    assert f"Gone or changed since they were landed:\n  {delivery.uri}" in capsys.readouterr().out
+
+
+def test_the_command_speaks_json(place: Path, land, capsys):
+    delivery = land()
+
+    assert main([str(place), "--json", "--di-code", "4866"]) == 1
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["pending"] == [delivery.manifest_uri]
+    assert said["deliveries"][0]["sha256"] == delivery.manifest.sha256
+
+
+def test_the_command_fails_on_what_it_can_not_read(place: Path, land):
+    Path(land().manifest_uri.removeprefix("file://")).write_text("{}")
+
+    command = [sys.executable, "-m", "airflow_provider_apscores.delivery", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "names no manifest version" in done.stderr
