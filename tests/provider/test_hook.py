@@ -1,0 +1,88 @@
+"""The hook: its connection form, its test, its masks."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import redact
+from world import SALTMARSH, World
+
+from airflow_provider_apscores.get_provider_info import connection_type, get_provider_info
+from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+
+def test_the_form_of_the_metadata_and_of_the_hook_are_one():
+    """
+    Airflow 3.2 and later read the metadata, earlier ones ask the hook.
+    """
+    (declared,) = get_provider_info()["connection-types"]
+    behaviour = APScoresHook.get_ui_field_behaviour()
+
+    assert declared == connection_type()
+    assert declared["connection-type"] == APScoresHook.conn_type
+    assert declared["hook-name"] == APScoresHook.hook_name
+    assert declared["hook-class-name"] == f"{APScoresHook.__module__}.{APScoresHook.__name__}"
+    assert {key.replace("_", "-"): value for key, value in behaviour.items()} == declared["ui-field-behaviour"]
+
+
+def test_the_hook_declares_the_fields_of_the_metadata():
+    pytest.importorskip("flask_appbuilder", reason="the form of Airflow 2.11 is made of it")
+
+    assert list(APScoresHook.get_connection_form_widgets()) == list(connection_type()["conn-fields"])
+
+
+def test_testing_the_connection_logs_in_and_does_nothing_else(world: World):
+    ok, said = APScoresHook().test_connection()
+
+    assert (ok, said) == (True, "Logged in to the College Board web service.")
+    assert world.sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"password": "S3cret-but-wrong"}, "Invalid username or password"),
+        ({"host": "http://127.0.0.1:9"}, "127.0.0.1"),
+        ({"login": ""}, "no login"),
+        ({"extra": {"di_codes": "1"}}, "no DI code"),
+    ],
+)
+def test_testing_a_bad_connection_says_why_and_raises_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, fields: dict, said: str
+):
+    connection = json.loads(world.sandbox.airflow_connection) | fields
+    monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
+
+    ok, message = APScoresHook().test_connection()
+
+    assert ok is False
+    assert said in message
+    assert "S3cret" not in message
+
+
+def test_a_missing_connection_is_said_without_a_traceback(monkeypatch: pytest.MonkeyPatch):
+    ok, message = APScoresHook("nobody_knows").test_connection()
+
+    assert ok is False
+    assert message
+
+
+def test_secrets_are_masked_as_soon_as_they_exist(world: World):
+    with APScoresHook().get_conn() as client:
+        generated = client.order(SALTMARSH)
+    assert generated is not None
+    encoded = base64.b64encode(world.sandbox.password.encode()).decode()
+    secrets = {*client._session._secrets} - {world.sandbox.email}
+    # The password in both forms, the token, the address of the file and its signature.
+    assert secrets > {world.sandbox.password, encoded, generated.url}
+    assert len(secrets) == 5
+
+    shown = redact(" / ".join(secrets))
+
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_the_connections_campuses_are_known(world: World):
+    assert APScoresHook().di_codes == world.sandbox.di_codes

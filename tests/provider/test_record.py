@@ -1,0 +1,167 @@
+"""The record operator: the commit after a load of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from world import SALTMARSH, World, task_instance
+
+from airflow_provider_apscores import errors
+from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+
+
+def stored(reference: dict, part: str = "uri") -> Path:
+    return Path(reference[part].removeprefix("file://"))
+
+
+def test_what_was_landed_is_recorded_and_noted(world: World):
+    landed = world.download(record=False)
+
+    assert world.record(landed) == landed | {"recorded": True}
+
+    assert world.sandbox.audit().recorded == [landed["download_id"]]
+    assert json.loads(stored(landed, "manifest_uri").read_text())["recorded_at"]
+
+
+@pytest.mark.parametrize("form", [str, lambda landed: landed["manifest_uri"], dict], ids=["text", "address", "dict"])
+def test_a_reference_comes_in_three_forms(world: World, form):
+    """
+    A template makes text of the dict unless the DAG renders native objects.
+    """
+    assert world.record(form(world.download(record=False)))["recorded"] is True
+
+
+def test_a_template_reads_the_xcom_of_the_download(world: World):
+    landed = world.download(record=False)
+    task = APScoresRecordDownloadOperator(
+        task_id="record", download="{{ landed }}", apscores_conn_id="{{ connection }}"
+    )
+    context = {"landed": landed, "connection": "apscores_default", "ti": task_instance("record")}
+    task.render_template_fields(context)
+
+    assert task.execute(context)["recorded"] is True
+
+
+@pytest.mark.parametrize("nothing", [None, "None", ""])
+def test_without_a_download_there_is_nothing_to_record(world: World, nothing):
+    with pytest.raises(AirflowSkipException):
+        world.record(nothing)
+    assert world.sandbox.counts["login"] == 0
+
+
+def test_what_is_recorded_is_not_recorded_again(world: World):
+    landed = world.download()
+
+    assert world.record(landed) == world.record(landed, try_number=2) == landed
+    assert world.sandbox.counts["record"] == 1
+
+
+def test_a_full_download_is_recorded_when_that_is_asked_for(world: World):
+    assert world.record(world.download(download_type="full"))["recorded"] is True
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"changed")])
+def test_a_landed_file_that_is_gone_or_changed_is_not_recorded(world: World, damage):
+    landed = world.download(record=False)
+    damage(stored(landed))
+
+    with pytest.raises(errors.DeliveryDamaged, match="download them again") as caught:
+        world.record(landed)
+
+    assert isinstance(caught.value, AirflowFailException)
+    world.assert_nothing_was_recorded()
+
+
+def test_a_missing_manifest_is_not_recorded(world: World):
+    landed = world.download(record=False)
+    stored(landed, "manifest_uri").unlink()
+
+    with pytest.raises(errors.DeliveryDamaged, match="no manifest"):
+        world.record(landed)
+    world.assert_nothing_was_recorded()
+
+
+@pytest.mark.parametrize("reference", ["/some/file.txt", {"uri": "file:///x"}, "{'cut", {"manifest_uri": 7}])
+def test_what_is_no_reference_is_said(world: World, reference):
+    with pytest.raises(errors.ConfigurationError, match="reference to a download"):
+        world.record(reference)
+
+
+def test_trouble_that_lasts_leaves_the_download_to_the_next_try(world: World):
+    landed = world.download(record=False)
+    world.sandbox.fail("record", "503", times=None)
+
+    with pytest.raises(errors.ServiceUnavailable) as caught:
+        world.record(landed)
+
+    assert not isinstance(caught.value, AirflowFailException)
+    world.assert_nothing_was_recorded()
+    world.sandbox.calm()
+    assert world.record(landed, try_number=2)["recorded"] is True
+
+
+def test_a_download_that_the_service_does_not_know_fails_for_good(world: World):
+    landed = world.download(record=False)
+    world.sandbox.fail("record", "refuse=download-id", times=None)
+
+    with pytest.raises(errors.RequestRefused, match="The download was not found") as caught:
+        world.record(landed)
+
+    assert isinstance(caught.value, AirflowFailException)
+    assert json.loads(stored(landed, "manifest_uri").read_text())["recorded_at"] is None
+
+
+@pytest.mark.parametrize("words", ["refuse=download-id", "refuse=Already recorded."])
+def test_a_second_record_that_is_declined_is_no_trouble(world: World, words: str):
+    """
+    The first one was done, and its answer was lost: nothing is new, so the reports are recorded.
+    """
+    landed = world.download(record=False)
+    world.sandbox.fail("record", "lost-reply", times=4)
+    with pytest.raises(errors.ServiceUnavailable):
+        world.record(landed)
+    world.sandbox.fail("record", words, times=None)
+
+    assert world.record(landed, try_number=2)["recorded"] is True
+    assert world.sandbox.audit().recorded == [landed["download_id"]]
+
+
+def test_a_manifest_that_can_not_be_written_is_noted_by_the_next_try(world: World):
+    landed = world.download(record=False)
+    folder = stored(landed).parent
+    moved = folder.rename(folder.with_name("moved"))
+    folder.symlink_to(moved)
+    # A file where the part should be: as root, no permission keeps us from writing.
+    manifest = stored(landed, "manifest_uri")
+    whole = manifest.read_bytes()
+    try:
+        manifest.unlink()
+        manifest.mkdir()
+        with pytest.raises((errors.StorageUnavailable, errors.DeliveryDamaged)):
+            world.record(landed)
+    finally:
+        manifest.rmdir()
+        manifest.write_bytes(whole)
+
+    assert world.record(landed, try_number=2)["recorded"] is True
+
+
+def test_another_account_can_not_record_it(world: World, monkeypatch: pytest.MonkeyPatch):
+    landed = world.download(record=False)
+    connection = json.loads(world.sandbox.airflow_connection) | {"password": "another"}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
+
+    with pytest.raises(errors.CredentialsRefused) as caught:
+        world.record(landed, apscores_conn_id="other")
+
+    assert isinstance(caught.value, AirflowFailException)
+    assert world.sandbox.counts["login"] == 2
+
+
+def test_recording_one_campus_leaves_the_others_new(world: World):
+    world.record(world.download(SALTMARSH, record=False))
+
+    assert set(world.sandbox.audit().cursors[world.sandbox.email]) == {SALTMARSH}
