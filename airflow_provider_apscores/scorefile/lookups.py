@@ -118,8 +118,10 @@ def distinct(values: Pairs) -> tuple[list[int], Any]:
         few, inverse = np.unique(values, return_inverse=True)
         return few.tolist(), inverse
     # Sorting a long column costs more than a table of everything that could be in it.
-    many = np.flatnonzero(np.bincount(values, minlength=65536))
-    table = np.zeros(65536, np.int16)
+    seen = np.zeros(65536, bool)
+    seen[values] = True
+    many = np.flatnonzero(seen)
+    table = np.empty(65536, np.int16)
     table[many] = np.arange(len(many))
     return many.tolist(), table[values]
 

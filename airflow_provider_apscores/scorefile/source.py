@@ -23,6 +23,9 @@ from airflow_provider_apscores.storage import LocalFolder, locate
 #: Bytes that are read at a time, unless somebody knows better.
 PIECE = 16 << 20
 
+#: Bytes that are digested at a time: they fit into a processor's cache.
+_DIGESTED = 1 << 20
+
 #: Up to this size a fetched copy stays in memory.
 _SMALL = 32 << 20
 
@@ -54,7 +57,7 @@ class Source:
         digest = hashlib.sha256()
         copy = None if self._reopen else cast("IO[bytes]", self._owned.enter_context(_spool()))
         try:
-            for piece in _pieces(file):
+            for piece in _pieces(file, lambda: _DIGESTED):
                 digest.update(piece)
                 self.size += len(piece)
                 if copy is not None:
