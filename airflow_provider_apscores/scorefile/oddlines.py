@@ -57,10 +57,10 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
         cut: The line is the file's last, has no line end, and its fellows were whole: a short one was cut off,
             not trimmed.
     """
-    by_length = {each.length: each for each in LAYOUTS.values()}
     for text, decode in _readings(line):
-        if len(text) in by_length:
-            return _typed(OddLine(by_length[len(text)]), text, decode, number)
+        for each in LAYOUTS.values():
+            if len(text) == each.length and (each is layout or _ends_blank(text, each)):
+                return _typed(OddLine(each), text, decode, number)
     for text, decode in _readings(line):
         if _aligned(text, layout):
             odd = OddLine(layout)
@@ -80,6 +80,11 @@ def _readings(line: bytes) -> list[tuple[str, Callable[[str], str]]]:
     except UnicodeDecodeError:
         return [(as_bytes, lambda piece: piece.encode("latin-1").decode("cp1252"))]
     return [(as_characters, str), (as_bytes, lambda piece: piece.encode("latin-1").decode())]
+
+
+def _ends_blank(text: str, layout: Layout) -> bool:
+    """Whether a record ends in a blank filler, as every layout does. One that was cut to that length may not."""
+    return not text[list(layout.fields.values())[-1].span].strip(" ")
 
 
 def _wrong_length(text: str, layout: Layout, number: int) -> Problem:

@@ -166,6 +166,7 @@ DEFECTS = {
     "letter in a code": (put(LINES[1], "exam_code_01", b"\xc5"), [("undecodable", "exam_code_01", 541, 542)]),
     "cut in an exam": (LINES[1][:552], [("wrong_length", None, None, None)]),
     "cut in the answers": (LINES[1][:905], [("wrong_length", None, None, None)]),
+    "cut to the older length": (LINES[1][:910], [("wrong_length", None, None, None)]),
     "something behind": (LINES[1] + b"XYZ", [("wrong_length", None, None, None)]),
     "two at once": (
         put(put(LINES[1], "exam_grade_02", b"9"), "birth_date", b"999999"),
