@@ -180,6 +180,7 @@ class Client(_Shared[httpx.Client]):
         arrival = arrival or Arrival()
         outcome: Reply | Fault | None = None
         while True:
+            logins = self._session.logins  # as they were when the session decides that one is needed
             try:
                 step = _next(talk, outcome)
             finally:
@@ -192,13 +193,12 @@ class Client(_Shared[httpx.Client]):
                     log.info("%s", step.reason)
                     outcome = (self._sleep or time.sleep)(step.seconds)
                 case Request(kind="login") if not login:
-                    self._log_in_once()
+                    self._log_in_once(logins)
                     outcome = None
                 case Request():
                     outcome = self._exchange(step, arrival)
 
-    def _log_in_once(self) -> None:
-        logins = self._session.logins
+    def _log_in_once(self, logins: int) -> None:
         with self._one_login:
             if self._session.logins == logins:  # else another call has seen to it while this one stood in line
                 self._run(self._session.log_in(), login=True)
@@ -270,6 +270,7 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
         arrival = arrival or Arrival()
         outcome: Reply | Fault | None = None
         while True:
+            logins = self._session.logins  # as they were when the session decides that one is needed
             try:
                 step = _next(talk, outcome)
             finally:
@@ -282,13 +283,12 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
                     log.info("%s", step.reason)
                     outcome = await _done((self._sleep or asyncio.sleep)(step.seconds))
                 case Request(kind="login") if not login:
-                    await self._log_in_once()
+                    await self._log_in_once(logins)
                     outcome = None
                 case Request():
                     outcome = await self._exchange(step, arrival)
 
-    async def _log_in_once(self) -> None:
-        logins = self._session.logins
+    async def _log_in_once(self, logins: int) -> None:
         async with self._one_login:
             if self._session.logins == logins:
                 await self._run(self._session.log_in(), login=True)

@@ -270,6 +270,26 @@ def run_look(mode: str, hook: APScoresHook) -> news.Look:
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_masking_that_takes_its_time_makes_no_second_login(
+    mode: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    In a real triggerer, the password is masked by a message to another process before anybody logs in.
+    """
+    pauses = iter([0.0, 0.2] * 100)
+
+    async def amask(secret: str) -> None:
+        await asyncio.sleep(next(pauses))
+
+    monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._amask", amask)
+    monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._mask", lambda secret: time.sleep(next(pauses)))
+
+    run_look(mode, APScoresHook())
+
+    assert (sandbox.counts["login"], sandbox.counts["order"]) == (1, 4)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
 def test_a_campus_with_news_is_not_asked_for_again(mode: str, sandbox: Sandbox):
     with news_after(sandbox, {6: NONE}):
         assert wait(mode, di_codes=[MANY, NONE], wait_for="all") == [MANY, NONE]
