@@ -15,7 +15,7 @@ from airflow_provider_apscores.scorefile import TABLES, read_score_file, write_s
 TODAY = date(2026, 3, 4)
 
 some_records = st.lists(raw_records(), min_size=1, max_size=4)
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def tables(data):
