@@ -1,0 +1,55 @@
+"""
+Wait for news, then fetch it: one mapped download for each campus that has new reports.
+
+The sensor waits in the triggerer, without holding a worker, and asks for every campus of the connection
+``apscores_default`` about once an hour. A day without news is a day skipped.
+
+Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. Other
+DAGs may be scheduled on ``AssetAlias("apscores-files")`` and ``AssetAlias("apscores-tables")``.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG, AssetAlias
+
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from airflow_provider_apscores.operators.parse import APScoresParseOperator
+from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
+
+AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
+DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
+
+with DAG(
+    dag_id="example_apscores_sensor",
+    description="Wait for new AP score reports of any campus, then fetch them",
+    schedule="@daily",
+    start_date=datetime(2026, 7, 1),
+    catchup=False,
+    max_active_runs=1,  # the runs of one account share a cursor: one at a time
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=10), "retry_exponential_backoff": True},
+    tags=["apscores", "example"],
+    doc_md=__doc__,
+):
+    news = APScoresNewReportsSensor(
+        task_id="news",
+        poke_interval=timedelta(hours=1),
+        timeout=timedelta(hours=23),
+        soft_fail=True,
+        deferrable=True,
+    )
+    download = APScoresDownloadOperator.partial(
+        task_id="download",
+        destination=f"{DATA}/files",
+        outlets=[AssetAlias("apscores-files")],
+        map_index_template="{{ task.di_code }}",
+    ).expand(di_code=news.output)
+    parse = APScoresParseOperator.partial(
+        task_id="parse",
+        output=f"{DATA}/tables",
+        outlets=[AssetAlias("apscores-tables")],
+        # Somebody else may have fetched a campus's news meanwhile; the others are parsed all the same.
+        trigger_rule="none_failed",
+    ).expand(source=download.output)

@@ -1,0 +1,141 @@
+"""Sensor and watcher on a real Airflow of several processes, through the sudden death of the triggerer.
+
+The DAGs are the examples, at a quicker pace. What is counted is what College Board saw.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from deployment import AIRFLOW_2, PROJECT, Deployment, deployment, sandbox
+
+from airflow_provider_apscores.sandbox import RemoteSandbox
+
+SENSOR, EVENT = "example_apscores_sensor", "example_apscores_event"
+ONE, OTHER, THIRD = "0901", "9120", "9245"
+
+
+def example(name: str, changes: dict[str, str]) -> str:
+    text = (PROJECT / "example_dags" / f"{name}.py").read_text()
+    for old, new in changes.items():
+        assert text.count(old) == 1, f"{name}: {old}"
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
+    """The College Board of the sensor: three campuses without news."""
+    campuses = [argument for code in (ONE, OTHER, THIRD) for argument in ("--campus", f"{code}:College {code}:0")]
+    with sandbox(tmp_path_factory.mktemp("asked"), *campuses) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
+    """The College Board of the watcher: two campuses without news."""
+    campuses = [argument for code in (ONE, OTHER) for argument in ("--campus", f"{code}:College {code}:0")]
+    with sandbox(tmp_path_factory.mktemp("watched"), *campuses) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    asked: tuple[RemoteSandbox, str], watched: tuple[RemoteSandbox, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    dags = {"sensor.py": example(SENSOR, {"poke_interval=timedelta(hours=1)": "poke_interval=2"})}
+    if not AIRFLOW_2:
+        changes = {
+            "poke_interval=timedelta(hours=1)": "poke_interval=2",
+            'CONNECTION = "apscores_default"': 'CONNECTION = "apscores_watched"',
+            '"retries": 3': '"retries": 0',
+        }
+        dags["event.py"] = example(EVENT, changes)
+    connections = {"apscores_default": asked[1], "apscores_watched": watched[1]}
+    with deployment(tmp_path_factory.mktemp("airflow") / "home", connections, dags) as running:
+        yield running
+
+
+def orders(college_board: RemoteSandbox, di_code: str) -> int:
+    return college_board.audit().calls_by_campus.get(di_code, {}).get("order", 0)
+
+
+def more_looks(airflow: Deployment, college_board: RemoteSandbox, di_code: str, count: int = 2) -> None:
+    begun = orders(college_board, di_code)
+    airflow.wait(lambda: orders(college_board, di_code) >= begun + count, f"looks at campus {di_code}")
+
+
+def test_sensor_and_watcher_outlive_a_triggerer(
+    airflow: Deployment, asked: tuple[RemoteSandbox, str], watched: tuple[RemoteSandbox, str]
+):
+    asked_board, watched_board = asked[0], watched[0]
+    # The first look is the worker's; then the task is in the triggerer.
+    airflow.wait(lambda: airflow.tasks(SENSOR, "news") == [("deferred", 1)], "the sensor to be deferred")
+    more_looks(airflow, asked_board, ONE)
+    if not AIRFLOW_2:
+        # News that is fetched and parsed, but never recorded: it stays the same news.
+        watched_board.fail("record", "503", times=None, di_code=OTHER)
+        more_looks(airflow, watched_board, OTHER)
+        watched_board.add_reports(OTHER, 2)
+        airflow.wait(lambda: airflow.runs(EVENT) == ["failed"], "the run that can't record")
+        told = "SELECT value FROM asset_state_store WHERE key='apscores.told_at'"
+        airflow.wait(lambda: airflow.query(told), "the watcher to note what it told", 30)
+
+    airflow.kill("triggerer")
+    airflow.start("triggerer")
+
+    more_looks(airflow, asked_board, ONE)
+    assert airflow.tasks(SENSOR, "news") == [("deferred", 1)]
+    asked_board.add_reports(OTHER, 2)
+    asked_board.add_reports(THIRD)
+    airflow.wait(lambda: airflow.runs(SENSOR)[0] == "success", "the sensor's run to end well")
+    assert_one_continuation(airflow, asked_board)
+
+    if not AIRFLOW_2:
+        more_looks(airflow, watched_board, OTHER, 3)
+        assert airflow.runs(EVENT) == ["failed"], "the same news was told again"
+        watched_board.calm()
+        watched_board.add_reports(ONE)
+        airflow.wait(lambda: airflow.runs(EVENT) == ["failed", "success"], "a run for other news")
+        # That run has fetched and recorded everything: what comes now is news again.
+        more_looks(airflow, watched_board, OTHER, 2)
+        assert airflow.query(told) == []
+        watched_board.add_reports(OTHER)
+        airflow.wait(lambda: airflow.runs(EVENT) == ["failed", "success", "success"], "a run for newer news")
+        more_looks(airflow, watched_board, OTHER, 2)
+        assert_one_run_for_each_news(airflow, watched_board)
+
+
+def assert_one_continuation(airflow: Deployment, college_board: RemoteSandbox) -> None:
+    assert airflow.returned(SENSOR, "news") == [[OTHER, THIRD]]
+    assert airflow.tasks(SENSOR, "news") == [("success", 1)]
+    assert airflow.tasks(SENSOR, "download") == [("success", 1)] * 2
+    assert airflow.tasks(SENSOR, "parse") == [("success", 1)] * 2
+    assert [each["di_code"] for each in airflow.returned(SENSOR, "download")] == [OTHER, THIRD]
+    audit = college_board.audit()
+    assert audit.recorded_reports == audit.all_reports
+    # Each look is one login and one order a campus, and each download one login, one order, one file, one record.
+    looks = audit.calls["login"] - 2
+    asked = {code: calls["order"] for code, calls in audit.calls_by_campus.items()}
+    # The triggerer may have died in the middle of a look.
+    assert set(asked) == {ONE, OTHER, THIRD}
+    assert looks - 1 <= asked[ONE] <= looks
+    assert looks <= asked[OTHER] <= looks + 1
+    assert looks <= asked[THIRD] <= looks + 1
+    assert (audit.calls["download"], audit.calls["record"]) == (2, 2)
+
+
+def assert_one_run_for_each_news(airflow: Deployment, college_board: RemoteSandbox) -> None:
+    time.sleep(3)
+    assert airflow.runs(EVENT) == ["failed", "success", "success"]
+    by_watchers = [row for row in airflow.query("SELECT extra FROM asset_event") if "from_trigger" in row[0]]
+    assert len(by_watchers) == 3
+    audit = college_board.audit()
+    assert audit.recorded_reports == audit.all_reports
+    # The watchers of both campuses share their looks and logins; each run's tasks log in for themselves.
+    tasks = audit.calls_by_campus[ONE]["record"] + audit.calls_by_campus[OTHER]["record"] + 2 * 3
+    assert audit.calls["login"] <= audit.calls_by_campus[ONE]["order"] + tasks
+    landed = airflow.query("SELECT extra FROM asset_event WHERE extra LIKE '%manifest_uri%'")
+    assert landed, "files and tables were not told"
