@@ -5,6 +5,7 @@ College Board nor how Airflow works.
 """
 
 from airflow_provider_apscores.delivery.checking import CheckedPart
+from airflow_provider_apscores.delivery.landed import LandedFiles
 from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, run_slug, utc_now
 from airflow_provider_apscores.delivery.ledger import APScoresLedger
 from airflow_provider_apscores.delivery.manifest import Delivery, Manifest, open_delivery
@@ -14,6 +15,7 @@ __all__ = [
     "CheckedPart",
     "Delivery",
     "Incoming",
+    "LandedFiles",
     "Landing",
     "Manifest",
     "Run",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_apscores.delivery import APScoresLedger
-    from airflow_provider_apscores.scorefile import Comparison, ScoreFile
+    from airflow_provider_apscores.scorefile import Comparison
     from airflow_provider_apscores.storage import Folder
     from airflow_provider_apscores.webservice import FileOrder
 
@@ -106,19 +105,19 @@ class APScoresReconcileOperator(BaseOperator):
     def _reconcile(self, order: FileOrder, context: Context) -> dict[str, Any]:
         from tempfile import TemporaryDirectory
 
-        from airflow_provider_apscores.delivery import APScoresLedger, run_slug
+        from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, run_slug
         from airflow_provider_apscores.operators._places import airflow_path
         from airflow_provider_apscores.scorefile import compare_exam_scores, read_score_file
         from airflow_provider_apscores.storage import folder
 
         begin = _reporting_year_start(self.reporting_year_start)
-        landed = _Landed(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
+        landed = LandedFiles(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
         output = folder(airflow_path(self.output_folder, "output")) if self.output_folder else None
         # On the worker, for a moment: what is reconciled must not be taken for a delivery.
         with TemporaryDirectory(prefix="apscores-") as temporary:
             uri = self._fetch(order, folder(temporary))
             full = [] if uri is None else [read_score_file(uri)]
-            comparison = compare_exam_scores(full, landed.files(), extra_since=begin)
+            comparison = compare_exam_scores(full, landed, extra_since=begin)
         for each in landed.damaged:
             self.log.warning("%s is gone or changed; it does not count as landed.", each)
         name = f"reconciliation/{order.di_code}-{run_slug(_run_id(context))}.parquet"
@@ -151,37 +150,6 @@ class APScoresReconcileOperator(BaseOperator):
                 return checked.part.publish()
             finally:
                 checked.part.discard()
-
-
-class _Landed:
-    """The score files of a campus that were landed since a day, each content once."""
-
-    def __init__(self, ledger: APScoresLedger, di_code: str, since: date) -> None:
-        self._deliveries = [each for each in ledger.deliveries(di_code) if each.manifest.landed_at >= since.isoformat()]
-        self.count = len(self._deliveries)
-        self.damaged: list[str] = []
-
-    def files(self) -> Iterator[ScoreFile]:
-        from airflow_provider_apscores.errors import ScoreFileMalformed
-        from airflow_provider_apscores.scorefile import read_score_file
-
-        seen: set[str] = set()
-        for delivery in self._deliveries:
-            manifest = delivery.manifest
-            if delivery.folder.size(manifest.file) is None:
-                self.damaged.append(delivery.uri)
-                continue
-            with delivery.folder.open(manifest.file) as content:
-                try:
-                    file = read_score_file(content)
-                except ScoreFileMalformed:
-                    self.damaged.append(delivery.uri)
-                    continue
-                if file.sha256 != manifest.sha256:
-                    self.damaged.append(delivery.uri)
-                elif file.sha256 not in seen:
-                    seen.add(file.sha256)
-                    yield file
 
 
 def _reporting_year_start(given: str | date | None) -> date:

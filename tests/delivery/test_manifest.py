@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,33 @@ def test_the_schema_is_the_one_that_was_promised():
         "try_number",
         "provider_version",
     ]
+
+
+def documented() -> str:
+    return (Path(__file__).parents[2] / "docs" / "reference" / "manifest.md").read_text()
+
+
+def test_the_documented_schema_is_the_one_that_is_read():
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", documented(), re.MULTILINE)
+
+    assert rows[0] == ("manifest_version", "int")
+    assert [(name, kind.replace("\\|", "|")) for name, kind in rows[1:]] == [
+        (field.name, str(field.type)) for field in fields(Manifest)
+    ]
+    assert f"version of this schema: {VERSION} |" in documented()
+
+
+def test_the_documented_example_is_a_manifest():
+    (example,) = re.findall(r"^```json\n(.*?)^```", documented(), re.MULTILINE | re.DOTALL)
+
+    assert json.loads(read_manifest(example.encode(), "the example").to_json()) == json.loads(example)
+
+
+def test_what_is_null_may_be_left_out():
+    """
+    As the first version of a schema has no older one, this is all that older writers may differ in.
+    """
+    assert read_manifest(changed(recorded_at=..., duplicate_of=...), "x") == MANIFEST
 
 
 @pytest.mark.parametrize(
