@@ -28,7 +28,8 @@ class APScoresDownloadOperator(BaseOperator):
     A retry, a cleared task or another worker goes on from the manifest and orders nothing twice.
 
     :param di_code: the campus: a DI code of four digits. (templated)
-    :param destination: the folder for files and manifests: a local path or any ``ObjectStoragePath`` URI. (templated)
+    :param destination: the folder for files and manifests: a local path or any ``ObjectStoragePath`` URI. It must be
+        the same for every try, or a retry does not find what was landed. (templated)
     :param file_format: ``TXT`` or ``CSV``. (templated)
     :param download_type: ``new`` for what was sent since the last recorded download, ``full`` for all of the reporting
         year. (templated)

@@ -6,6 +6,7 @@ worker which shares nothing with the first but the destination.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,27 @@ def test_two_runs_of_one_campus_at_once(world: World, hire: Hire, point: Point):
     assert {first.state, second.state} <= {"returned", "skipped"}
     world.assert_nothing_is_lost()
     assert world.landed() == set(world.sandbox.audit().issued[SALTMARSH])
+
+
+class Terminated(BaseException):
+    """What Airflow raises in a task that is told to stop, or that has run too long."""
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.6])
+def test_a_task_that_is_told_to_stop_leaves_nothing_behind(world: World, seconds: float):
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    world.sandbox.fail("download", "stall=2")
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with pytest.raises(Terminated):
+            world.download()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert world.everything() == []
+    world.assert_nothing_was_recorded()
+    assert world.download(try_number=2)["records"] == 12
