@@ -44,6 +44,7 @@ class Rows:
         ends: Where each ends, its line end included, shape (rows,).
         lost: Lines that gave no record: (record number, line).
         problems: What was wrong.
+        plain: Whether all of *data* is printable ASCII, line ends and delimiters aside.
     """
 
     cells: dict[str, pa.Array]
@@ -53,6 +54,7 @@ class Rows:
     ends: np.ndarray[Any, np.dtype[np.int64]]
     lost: list[tuple[int, bytes]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    plain: bool = False
 
     def line(self, row: int) -> bytes:
         """The line of *row* without its line end."""
@@ -106,6 +108,8 @@ class CsvSplitter:
             ends = np.append(ends, len(data))
         starts = np.concatenate(([0], ends[:-1]))
         lines = _Lines(data, _as_utf8(data, starts, ends), starts, ends, complete)
+        expected = sum(np.count_nonzero(flat == ord(each)) for each in {"\n", "\r", self._delimiter} if each < " ")
+        plain = bool(np.count_nonzero(flat < 32) == expected and flat.max() < 127)
         at = 0
         if self.header is None:
             found = self._header(lines)
@@ -123,6 +127,7 @@ class CsvSplitter:
                 rows = self._parse_together(lines, at, until)
             if rows is None:
                 rows, until = self._parse_singly(lines, at, until)
+            rows.plain = plain
             yield rows
             if until == at:  # The last record goes on in the next piece.
                 self._rest = data[starts[at] :] + self._rest

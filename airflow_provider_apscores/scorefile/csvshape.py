@@ -10,7 +10,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import null_where_empty, strings, text_parts
+from airflow_provider_apscores.scorefile.arrays import null_where_empty, numbers, strings, text_parts
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
 from airflow_provider_apscores.scorefile.csvrows import Rows
 from airflow_provider_apscores.scorefile.dates import latest_year, read_dates, stand_in
@@ -52,7 +52,7 @@ def shape(rows: Rows, today: date) -> Block:
     for name in sorted(rows.cells, key=lambda name: name != "report_date"):
         field = LAYOUT.fields.get(name)
         if field is None or (name not in LAYOUT.slot_names and field.kind in (Kind.TEXT, Kind.CODE)):
-            block.texts[name] = _text(block, name, rows.cells[name])
+            block.texts[name] = _text(block, name, rows.cells[name], plain=rows.plain)
         else:
             _lay_out(block, field, rows.cells[name], today)
     for name, field in LAYOUT.fields.items():
@@ -61,15 +61,17 @@ def shape(rows: Rows, today: date) -> Block:
     return block
 
 
-def _text(block: Block, name: str, cells: pa.StringArray) -> pa.StringArray:
+def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.StringArray:
     """A column of free text: trimmed, blank as null, lost zeros put back."""
     import pyarrow.compute as pc
 
     if _is_empty(cells):
         return _nothing(len(cells))
-    column = pc.utf8_trim_whitespace(cells)
+    column = pc.ascii_trim_whitespace(cells) if plain else pc.utf8_trim_whitespace(cells)
     if name in _LOST_ZEROS:
         column = _with_zeros(column, _LOST_ZEROS[name])
+    if plain:
+        return null_where_empty(column)
     unreadable = pc.match_substring_regex(column, r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{FFFD}")
     if pc.any(unreadable).as_py():
         values: list[str | None] = column.to_pylist()
@@ -86,12 +88,21 @@ def _with_zeros(column: pa.StringArray, lengths: tuple[int, ...]) -> pa.StringAr
     import pyarrow.compute as pc
 
     size = pc.binary_length(column)
+    if pc.all(pc.is_in(size, _sizes((0, *lengths)))).as_py():
+        return column
     digits = pc.match_substring_regex(column, "^[0-9]+$")
     for longer_than, length in zip((0, *lengths), lengths, strict=False):
         lost = pc.and_(digits, pc.and_(pc.greater(size, longer_than), pc.less(size, length)))
         if pc.any(lost).as_py():
             column = pc.if_else(lost, pc.utf8_lpad(column, length, "0"), column)
     return column
+
+
+def _sizes(lengths: tuple[int, ...]) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    return numbers(np.array(lengths, np.int32), None, pa.int32())
 
 
 def _lay_out(block: Block, field: Field, cells: pa.StringArray, today: date) -> None:

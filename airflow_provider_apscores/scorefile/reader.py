@@ -13,10 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
+from airflow_provider_apscores.scorefile.ahead import ahead
 from airflow_provider_apscores.scorefile.assemble import Assembler
 from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.csvrows import CsvSplitter
+from airflow_provider_apscores.scorefile.csvrows import CsvSplitter, Rows
 from airflow_provider_apscores.scorefile.csvshape import shape
 from airflow_provider_apscores.scorefile.formats import plain
 from airflow_provider_apscores.scorefile.lines import RecordSplitter
@@ -26,6 +27,9 @@ from airflow_provider_apscores.scorefile.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: Bytes of a CSV file that are read at a time: cells take several times their room while they are laid out.
+_CSV_PIECE = 10 << 20
 
 OnProblem = Literal["quarantine", "fail"]
 
@@ -195,7 +199,7 @@ class Reading:
     def batches(self, source: Source) -> Iterator[Batch]:
         blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
         any_rows = False
-        for block in blocks(source):
+        for block in ahead(blocks(source)):
             any_rows = True
             yield self._assembler.batch(block)
         last = self._assembler.closing_batch()
@@ -221,13 +225,15 @@ class Reading:
 
     def _csv_blocks(self, source: Source) -> Iterator[Block]:
         splitter = CsvSplitter(self._recognised.delimiter)
-        for piece in self._without_mark(source.pieces()):
-            for rows in splitter.feed(piece):
-                yield shape(rows, self._assembler.today)
-        for rows in splitter.finish():
+        for rows in ahead(self._csv_rows(splitter, source)):
             yield shape(rows, self._assembler.today)
         self.records = splitter.records
         self.unread_columns = splitter.header.unread if splitter.header else ()
+
+    def _csv_rows(self, splitter: CsvSplitter, source: Source) -> Iterator[Rows]:
+        for piece in self._without_mark(source.pieces(lambda: _CSV_PIECE)):
+            yield from splitter.feed(piece)
+        yield from splitter.finish()
 
 
 def _recognise(source: Source) -> Recognised:
