@@ -45,7 +45,12 @@ def tell_of_tables(
     context: Context, task: BaseOperator, source_uri: str, delivery: Delivery | None, written: dict[str, Any]
 ) -> None:
     """Tell that a score file has become tables: to the task's outlets, and to lineage."""
-    extra = {name: written[name] for name in ("di_codes", "sha256", "records", "rows", "uris", "rejected_lines")}
+    # Plain values only, for Airflow 2.11 takes nothing else in the event of an alias.
+    extra: dict[str, Any] = {"di_codes": ",".join(written["di_codes"])}
+    extra |= {name: written[name] for name in ("sha256", "records", "rejected_lines")}
+    extra |= {f"{table}_rows": rows for table, rows in written["rows"].items()}
+    for table, formats in written["uris"].items():
+        extra |= {f"{table}_{name}": "\n".join(uris) for name, uris in formats.items()}
     if delivery is not None:
         extra |= {"download_id": delivery.manifest.download_id, "manifest_uri": delivery.manifest_uri}
     _emit(context, task, "tables", written["di_codes"], extra)

@@ -157,6 +157,7 @@ class Events(dict[str, Any]):
             self.added: list[tuple[str, dict[str, Any]]] = []
 
         def add(self, asset: Any, extra: dict[str, Any]) -> None:
+            frozenset(extra.items())  # as Airflow 2.11 does
             self.added.append((asset.uri, json.loads(json.dumps(extra))))
 
     def __getitem__(self, outlet: Any) -> Event:
@@ -203,7 +204,9 @@ def test_tables_are_told_with_the_download_they_come_from(world: World, tmp_path
     ((uri, extra),) = told["outlet_events"][alias].added
     assert uri == score_tables(SALTMARSH).uri
     assert (extra["download_id"], extra["manifest_uri"]) == (reference["download_id"], reference["manifest_uri"])
-    assert (extra["rows"], extra["uris"], extra["records"]) == (result["rows"], result["uris"], 12)
+    assert (extra["di_codes"], extra["records"], extra["students_rows"]) == (SALTMARSH, 12, 12)
+    assert {name: extra[f"{name}_rows"] for name in result["rows"]} == result["rows"]
+    assert [extra["exam_scores_parquet"]] == result["uris"]["exam_scores"]["parquet"]
 
 
 def test_nothing_of_a_student_is_told(world: World, tmp_path: Path):
