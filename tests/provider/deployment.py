@@ -96,8 +96,14 @@ class Deployment:
 
     def wait(self, look: Callable[[], Any], what: str, seconds: float = 180) -> Any:
         """Wait until *look* finds something true; tell what the pieces said if it never does."""
+
+        def check_and_look() -> Any:
+            dead = [piece for piece, process in self.running.items() if process.poll() is not None]
+            assert not dead, f"{', '.join(dead)} ended by itself, while waiting for {what}."
+            return look()
+
         try:
-            return wait_for(look, seconds, what)
+            return wait_for(check_and_look, seconds, what)
         except AssertionError as error:
             logs = [f"--- {path.name}\n{tail(path)}" for path in sorted(self.home.glob("*.log"))]
             logs += [f"--- {path}\n{tail(path, 8)}" for path in sorted(self.home.glob("logs/dag_id=*/**/*.log"))]
@@ -122,7 +128,8 @@ def deployment(home: Path, connections: dict[str, str], dags: dict[str, str]) ->
         "AIRFLOW_VAR_APSCORES_DATA": str(home / "data"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # Airflow 2.11 allows nothing else with SQLite.
+        "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor" if AIRFLOW_2 else "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
@@ -166,7 +173,10 @@ def clean_environment() -> dict[str, str]:
     """Ours, without another Airflow and without a proxy on the way to loopback."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
     path = os.pathsep.join([str(PROJECT), *filter(None, [env.get("PYTHONPATH")])])
-    return env | {"NO_PROXY": "*", "no_proxy": "*", "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+    # Airflow 2.11 starts tasks by the command's name.
+    programs = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+    more = {"NO_PROXY": "*", "no_proxy": "*", "PYTHONUNBUFFERED": "1", "PYTHONPATH": path, "PATH": programs}
+    return env | more
 
 
 def free_port() -> int:
