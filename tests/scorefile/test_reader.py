@@ -463,6 +463,16 @@ def test_a_value_with_a_line_end_in_it():
     assert found["problems"] == found["rejected"] == []
 
 
+def test_a_line_end_in_the_last_value_is_no_end_of_a_record():
+    lines = csv_file([student(n, ordering_institution_key="A\nB") for n in range(1, 4)]).splitlines(keepends=True)
+    data = b"".join(lines)
+    for end in range(2, len(lines)):
+        first = len(b"".join(lines[:end]))
+        found = read(data, first)
+        assert [row["ordering_institution_key"] for row in found["students"]] == ["A\nB"] * 3
+        assert found["rejected"] == []
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
 def test_csv_letters_beyond_ascii(encoding):
     data = csv_file([ONE, student(2, last_name="NUÑEZ")]).decode().encode(encoding)
@@ -479,6 +489,7 @@ CSV_DEFECTS = {
     "score in words": (csv_line(TWO | {"exam_grade_01": "five"}), True, "bad_score", "exam_grade_01"),
     "no year": (csv_line(TWO | {"admin_year_01": "next"}), True, "bad_year", "admin_year_01"),
     "year of another age": (csv_line(TWO | {"admin_year_01": "1066"}), True, "bad_year", "admin_year_01"),
+    "year far ahead": (csv_line(TWO | {"admin_year_01": "2999"}), True, "bad_year", "admin_year_01"),
     "code too long": (csv_line(TWO | {"exam_code_01": "066"}), True, "bad_code", "exam_code_01"),
     "control character": (csv_line(TWO | {"last_name": "A\x01B"}), True, "control_characters", "last_name"),
     "no text": (csv_line(TWO).replace(b"O'NEIL", b"O\x81NEIL"), True, "undecodable", "last_name"),
