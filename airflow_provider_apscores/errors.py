@@ -16,12 +16,15 @@
     ├── ScoreFileError            the contents of a file
     │   ├── ScoreFileMalformed
     │   └── WrongCampusInFile
-    └── DeliveryError             landing a file
-        ├── StorageUnavailable    transient: the destination can't be written or read now
-        ├── ManifestNotUnderstood
-        ├── DeliveryDamaged       a manifest's file is gone or changed
-        ├── ReportsMissing        a full order has scores that were never landed
-        └── NoNewReports          transient: nothing to deliver, where the user said that this is an error
+    ├── DeliveryError             landing a file
+    │   ├── StorageUnavailable    transient: the destination can't be written or read now
+    │   ├── ManifestNotUnderstood
+    │   ├── DeliveryDamaged       a manifest's file is gone or changed
+    │   ├── ReportsMissing        a full order has scores that were never landed
+    │   └── NoNewReports          transient: nothing to deliver, where the user said that this is an error
+    └── MailboxError              the mailbox that the notification e-mail comes to
+        ├── MailboxRefused
+        └── MailboxUnavailable    transient: no usable answer from the mail server
 
 ``transient`` says whether the same call may succeed later without anybody doing anything. The Airflow room
 turns that into *retry* or *fail for good*; see ``operators/_outcome.py``.
@@ -66,7 +69,7 @@ class CredentialsRefused(RequestRefused):
 
 
 class CampusRefused(RequestRefused):
-    """This account may not order score files for that campus (DI code), or there is no such campus."""
+    """The account may not order score files for that campus (DI code), or there is no such campus."""
 
 
 class ServiceUnavailable(WebServiceError):
@@ -143,5 +146,19 @@ class ReportsMissing(DeliveryError):
 
 class NoNewReports(DeliveryError):
     """College Board has nothing new for a campus, and ``on_no_new_reports="fail"`` makes that an error."""
+
+    transient = True
+
+
+class MailboxError(APScoresError):
+    """Something about the mailbox that College Board's notification e-mail comes to."""
+
+
+class MailboxRefused(MailboxError):
+    """The mail server refused the login. Never repeat it unchanged: wrong passwords lock mailboxes as well."""
+
+
+class MailboxUnavailable(MailboxError):
+    """No usable answer from the mail server now: no connection, a time-out, a refused command."""
 
     transient = True

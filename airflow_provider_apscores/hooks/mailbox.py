@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_apscores.errors import (
     APScoresError,
     ConfigurationError,
-    CredentialsRefused,
-    ServiceUnavailable,
+    MailboxRefused,
+    MailboxUnavailable,
 )
 
 if TYPE_CHECKING:
@@ -213,8 +213,8 @@ def open_mailbox(connection: Any, folder: str) -> Iterator[Mailbox]:
     :param connection: the connection, already fetched, so that this can run in a thread of the triggerer.
     :param folder: the folder of the messages.
     :raises ConfigurationError: the connection or the folder is wrong, or the extra ``[imap]`` is missing.
-    :raises CredentialsRefused: the mail server refused the login.
-    :raises ServiceUnavailable: anything that may pass.
+    :raises MailboxRefused: the mail server refused the login.
+    :raises MailboxUnavailable: anything that may pass.
     """
     where = f"The mailbox of connection {connection.conn_id!r}"
     hook = None
@@ -233,10 +233,10 @@ def open_mailbox(connection: Any, folder: str) -> Iterator[Mailbox]:
         raise ConfigurationError(f"{where}: the folder can be read but not changed.") from None
     except Exception as error:
         if _is_refused_login(error, hook):
-            raise CredentialsRefused(f"{where} refused the login{_code(error)}.") from None
+            raise MailboxRefused(f"{where} refused the login{_code(error)}.") from None
         if isinstance(error, ssl.SSLCertVerificationError):
             raise ConfigurationError(f"{where}: the server's certificate is not valid for this worker.") from None
-        raise ServiceUnavailable(f"{where} gave no usable answer ({_cause(error)}).") from None
+        raise MailboxUnavailable(f"{where} gave no usable answer ({_cause(error)}).") from None
     finally:
         if hook is not None and hook.mail_client is not None:
             with suppress(Exception):

@@ -29,6 +29,8 @@ def for_good(error: APScoresError) -> APScoresError:
     from airflow.providers.common.compat.sdk import AirflowFailException
 
     kind = type(error)
-    failing = type(kind.__name__, (kind, AirflowFailException), {"__doc__": kind.__doc__, "__module__": kind.__module__})
+    failing = type(
+        kind.__name__, (kind, AirflowFailException), {"__doc__": kind.__doc__, "__module__": kind.__module__}
+    )
     final: APScoresError = failing(*error.args)
     return final

@@ -62,7 +62,7 @@ class APScoresNotificationEmailSensor(PatientSensor):
     :raises AirflowFailException: the mail server refused the login, or an argument is wrong. The error is an instance
         of its class in ``airflow_provider_apscores.errors`` as well.
     :raises AirflowSensorTimeout: there was no message within ``timeout``; a skip with ``soft_fail``.
-    :raises ServiceUnavailable: the mailbox was out of reach too many times in a row.
+    :raises MailboxUnavailable: the mailbox was out of reach too many times in a row.
     """
 
     template_fields: Sequence[str] = (

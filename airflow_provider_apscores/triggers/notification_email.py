@@ -143,6 +143,6 @@ def _as_event(error: Exception) -> dict[str, Any]:
         return {"status": "error", "error": type(error).__name__, "message": str(error)}
     return {
         "status": "error",
-        "error": "ServiceUnavailable",
+        "error": "MailboxUnavailable",
         "message": f"The look into the mailbox failed: {type(error).__name__}.",
     }

@@ -33,7 +33,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_apscores.errors import ConfigurationError, CredentialsRefused, ServiceUnavailable
+from airflow_provider_apscores.errors import ConfigurationError, MailboxRefused, MailboxUnavailable
 from airflow_provider_apscores.hooks import mailbox as mailbox_module
 from airflow_provider_apscores.sensors.notification_email import APScoresNotificationEmailSensor
 from airflow_provider_apscores.triggers.notification_email import APScoresNotificationEmailTrigger
@@ -358,7 +358,7 @@ CASES = [
         plan=("drop", "pass", "drop", "pass", "drop", "deliver"),
         connections=6,
     ),
-    Case("faults without end", ServiceUnavailable, (message(),), 1, plan=("drop",) * 50, connections=3),
+    Case("faults without end", MailboxUnavailable, (message(),), 1, plan=("drop",) * 50, connections=3),
     Case(
         "faults without end, never failing",
         AirflowSkipException,
@@ -368,14 +368,14 @@ CASES = [
     ),
     Case(
         "faults without end are no reason to skip",
-        ServiceUnavailable,
+        MailboxUnavailable,
         arguments={"soft_fail": True},
         plan=("drop",) * 50,
         connections=3,
     ),
     Case(
         "a refused login",
-        (CredentialsRefused, AirflowFailException),
+        (MailboxRefused, AirflowFailException),
         (message(),),
         1,
         {"imap_conn_id": "wrong"},
@@ -389,7 +389,7 @@ CASES = [
     ),
     Case(
         "a refused login after a fault",
-        (CredentialsRefused, AirflowFailException),
+        (MailboxRefused, AirflowFailException),
         arguments={"imap_conn_id": "wrong"},
         plan=("drop",),
         connections=2,
@@ -567,7 +567,7 @@ def test_faults_while_marking_do_not_go_on_for_ever(mail: Mail):
     # Every look of the worker fails, every look of the trigger succeeds.
     mail.gate.plan = ["drop", "pass"] * 10
 
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(MailboxUnavailable):
         run(mail, "deferrable", max_consecutive_failures=3)
 
     assert mail.gate.connections == 5
@@ -671,7 +671,7 @@ def test_a_retry_counts_missed_looks_from_the_start(mail: Mail):
     mail.deliver(message())
     store = Store()
 
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(MailboxUnavailable):
         run(mail, "reschedule", store, max_consecutive_failures=3)
     assert mail.gate.connections == 3
     assert run(mail, "reschedule", store, max_consecutive_failures=3) == ["4866"]
@@ -706,7 +706,7 @@ def test_a_server_that_quotes_messages_in_its_errors_is_not_quoted(mail: Mail):
     mail.deliver(message("Main Campus xylophone"))
     mail.gate.withheld = [b"{"]  # a literal is no longer known as one, and its lines are read as answers
 
-    with pytest.raises(ServiceUnavailable) as unavailable:
+    with pytest.raises(MailboxUnavailable) as unavailable:
         run(mail, "poke", max_consecutive_failures=1, match_body=True)
 
     import traceback
