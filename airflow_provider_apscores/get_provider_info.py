@@ -114,7 +114,7 @@ def connection_type() -> dict[str, Any]:
             },
             "timeout": {
                 "label": "Read time-out (seconds)",
-                "description": "How long to wait for an answer; 120 by default, since large files take College Board a while.",
+                "description": "How long to wait for an answer; 120 by default, since large files take a while.",
                 "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600, "default": 120},
             },
             "verify": {
