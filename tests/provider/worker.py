@@ -101,18 +101,23 @@ class Outcome:
     final: bool = False
 
 
+#: Starting a process asks after all others, and an exit code can be read once.
+_one_at_a_time = threading.Lock()
+
+
 class Worker:
     """The process, seen from the test."""
 
     def __init__(self, connection: str, log: Path, home: Path | None = None) -> None:
         """Fork it; *connection* is Airflow's, *home* its working folder, *log* takes all that it prints."""
         context = multiprocessing.get_context("forkserver")
-        _serve_forks()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_work, args=(theirs, connection, str(log), home and str(home)), daemon=True
         )
-        self._process.start()
+        with _one_at_a_time:
+            _serve_forks()
+            self._process.start()
         theirs.close()
 
     def run(self, attempt: Try) -> Outcome:
@@ -128,15 +133,17 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         self._pipe.close()
-        self._process.kill()
-        self._process.join()
-        self._process.close()
+        with _one_at_a_time:
+            self._process.kill()
+            self._process.join()
+            self._process.close()
 
     def _outcome(self) -> Outcome:
         try:
             return self._pipe.recv()
         except (EOFError, ConnectionResetError):
-            self._process.join()
+            with _one_at_a_time:
+                self._process.join()
             assert self._process.exitcode == -signal.SIGKILL, f"the worker ended with {self._process.exitcode}"
             return Outcome("killed")
 
