@@ -31,7 +31,7 @@ COURTESY = 300.0
 JITTER = 0.2
 #: Seconds that one look goes on asking while College Board generates a file: until the next one is due, but in these
 #: bounds.
-SHORTEST_PATIENCE, LONGEST_PATIENCE = 10.0, 600.0
+SHORTEST_PATIENCE, LONGEST_PATIENCE = 5.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
