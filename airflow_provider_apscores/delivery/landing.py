@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from airflow_provider_apscores.delivery.checking import CheckedPart
+from airflow_provider_apscores.delivery.checking import CheckedFile
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_delivery
 from airflow_provider_apscores.errors import (
     DeliveryDamaged,
@@ -126,15 +126,15 @@ class Landing:
         return Incoming(self)
 
 
-class Incoming(CheckedPart):
+class Incoming(CheckedFile):
     """A score file on its way in: a sink for the download that checks what passes.
 
     A context manager: leaving it without :meth:`publish` leaves nothing behind.
     """
 
     def __init__(self, landing: Landing) -> None:
-        part = landing.destination.open_part(f"{landing.name}/incoming")
-        super().__init__(part, landing.file_format, landing.di_code)
+        self._part = landing.destination.open_part(f"{landing.name}/incoming")
+        super().__init__(self._part, landing.file_format, landing.di_code)
         self._landing = landing
 
     def publish(
@@ -189,7 +189,7 @@ class Incoming(CheckedPart):
         )
         delivery = Delivery(landing.folder, manifest)
         delivery = _compared_with_earlier(landing.destination, delivery, f"{landing.name}/{manifest.name}")
-        self.part.publish(f"{landing.name}/{manifest.file}")
+        self._part.publish(f"{landing.name}/{manifest.file}")
         stored = landing.folder.size(manifest.file)
         if stored != size:
             raise StorageUnavailable(f"{delivery.uri} holds {stored} bytes where {size} were written.")
@@ -198,7 +198,7 @@ class Incoming(CheckedPart):
 
     def _set_aside(self, defect: ScoreFileError, sha256: str) -> ScoreFileError:
         landing = self._landing
-        uri = self.part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
+        uri = self._part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
         incident = " Treat it as a privacy incident." if isinstance(defect, WrongCampusInFile) else ""
         return type(defect)(
             f"{defect} The file was set aside as {uri}; it was not published and not recorded.{incident}"
@@ -210,7 +210,7 @@ class Incoming(CheckedPart):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.part.discard()
+        self._part.discard()
 
 
 def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_name: str) -> Delivery:

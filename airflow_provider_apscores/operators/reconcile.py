@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -103,7 +103,7 @@ class APScoresReconcileOperator(BaseOperator):
             return found
 
     def _reconcile(self, order: FileOrder, context: Context) -> dict[str, Any]:
-        from tempfile import TemporaryDirectory
+        from tempfile import TemporaryFile
 
         from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, run_slug
         from airflow_provider_apscores.operators._places import airflow_path
@@ -113,10 +113,9 @@ class APScoresReconcileOperator(BaseOperator):
         begin = _reporting_year_start(self.reporting_year_start)
         landed = LandedFiles(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
         output = folder(airflow_path(self.output_folder, "output")) if self.output_folder else None
-        # On the worker, for a moment: what is reconciled must not be taken for a delivery.
-        with TemporaryDirectory(prefix="apscores-") as temporary:
-            uri = self._fetch(order, folder(temporary))
-            full = [] if uri is None else [read_score_file(uri)]
+        # What is reconciled must not be taken for a delivery, and must not outlive this process even if it is killed.
+        with TemporaryFile() as file:
+            full = [read_score_file(file)] if self._fetch(order, file) else []
             comparison = compare_exam_scores(full, landed, extra_since=begin)
         for each in landed.damaged:
             self.log.warning("%s is gone or changed; it does not count as landed.", each)
@@ -135,21 +134,19 @@ class APScoresReconcileOperator(BaseOperator):
             "uri": None if output is None else _write(comparison, output, name),
         }
 
-    def _fetch(self, order: FileOrder, place: Folder) -> str | None:
-        """The full order as a local file, checked as a delivery is; None when College Board has nothing."""
-        from airflow_provider_apscores.delivery import CheckedPart
+    def _fetch(self, order: FileOrder, file: IO[bytes]) -> bool:
+        """Fetch the full order into *file*, checked as a delivery is; False when College Board has nothing."""
+        from airflow_provider_apscores.delivery import CheckedFile, TemporarySheet
 
+        checked = CheckedFile(TemporarySheet(file), order.file_format, order.di_code)
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
             generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
             if generated is None:
-                return None
-            checked = CheckedPart(place.open_part("full"), order.file_format, order.di_code)
-            try:
-                client.download(generated, checked)
-                checked.inspect()
-                return checked.part.publish()
-            finally:
-                checked.part.discard()
+                return False
+            client.download(generated, checked)
+        checked.inspect()
+        file.seek(0)
+        return True
 
 
 def _reporting_year_start(given: str | date | None) -> date:

@@ -15,7 +15,7 @@ import pytest
 from worker import HOLD, KILL, Outcome, Point, Try, Worker
 from world import QUILLFEATHER, SALTMARSH, World, reports_in
 
-EXCHANGE, WRITE, PUBLISH, REPLACE = "Client._exchange", "CheckedPart.write", "_LocalPart.publish", "posix.replace"
+EXCHANGE, WRITE, PUBLISH, REPLACE = "Client._exchange", "CheckedFile.write", "_LocalPart.publish", "posix.replace"
 
 #: Where the first try dies; how many orders, and how many calls to record, the service has seen in the end.
 DOWNLOAD = [
