@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -113,14 +112,11 @@ def locate(place: Any) -> tuple[Folder, str]:
     return folder(head), name
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class LocalFolder:
     """A folder on a local disk."""
 
     path: Path
-
-    def __repr__(self) -> str:
-        return f"LocalFolder({str(self.path)!r})"
 
     def child(self, name: str) -> LocalFolder:
         """See :meth:`Folder.child`."""
@@ -198,12 +194,7 @@ class _LocalPart:
             self._file.close()
             target = _prepared(self._place.path / (name or self._name))
             os.replace(self._path, target)
-            # The new name must survive a power cut as well as the bytes do.
-            descriptor = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync(target.parent)
         return uri
 
     def discard(self) -> None:
@@ -217,8 +208,24 @@ class _LocalPart:
 def _prepared(target: Path) -> Path:
     # Not parents=True: mkdir applies its mode to the last folder only.
     for ancestor in reversed(target.parents):
-        ancestor.mkdir(mode=0o700, exist_ok=True)
+        try:
+            ancestor.mkdir(mode=0o700)
+        except OSError:
+            # Some systems complain about the rights to make it before they say that it is there.
+            if not ancestor.is_dir():
+                raise
+        else:
+            _sync(ancestor.parent)
     return target
+
+
+def _sync(directory: Path) -> None:
+    """Let new names in a folder survive a power cut, as the bytes of a file do after its own ``fsync``."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class RemoteFolder:
@@ -265,14 +272,7 @@ class RemoteFolder:
     def names(self) -> list[str]:
         """See :meth:`Folder.names`."""
         with _storage_errors(self.uri()):
-            # A listing that fsspec remembers may be older than what another worker wrote.
-            self.fs.invalidate_cache(self._path)
-            try:
-                listed = self.fs.ls(self._path, detail=False)
-            except (FileNotFoundError, NotADirectoryError):
-                return []
-        names = {str(path).rstrip("/").rpartition("/")[2] for path in listed}
-        return sorted(name for name in names if name and not _is_part(name))
+            return sorted(name for name in self._listed() if name and not _is_part(name))
 
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
@@ -285,14 +285,18 @@ class RemoteFolder:
     def sweep(self) -> None:
         """See :meth:`Folder.sweep`."""
         with _storage_errors(self.uri()):
-            self.fs.invalidate_cache(self._path)
-            try:
-                listed = self.fs.ls(self._path, detail=False)
-            except FileNotFoundError:
-                return
-            for path in listed:
-                if _is_part(str(path).rpartition("/")[2]):
-                    self.fs.rm_file(path)
+            for name in self._listed():
+                if _is_part(name):
+                    self.fs.rm_file(self.path(name))
+
+    def _listed(self) -> set[str]:
+        # A listing that fsspec remembers may be older than what another worker wrote.
+        self.fs.invalidate_cache(self._path)
+        try:
+            listed = self.fs.ls(self._path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        return {str(path).rstrip("/").rpartition("/")[2] for path in listed}
 
 
 class _RemotePart:
@@ -375,9 +379,7 @@ class Staging:
     def __enter__(self) -> Staging:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for part in self._parts:
             part.discard()
 

@@ -173,11 +173,12 @@ def _this_run(context: Context, operator: BaseOperator) -> Run:
     # Clearing a task lets Airflow count tries on and allow as many more as the task has retries.
     allowed = getattr(ti, "max_tries", None)
     first = allowed - (operator.retries or 0) + 1 if isinstance(allowed, int) else ti.try_number
+    map_index = getattr(ti, "map_index", None)
     return Run(
         dag_id=ti.dag_id,
         task_id=ti.task_id,
         run_id=ti.run_id,
-        map_index=-1 if ti.map_index is None else ti.map_index,
+        map_index=-1 if map_index is None else map_index,
         try_number=ti.try_number,
         first_try=max(1, first),
     )
