@@ -1,0 +1,127 @@
+"""Landing in an object store, killed at points all over the way: nothing half is visible, and the next try lands."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_apscores.delivery import APScoresLedger, Landing, Run
+from airflow_provider_apscores.scorefile import encode_record
+from airflow_provider_apscores.storage import RemoteFolder
+
+PROJECT = Path(__file__).parents[2]
+CONTENT = b"".join(encode_record({"ap_id": f"FK{number:06}", "college_code": "004866"}) + b"\n" for number in range(40))
+#: Calls of and returns from functions of storage, landing and manifest that one landing makes.
+POINTS = 290
+
+#: The process: lands as the download operator does, notes it as recorded, and kills itself at a point.
+PROCESS = """
+import os, signal, sys
+
+sys.path.insert(0, {tests!r})
+from test_landing_s3 import land, place
+
+passed = 0
+
+def see(frame, event, arg):
+    global passed
+    if frame.f_code.co_filename.startswith({watched!r}) and not event.startswith("c_"):
+        passed += 1
+        if passed == {point}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+where = place({address!r}, {name!r})
+sys.setprofile(see)
+land(where, 1).noted_as_recorded("2026-11-23T18:16:00Z")
+sys.setprofile(None)
+"""
+WATCHED = tuple(str(PROJECT / "airflow_provider_apscores" / name) for name in ("storage.py", "delivery"))
+
+
+def place(address: str, name: str) -> RemoteFolder:
+    import s3fs
+
+    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    store = s3fs.S3FileSystem(
+        key="invented",
+        secret="invented",
+        endpoint_url=address,
+        skip_instance_cache=True,
+    )
+    if not store.exists("scores"):
+        store.mkdir("scores")
+    return RemoteFolder(store, f"scores/{name}", f"s3://scores/{name}")
+
+
+def landing(where: RemoteFolder, try_number: int) -> Landing:
+    run = Run("ap", "download", "day-1", try_number=try_number)
+    return Landing(where, di_code="4866", file_format="TXT", download_type="new", run=run)
+
+
+def land(where: RemoteFolder, try_number: int) -> Any:
+    with landing(where, try_number).begin() as incoming:
+        for start in range(0, len(CONTENT), 9000):
+            incoming.write(CONTENT[start : start + 9000])
+        return incoming.publish(
+            download_id=str(try_number),
+            file_name="AP_HED_Scores_4866.txt",
+            size=len(CONTENT),
+            sha256=hashlib.sha256(CONTENT).hexdigest(),
+        )
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    pytest.importorskip("s3fs")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.mark.parametrize("point", [*range(1, POINTS, 32), 10_000])
+def test_a_landing_killed_in_an_object_store(address: str, point: int):
+    name = uuid.uuid4().hex
+    script = PROCESS.format(tests=str(Path(__file__).parent), watched=WATCHED, point=point, address=address, name=name)
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr[-2000:]
+    assert (done.returncode == 0) == (point == 10_000), "the points end earlier"
+    where = place(address, name)
+
+    found = landing(where, 2).find()
+    visible = {path.rpartition("/")[2] for path in where.fs.find(f"scores/{name}/4866") if ".digests" not in path}
+    whole = {each for each in visible if not each.startswith(".")}
+    delivery = found or land(where, 2)
+
+    # What could be seen after the kill was whole, and a manifest never stood without its file.
+    for each in whole - {each for each in whole if each.endswith(".manifest.json")}:
+        assert where.size(f"{landing(where, 2).name}/{each}") == len(CONTENT)
+    assert (found is None) == (not any(each.endswith(".manifest.json") for each in whole))
+    delivery.check()
+    assert delivery.manifest.duplicate_of is None
+    assert delivery.manifest_uri in [each.manifest_uri for each in APScoresLedger(_Path(where)).deliveries()]
+
+
+class _Path:
+    """A path object, as the ledger takes them: ``fs``, ``path``, ``protocol``, and the address as its text."""
+
+    protocol = "s3"
+
+    def __init__(self, where: RemoteFolder) -> None:
+        self.fs, self.path, self._address = where.fs, where.path("").rstrip("/"), where.uri()
+
+    def __str__(self) -> str:
+        return self._address
