@@ -11,7 +11,7 @@ right after start the next run. Change ``CAMPUSES`` to yours.
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.assets import AssetAny
 from airflow.providers.common.compat.sdk import DAG, AssetAlias, task_group
@@ -31,6 +31,7 @@ with DAG(
     dag_id="example_apscores_event",
     description="Fetch AP score reports as soon as there are new ones",
     schedule=AssetAny(*NEWS),
+    start_date=datetime(2026, 7, 1),
     max_active_runs=1,  # the runs of one account share a cursor: one at a time
     default_args={"retries": 3, "retry_delay": timedelta(minutes=10), "retry_exponential_backoff": True},
     tags=["apscores", "example"],
