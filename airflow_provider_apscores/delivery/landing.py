@@ -91,33 +91,42 @@ class Landing:
         self.name = f"{di_code}/{run_slug(run.run_id)}-{key}"
         self.folder = destination.child(self.name)
 
-    def find(self, *, forced_too: bool = False) -> Delivery | None:
+    def find(self, *, nothing_new: bool = False) -> Delivery | None:
         """The whole delivery that an earlier try of this task landed, or None.
 
         A recorded one comes first: its reports will not be sent again.
 
         Args:
-            forced_too: With *force*, take also what was landed before the task was last cleared.
+            nothing_new: College Board was asked and has nothing new, so there will be no other delivery. With *force*,
+                what was landed before the task was last cleared counts as well then.
 
         Raises:
-            DeliveryDamaged: A recorded delivery's file is gone or changed.
+            DeliveryDamaged: A delivery's file is gone or changed, and its reports will not be sent again.
             ManifestNotUnderstood: A manifest here was written by a newer version, or is damaged.
         """
         manifests = [name for name in self.folder.names() if name.endswith(SUFFIX)]
         deliveries = [load_delivery(self.folder, name) for name in manifests]
-        if self.force and not forced_too:
+        if self.force and not nothing_new:
             tries = range(self.run.first_try, self.run.try_number)
             deliveries = [each for each in deliveries if each.manifest.try_number in tries]
         deliveries.sort(key=lambda each: (each.manifest.recorded, each.manifest.landed_at), reverse=True)
+        damaged = None
         for delivery in deliveries:
             try:
                 delivery.check()
             except DeliveryDamaged:
                 if delivery.manifest.recorded:
                     raise
+                damaged = delivery
                 log.warning("%s is damaged and was not recorded; it is left aside.", delivery.uri)
             else:
                 return delivery
+        if damaged is not None and nothing_new:
+            # Recorded by a try that was killed before it could note that, or by another run that has them.
+            raise DeliveryDamaged(
+                f"{damaged.uri} is gone or changed, and College Board has nothing new for campus {self.di_code}. "
+                "Another run may have landed these reports; if none has, order them with download_type='full'."
+            )
         return None
 
     def begin(self) -> Incoming:

@@ -134,7 +134,7 @@ class APScoresDownloadOperator(BaseOperator):
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
         # A try that Airflow takes for dead may have landed and recorded meanwhile: then these reports are not new.
-        delivery = landing.find(forced_too=generated is None)
+        delivery = landing.find(nothing_new=generated is None)
         if delivery is not None or generated is None:
             return delivery
         with landing.begin() as incoming:

@@ -62,7 +62,7 @@ def test_force_sees_what_was_landed_since_the_task_was_cleared(land, landing):
     assert landing(force=True, try_number=3, first_try=3).find() is None
     assert landing(force=True, try_number=4, first_try=3).find() == forced
     assert landing(force=True, try_number=5, first_try=5).find() is None
-    assert landing(force=True, try_number=5, first_try=5).find(forced_too=True) == forced
+    assert landing(force=True, try_number=5, first_try=5).find(nothing_new=True) == forced
 
 
 def test_a_file_that_comes_second_is_dropped(place: Path, land, landing):

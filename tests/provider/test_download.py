@@ -408,6 +408,22 @@ def test_a_damaged_file_that_was_not_recorded_is_ordered_again(world: World):
     assert reports_in(path_of(second)) == set(world.sandbox.audit().issued[SALTMARSH])
 
 
+def test_a_damaged_file_whose_reports_will_not_come_again_is_said_loudly(world: World):
+    """
+    It was recorded by a try that could not note that; to skip the task would hide the loss.
+    """
+    first = world.download(record=False)
+    world.record(first)
+    manifest = Path(first["manifest_uri"].removeprefix("file://"))
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"recorded_at": None}))
+    path_of(first).unlink()
+
+    with pytest.raises(errors.DeliveryDamaged, match=r"nothing new for campus 0901.*download_type='full'") as caught:
+        world.download(try_number=2)
+
+    assert isinstance(caught.value, AirflowFailException)
+
+
 def test_a_damaged_file_that_was_recorded_is_said_loudly(world: World):
     first = world.download()
     path_of(first).unlink()
