@@ -16,7 +16,6 @@ from world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, task_instance, worl
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.reconcile import APScoresReconcileOperator
 from airflow_provider_apscores.sandbox import Campus
-from airflow_provider_apscores.scorefile import read_score_file
 
 
 def reconcile(world: World, di_code: Any = SALTMARSH, **arguments: Any) -> dict[str, Any]:
@@ -194,23 +193,3 @@ def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any]
 def test_only_words_that_exist_choose_what_becomes_of_missing_scores():
     with pytest.raises(ValueError, match="one of fail, report"):
         APScoresReconcileOperator(task_id="t", di_code=SALTMARSH, source="/s", on_missing="ignore")
-
-
-def test_the_latest_report_counts_whatever_order_files_are_read_in(tmp_path: Path):
-    from airflow_provider_apscores.scorefile import compare_exam_scores, encode_record
-
-    def report(day: str, score: str) -> bytes:
-        values = {"ap_id": "FK000001", "college_code": "000901", "report_date": day, "admin_year_01": "25"}
-        return encode_record(values | {"exam_code_01": "07", "exam_grade_01": score}) + b"\n"
-
-    def files(*contents: bytes) -> list[Any]:
-        return [read_score_file(content, today=date(2026, 11, 1)) for content in contents]
-
-    late, early = report("100126", "4"), report("090126", "3")
-
-    for landed in ((late, early), (early, late), (early + late,)):
-        assert compare_exam_scores(files(late), files(*landed)).changed == 0
-    assert compare_exam_scores(files(late), files(early)).changed == 1
-    assert compare_exam_scores(files(late), []).missing == 1
-    assert compare_exam_scores([], files(late), extra_since=date(2026, 10, 2)).extra == 0
-    assert compare_exam_scores([], files(late), extra_since=date(2026, 10, 1)).extra == 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException
 from world import SALTMARSH, World, task_instance
 
 from airflow_provider_apscores import errors
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 
 
@@ -43,6 +45,22 @@ def test_a_template_reads_the_xcom_of_the_download(world: World):
     task.render_template_fields(context)
 
     assert task.execute(context)["recorded"] is True
+
+
+def test_native_rendering_keeps_the_reference_a_dict(world: World):
+    with DAG("ap", schedule=None, start_date=datetime(2026, 7, 1), render_template_as_native_obj=True):
+        download = APScoresDownloadOperator(
+            task_id="download", di_code="{{ campus }}", destination="{{ place }}", record=False
+        )
+        record = APScoresRecordDownloadOperator(task_id="record", download="{{ landed }}")
+    context = {"campus": "9120", "place": str(world.destination), "ti": task_instance("download")}
+
+    download.render_template_fields(context)
+    landed = download.execute(context)
+    record.render_template_fields({"landed": landed})
+
+    assert (download.di_code, record.download) == (9120, landed)
+    assert record.execute({"ti": task_instance("record")})["recorded"] is True
 
 
 @pytest.mark.parametrize("nothing", [None, "None", ""])
