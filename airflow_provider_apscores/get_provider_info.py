@@ -102,7 +102,8 @@ def connection_type() -> dict[str, Any]:
                     "plain: the password is stored as you type it in the portal; the provider encodes it. "
                     "base64: the stored value is already the Base64 form."
                 ),
-                "schema": {"type": ["string", "null"], "enum": ["plain", "base64"], "default": "plain"},
+                # No default: Airflow 3.3 masks whatever has "password" in its name, and would prefill and save "***".
+                "schema": {"type": ["string", "null"], "enum": ["plain", "base64"]},
             },
             "di_codes": {
                 "label": "Campuses (DI codes)",

@@ -27,7 +27,6 @@ from airflow_provider_apscores.errors import (
     DeliveryDamaged,
     ScoreFileError,
     StorageUnavailable,
-    WrongCampusInFile,
 )
 
 if TYPE_CHECKING:
@@ -208,10 +207,7 @@ class Incoming(CheckedFile):
     def _set_aside(self, defect: ScoreFileError, sha256: str) -> ScoreFileError:
         landing = self._landing
         uri = self._part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
-        incident = " Treat it as a privacy incident." if isinstance(defect, WrongCampusInFile) else ""
-        return type(defect)(
-            f"{defect} The file was set aside as {uri}; it was not published and not recorded.{incident}"
-        )
+        return type(defect)(f"{defect} The file was set aside as {uri}; it was not published and not recorded.")
 
     def __enter__(self) -> Incoming:
         return self

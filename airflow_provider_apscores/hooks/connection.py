@@ -89,7 +89,9 @@ def read_connection(
     elif encoding == "base64":
         credentials = Credentials.from_base64(email, password)
     else:
-        raise ConfigurationError("The connection's password_encoding must be 'plain' or 'base64'.")
+        raise ConfigurationError(
+            "The connection's password_encoding must be 'plain' or 'base64'; empty means plain: as it is typed."
+        )
     return Settings(
         credentials=credentials,
         base_url=_base_url((host or "").strip(), (schema or "").strip(), port),
@@ -128,8 +130,16 @@ def _is_list(value: Any) -> bool:
 
 
 def _base_url(host: str, schema: str, port: int | None) -> str:
-    if not host:
-        return ""
+    try:
+        return _joined(host, schema, port) if host else ""
+    except ValueError:  # from urlsplit: brackets without end, a port that is no number
+        raise ConfigurationError(
+            "The connection's host is no address. Give the base URL as https://host/path, or nothing for the "
+            "College Board's production service."
+        ) from None
+
+
+def _joined(host: str, schema: str, port: int | None) -> str:
     path = ""
     if "://" not in host:
         scheme, path = (schema, "") if schema in ("http", "https") else ("", schema)
@@ -161,11 +171,19 @@ def _verify(value: Any) -> bool | str:
         return value
     text = str(value).strip()
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words.get(text.lower(), text)
+    if text.lower() in words:
+        return words[text.lower()]
+    if not re.search(r"[./\\]", text):
+        raise ConfigurationError("The connection's verify must be true, false, or the path of a CA bundle.")
+    return text
 
 
 def _proxy(value: str) -> str:
-    scheme = urlsplit(value).scheme
-    if scheme not in ("http", "https", "socks5", "socks5h") or not urlsplit(value).hostname:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https", "socks5", "socks5h") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConfigurationError("The connection's proxy must be an address such as http://proxy.college.edu:3128.")
     return value

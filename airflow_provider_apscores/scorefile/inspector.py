@@ -88,7 +88,7 @@ class Inspector:
         if self._strangers:
             found = ", ".join(f"{count} of {code}" for code, count in sorted(self._strangers.items()))
             raise WrongCampusInFile(
-                f"The file for campus {_shown(self._code or '')} has records of other campuses: {found} "
+                f"The file for {_shown(self._code or '')} has records of other campuses: {found} "
                 f"(of {self._splitter.records} in all). Treat it as a privacy incident; it must not be loaded."
             )
         return Inspection(self._splitter.records, self._layout or "csv", self._bytes)

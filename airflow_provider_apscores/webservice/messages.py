@@ -32,7 +32,7 @@ class Credentials:
         password: As a person would type it; not Base64.
 
     Raises:
-        ConfigurationError: One of them is empty.
+        ConfigurationError: One of them is empty, or the password ends in a line break.
     """
 
     email: str
@@ -43,6 +43,12 @@ class Credentials:
             raise ConfigurationError("The e-mail address of the College Board account is missing.")
         if not self.password:
             raise ConfigurationError("The password of the College Board account is missing.")
+        if self.password.endswith(("\n", "\r")):
+            raise ConfigurationError(
+                "The password ends in a line break, as one does that was read from a file or came from `echo`. A login "
+                "with it would fail, and failed logins lock accounts. Store it without; for its Base64 form: "
+                "printf %s 'PASSWORD' | base64"
+            )
 
     @property
     def encoded(self) -> str:
@@ -54,8 +60,7 @@ class Credentials:
         """Credentials whose stored password is already encoded.
 
         Raises:
-            ConfigurationError: *encoded* is not Base64 of a text, or it is one of a text with a line break at its
-                end. A login with it would fail, and failed logins lock accounts.
+            ConfigurationError: *encoded* is not Base64 of a text, or that text can't be a password.
         """
         encoded = encoded.strip()
         try:
@@ -67,11 +72,6 @@ class Credentials:
             raise ConfigurationError(
                 "The password is declared to be Base64, and is not Base64 of a text in UTF-8. Store the password as "
                 "it is typed and set password_encoding to plain, or encode it with: printf %s 'PASSWORD' | base64"
-            )
-        if password.endswith(("\n", "\r")):
-            raise ConfigurationError(
-                "The Base64 password decodes to a text with a line break at its end, as `echo` adds one. "
-                "Encode it without: printf %s 'PASSWORD' | base64"
             )
         return cls(email, password)
 

@@ -119,6 +119,7 @@ def read_order(reply: Reply, order: FileOrder, *, secrets: Collection[str] = ())
         raise ServiceUnavailable(f"{reason}.")
     answer = _answer(reply, f"ordering {order}", secrets)
     if not _succeeded(answer):
+        _raise_for_passing_trouble(reply, f"ordering {order}", message, secrets)
         _refuse_order(reply, order, message, secrets)
     download_id = answer.get("downloadId")
     # Observed: a number or a string.
@@ -243,6 +244,7 @@ def read_record(reply: Reply, download_id: str, *, secrets: Collection[str] = ()
     if reply.status not in (401, 403) and _succeeded(_answer(reply, f"recording download {download_id}", secrets)):
         return
     quoted = _quoted(reply, message, secrets)
+    _raise_for_passing_trouble(reply, f"recording download {download_id}", message, secrets)
     _raise_for_account(reply, f"record download {download_id}", message, secrets)
     raise RequestRefused(
         f"College Board refused to record download {download_id} ({quoted}). The reports in it stay new: they come "
@@ -282,16 +284,22 @@ def _raise_for_account(reply: Reply, call: str, message: str, secrets: Collectio
         )
 
 
+def _raise_for_passing_trouble(reply: Reply, what: str, message: str, secrets: Collection[str]) -> None:
+    # Not at login: there a refusal in whatever words is final, since wrong passwords lock accounts.
+    if words.speaks_of_passing_trouble(message) and reply.status not in (401, 403):
+        raise ServiceUnavailable(f"College Board could not answer while {what} ({_quoted(reply, message, secrets)}).")
+
+
 def token_lost(reply: Reply, kind: str) -> bool:
     """Whether a new login may help.
 
     Open: how long a token lives, and how its end is told. 401 always counts; 403 on a call with a JSON body, unless
-    its words are about the account or the campus; and ``success: false`` in words about a token or a session.
+    its words are about the account or the campus; and ``success: false`` in words that may be about a token.
     """
     message = _message(reply)
     if words.speaks_of_account(message):
         return False
-    if reply.status == 401 or words.speaks_of_token(message):
+    if reply.status == 401 or words.speaks_of_token(message) or words.may_speak_of_token(message):
         return True
     return reply.status == 403 and kind != "download" and not words.speaks_of_campus(message)
 

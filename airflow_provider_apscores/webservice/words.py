@@ -15,8 +15,9 @@ QUOTE_LIMIT = 300
 
 HIDDEN = "•••"
 
-#: Observed: nothing new for the campus, which is no error.
-_NOTHING_NEW = re.compile(r"there\s+were\s+no\s+score\s+orders\s+found", re.I)
+#: Observed: "There were no score orders found": nothing new for the campus, which is no error. Close relatives of
+#: these words are taken for the same.
+_NOTHING_NEW = re.compile(r"\bno\s+(new\s+)?score\s+(orders|reports)\s+((were|are)\s+)?(found|available)\b", re.I)
 
 #: The four documented causes of a refusal "at login or later".
 _ACCOUNT = re.compile(
@@ -28,10 +29,20 @@ _CAMPUS = re.compile(r"\bcampus|\binstitution|\borgani[sz]ation|\bdi\s?code|\bdi
 
 #: Open: how the end of a token is told other than by 401. Both orders of words are taken for it.
 _TOKEN = re.compile(
-    r"\b(auth\w*[ -]?)?(token|session)\b.*\b(expired|invalid|not valid|missing|required|unknown|timed out|no longer)|"
-    r"\b(expired|invalid|missing|unknown|no valid)\b.*\b(token|session)\b|\bnot (logged in|authenticated)\b|"
-    r"\blog ?in again\b",
+    r"(token|session)\b.*\b(expired|invalid|not valid|missing|required|unknown|timed out|no longer|not be verified)|"
+    r"\b(expired|invalid|missing|unknown|no valid)\b.*(token|session)\b|\bnot (logged in|authenticated)\b|"
+    r"\b(please )?(log|sign) ?in( again)?\b",
     re.I | re.S,
+)
+#: Words that may be about a token or about something else: worth one new login.
+_PERHAPS_TOKEN = re.compile(
+    r"unauthori[sz]ed|not authori[sz]ed|authori[sz]ation|authenticat|access denied|forbidden|permission", re.I
+)
+#: Open: how trouble that passes is told other than by a status of 5xx.
+_PASSING = re.compile(
+    r"try (it |this )?again|temporar|unavailable|maintenance|time[d -]?\s?out|internal (server )?error|in progress|"
+    r"\bbusy\b|overload|\berror (has )?occurred",
+    re.I,
 )
 #: Open: what a second record of the same download is answered.
 _ALREADY = re.compile(r"\balready\b.{0,40}\b(recorded|downloaded|marked|processed|complete)", re.I | re.S)
@@ -60,6 +71,17 @@ def speaks_of_campus(message: str) -> bool:
 def speaks_of_token(message: str) -> bool:
     """Whether the token is at fault, and a new login may help."""
     return bool(_TOKEN.search(message)) and not speaks_of_account(message)
+
+
+def may_speak_of_token(message: str) -> bool:
+    """Whether a new login is worth a try: the words may be about the token, and are about nothing else."""
+    perhaps = speaks_of_token(message) or bool(_PERHAPS_TOKEN.search(message))
+    return perhaps and not speaks_of_account(message) and not speaks_of_campus(message)
+
+
+def speaks_of_passing_trouble(message: str) -> bool:
+    """Whether the same call may be answered otherwise soon."""
+    return bool(_PASSING.search(message)) and not speaks_of_account(message) and not speaks_of_campus(message)
 
 
 def says_already_recorded(message: str) -> bool:

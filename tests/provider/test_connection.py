@@ -75,7 +75,12 @@ def test_fields_become_settings(fields: dict[str, Any], expected: dict[str, Any]
         ({"extra": {"timeout": "soon"}}, "timeout must be a number of seconds"),
         ({"extra": {"timeout": 0}}, "timeout must be a number of seconds"),
         ({"extra": {"timeout": "nan"}}, "timeout must be a number of seconds"),
+        ({"extra": {"verify": "maybe"}}, "verify must be true, false, or the path"),
         ({"extra": {"proxy": "proxy.college.edu"}}, "proxy must be an address"),
+        ({"extra": {"proxy": "http://[::1"}}, "proxy must be an address"),
+        ({"host": "http://[::1/x"}, "host is no address"),
+        ({"host": "https://example.edu:port/x", "port": 8080}, "host is no address"),
+        ({"password": f"{PASSWORD}\n"}, "ends in a line break"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_secret_is_said(fields: dict[str, Any], said: str):

@@ -46,6 +46,13 @@ def test_a_password_declared_base64_must_be_one(encoded, says):
     assert not encoded or encoded not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["secret\n", "secret\r\n"])
+def test_a_password_with_a_line_break_at_its_end_is_not_sent(password):
+    with pytest.raises(ConfigurationError, match="ends in a line break") as caught:
+        Credentials("registrar@college.edu", password)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("email", "password"), [("", "secret"), ("  ", "secret"), ("registrar@college.edu", "")])
 def test_credentials_are_complete(email, password):
     with pytest.raises(ConfigurationError, match="missing"):

@@ -175,6 +175,8 @@ def test_nothing_new_is_none(answer):
     [
         (no("You do not have access to this institution."), CampusRefused, "4866.*do not have access"),
         (no("whatever"), CampusRefused, "whatever"),
+        (no("Access denied"), CampusRefused, "Access denied"),
+        (no("Service temporarily unavailable"), ServiceUnavailable, "temporarily"),
         (no(""), CampusRefused, "HTTP 200"),
         (no("Invalid DI code", 400), CampusRefused, "4866"),
         (Reply(403, b""), CampusRefused, "HTTP 403"),
@@ -345,6 +347,7 @@ def test_a_recorded_download_is_recorded(answer):
         (reply(message="ok"), UnexpectedReply, "success"),
         (Reply(504, b""), ServiceUnavailable, "HTTP 504"),
         (no("already recorded", 500), ServiceUnavailable, "HTTP 500"),
+        (no("Internal error, try again later"), ServiceUnavailable, "try again"),
     ],
 )
 def test_other_answers_to_a_record(answer, error, says):
@@ -370,6 +373,8 @@ def test_other_answers_to_a_record(answer, error, says):
         (no("no access to this institution"), "order", False),
         (no("Your token has expired"), "order", True),
         (no("Invalid session"), "record", True),
+        (no("Unauthorized"), "record", True),
+        (no("Access denied"), "order", True),
         (no("Invalid session"), "download", True),
         (no("Your password has expired"), "order", False),
         (reply(success=True, message="token expired soon"), "order", False),

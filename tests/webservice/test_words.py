@@ -22,6 +22,8 @@ from airflow_provider_apscores.webservice import words
         ("Token expired", False, False, True),
         ("The authorization token is not valid", False, False, True),
         ("Invalid session", False, False, True),
+        ("Invalid authToken", False, False, True),
+        ("Please log in.", False, False, True),
         ("Your session has timed out. Please log in again.", False, False, True),
         ("User not authenticated", False, False, True),
         ("Something went wrong", False, False, False),
@@ -39,12 +41,38 @@ def test_what_a_message_is_about(message, account, campus, token):
     [
         ("There were no score orders found", True),
         ("  there WERE no\n score orders   found for 4866.", True),
+        ("No score orders were found", True),
+        ("There were no new score orders found for the campus", True),
         ("There were score orders found", False),
+        ("No score report could be made", False),
         ("No such institution", False),
     ],
 )
 def test_nothing_new_is_known_by_its_words(message, nothing):
     assert words.says_nothing_new(message) is nothing
+
+
+@pytest.mark.parametrize(
+    ("message", "perhaps_token", "passing"),
+    [
+        ("Unauthorized", True, False),
+        ("Access denied", True, False),
+        ("User is not authorized to access this resource", True, False),
+        ("You are not authorized for this institution", False, False),
+        ("Authorization failed: your password has expired", False, False),
+        ("Unable to generate file at this time. Please try again later.", False, True),
+        ("Service temporarily unavailable", False, True),
+        ("Request timed out", False, True),
+        ("Internal server error", False, True),
+        ("File generation already in progress", False, True),
+        ("An error occurred", False, True),
+        ("This institution is unavailable to you", False, False),
+        ("Invalid request", False, False),
+    ],
+)
+def test_what_another_login_or_another_try_may_mend_is_known_by_its_words(message, perhaps_token, passing):
+    found = words.may_speak_of_token(message), words.speaks_of_passing_trouble(message)
+    assert found == (perhaps_token, passing)
 
 
 @pytest.mark.parametrize(
