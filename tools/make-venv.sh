@@ -25,4 +25,6 @@ install() {
 install pip hatchling editables
 # shellcheck disable=SC2086  # the groups are words of their own
 install --no-build-isolation --editable . $groups
+# As pip does for packages that are no working trees: importing must not begin with compiling.
+"$folder/bin/python" -m compileall -q airflow_provider_apscores || true
 touch "$folder/.ready"
