@@ -84,16 +84,21 @@ class APScoresHook(BaseHook):
         )
 
     @asynccontextmanager
-    async def get_async_conn(self, settings: Settings | None = None) -> AsyncIterator[AsyncClient]:
+    async def get_async_conn(
+        self, settings: Settings | None = None, *, mask_what_passes: bool = True
+    ) -> AsyncIterator[AsyncClient]:
         """
         Give the asynchronous twin of the client, for triggers: ``async with hook.get_async_conn() as client``.
 
         :param settings: those of the connection, if they have been read already.
+        :param mask_what_passes: whether to mask tokens and signed URLs, too. Airflow never forgets a mask, and holds
+            every line of the process against all of them: a triggerer that looks for months, with a token a look,
+            would come to a standstill. A look neither logs them nor hands them on.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         settings = settings or await self.async_settings()
         # In a thread, for loading modules and certificates would hold up every trigger of the process.
-        async with await asyncio.to_thread(self._async_client, settings) as client:
+        async with await asyncio.to_thread(self._async_client, settings, mask_what_passes) as client:
             yield client
 
     @property
@@ -113,15 +118,21 @@ class APScoresHook(BaseHook):
             return False, f"The connection could not be tested: {type(error).__name__}."
         return True, "Logged in to the College Board web service."
 
-    def _async_client(self, settings: Settings) -> AsyncClient:
+    def _async_client(self, settings: Settings, mask_what_passes: bool) -> AsyncClient:
         from airflow_provider_apscores.webservice import AsyncClient
+
+        lasting = (settings.credentials.password, settings.credentials.encoded)
+
+        async def mask(secret: str) -> None:
+            if mask_what_passes or secret in lasting or secret in (settings.proxy or ""):
+                await _amask(secret)
 
         return AsyncClient(
             self._session(settings),
             timeout=settings.timeout,
             verify=settings.verify,
             proxy=settings.proxy,
-            on_secret=_amask,
+            on_secret=mask,
         )
 
     def _session(self, settings: Settings) -> Session:

@@ -148,7 +148,7 @@ async def look_async(
             return code, answer
         return _judged(code, answer)
 
-    async with hook.get_async_conn(settings) as client:
+    async with hook.get_async_conn(settings, mask_what_passes=False) as client:
         asking = [asyncio.ensure_future(ask(code)) for code in codes]
         try:
             found = dict(await asyncio.gather(*asking))

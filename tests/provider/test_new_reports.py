@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 import json
 import logging
@@ -289,6 +290,24 @@ def test_masking_that_takes_its_time_makes_no_second_login(
     assert (sandbox.counts["login"], sandbox.counts["order"]) == (1, 4)
 
 
+def test_a_triggerer_does_not_collect_masks(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    """
+    Airflow never forgets a mask, and each line of the process is held against all of them.
+    """
+    masked: set[str] = set()
+
+    async def amask(secret: str) -> None:
+        masked.add(secret)
+
+    monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._amask", amask)
+
+    for _ in range(3):
+        run_look("deferrable", APScoresHook())
+
+    assert sandbox.counts["login"] == 3
+    assert masked == {sandbox.password, base64.b64encode(sandbox.password.encode()).decode()}
+
+
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 def test_a_campus_with_news_is_not_asked_for_again(mode: str, sandbox: Sandbox):
     with news_after(sandbox, {6: NONE}):
@@ -487,8 +506,6 @@ def test_no_secret_is_told(
 
     output = capfd.readouterr()
     told = caplog.text + output.out + output.err + json.dumps(events) + repr(refused.value)
-    import base64
-
     assert f"none for {MUTE}" in told
     for secret in (sandbox.password, base64.b64encode(sandbox.password.encode()).decode(), "Signature", "authToken"):
         assert secret not in told
