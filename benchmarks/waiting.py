@@ -1,0 +1,172 @@
+"""What many waiting sensors cost a triggerer: CPU, memory, and whether its loop was ever blocked.
+
+    python benchmarks/waiting.py [--sensors 1000] [--interval 120] [--seconds 300]
+
+A real Airflow (API server, scheduler, DAG processor, triggerer: processes of their own, SQLite) and a sandbox College
+Board with three campuses without news. First come as many of Airflow's own sensors, waiting for a day in 2099. Then
+ours look once an hour, the default: for the minutes measured, they only wait. Then they look far more often; from both
+follows what an hour costs with its looks.
+
+No worker is needed to defer them, for they begin in the triggerer (``start_from_trigger``). Airflow 3.3 pays for that
+by loading the DAG once for each trigger; so the triggerer that is measured is a new one, after the DAGs were changed
+back, and finds the sensors as workers leave them. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sqlite3
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tests" / "provider")]
+
+from deployment import Deployment, deployment, sandbox, wait_for  # noqa: E402
+
+from airflow_provider_apscores.sandbox import RemoteSandbox  # noqa: E402
+
+CAMPUS = "0901"
+DAG = """
+from datetime import datetime
+from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
+from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
+
+for number in range({dags}):
+    with DAG(f"waiting_{{number}}", schedule="@once", start_date=datetime(2026, 7, 1), max_active_tasks=1000) as dag:
+        for each in range({sensors}):
+            {sensor}
+    globals()[dag.dag_id] = dag
+"""
+# They begin in one moment here, so their paces differ lest all look in the same.
+OURS = """APScoresNewReportsSensor(
+                task_id=f"news_{{each}}",
+                poke_interval={interval} * (1 + 2 * each / {sensors}),
+                deferrable=True,
+                start_from_trigger=True,
+            )"""
+# What Airflow itself needs for as many.
+CONTROL = """DateTimeSensorAsync(
+                task_id=f"news_{{each}}",
+                target_time="2099-01-01T00:00:00+00:00",
+                start_from_trigger=True,
+            )"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sensors", type=int, default=1000)
+    parser.add_argument("--interval", type=float, default=120, help="seconds between looks, up to three times")
+    parser.add_argument("--seconds", type=float, default=300, help="how long to measure")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="waiting-") as name:
+        folder = Path(name)
+        campuses = [word for code in (CAMPUS, "9120", "9245") for word in ("--campus", f"{code}:College:0")]
+        with sandbox(folder, *campuses) as (college_board, connection):
+            stages = {
+                "Airflow's own": (CONTROL, 0.0),
+                "ours, an hour and more apart": (OURS, 3600.0),
+                f"ours, {chosen.interval:g} s and more apart": (OURS, chosen.interval),
+            }
+            for number, (title, (sensor, interval)) in enumerate(stages.items()):
+                dags = max(1, chosen.sensors // 50)
+                each = chosen.sensors // dags
+                text = DAG.format(dags=dags, sensors=each, sensor=sensor.format(interval=interval, sensors=each))
+                home = folder / str(number)
+                with deployment(home, {"apscores_default": connection}, {"waiting.py": text}) as airflow:
+                    fill(airflow, chosen.sensors)
+                    measure(airflow, college_board, chosen.seconds, f"{chosen.sensors} sensors, {title}")
+    return 0
+
+
+def fill(airflow: Deployment, sensors: int) -> None:
+    """Defer the sensors, then start a new triggerer that takes them over."""
+    waits_for(airflow, "SELECT count(*) FROM task_instance WHERE state='deferred'", sensors)
+    airflow.kill("triggerer")
+    # In the database, for a run keeps the version of the DAG that it began with.
+    began, not_began = '"start_from_trigger": true', '"start_from_trigger": false'
+    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=60)) as database, database:
+        changed = database.execute("UPDATE serialized_dag SET data = replace(data, ?, ?)", (began, not_began))
+        assert changed.rowcount
+    killed = airflow.query("SELECT max(id) FROM job WHERE job_type='TriggererJob'")[0][0]
+    (airflow.home / "triggerer.log").unlink()
+    airflow.start("triggerer")
+    waits_for(airflow, f"SELECT count(*) FROM trigger WHERE triggerer_id > {killed}", sensors)
+
+
+def waits_for(airflow: Deployment, query: str, sensors: int) -> None:
+    try:
+        wait_for(lambda: airflow.query(query)[0][0] >= sensors, 900, "the sensors")
+    except AssertionError as error:
+        raise SystemExit(f"{error} {airflow.query(query)[0][0]} of {sensors}: {query}") from None
+
+
+def measure(airflow: Deployment, college_board: RemoteSandbox, duration: float, title: str) -> None:
+    time.sleep(20)  # for the last to be on their way
+    triggerer = airflow.running["triggerer"].pid
+    before = blocks(airflow)
+    looks, begun, cpu = looked(college_board), time.monotonic(), processor_time(triggerer)
+    most = 0
+    while time.monotonic() < begun + duration:
+        time.sleep(2)
+        most = max(most, memory(triggerer))
+    seconds = time.monotonic() - begun
+    cpu, looks = processor_time(triggerer) - cpu, looked(college_board) - looks
+    after = blocks(airflow)[len(before) :]
+    print(
+        f"{title}: {looks / seconds:.2f} looks/s for {seconds:.0f} s; {100 * cpu / seconds:.1f} % of a core; "
+        f"{most / 1e6:.0f} MB in all its processes; loop blocked {len(before)} times while they were taken over "
+        f"({', '.join(before) or 'never'} s), {len(after)} times since ({', '.join(after) or 'never'})",
+        flush=True,
+    )
+
+
+def blocks(airflow: Deployment) -> list[str]:
+    """For how many seconds the triggerer says that its loop was blocked, each time."""
+    log = (airflow.home / "triggerer.log").read_text(errors="replace")
+    return re.findall(r"was blocked for ([\d.]+) seconds", log)
+
+
+def looked(college_board: RemoteSandbox) -> int:
+    return college_board.audit().calls_by_campus.get(CAMPUS, {}).get("order", 0)
+
+
+def family(leader: int) -> list[int]:
+    """The processes of a session: a piece of Airflow with its children."""
+    found = []
+    for each in Path("/proc").iterdir():
+        try:
+            if each.name.isdigit() and os.getsid(int(each.name)) == leader:
+                found.append(int(each.name))
+        except OSError:  # gone meanwhile
+            continue
+    return found
+
+
+def processor_time(leader: int) -> float:
+    """Seconds of CPU, user and system, that a piece of Airflow has used."""
+    ticks = 0
+    for pid in family(leader):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory(leader: int) -> int:
+    """Bytes of a piece of Airflow; what its processes share is counted once (PSS)."""
+    total = 0
+    for pid in family(leader):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main())
