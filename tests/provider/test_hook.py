@@ -33,6 +33,20 @@ def test_the_hook_declares_the_fields_of_the_metadata():
     assert list(APScoresHook.get_connection_form_widgets()) == list(connection_type()["conn-fields"])
 
 
+def test_the_form_is_filled_in_with_nothing_that_airflow_masks():
+    """
+    Airflow 3 masks prefilled values by the name of their field, and the form saves what it shows.
+    """
+    connections = pytest.importorskip("airflow.api_fastapi.core_api.services.ui.connections")
+    shown = {
+        name: redact(field["schema"].get("default"), name) for name, field in connection_type()["conn-fields"].items()
+    }
+    served = [meta for meta in connections.HookMetaService.hook_meta_data() if meta.connection_type == "apscores"]
+
+    assert "***" not in shown.values()
+    assert "***" not in json.dumps([meta.model_dump() for meta in served], default=str)
+
+
 def test_testing_the_connection_logs_in_and_does_nothing_else(world: World):
     ok, said = APScoresHook().test_connection()
 
