@@ -1,0 +1,98 @@
+"""The parse operator behind a download: tables, references, damage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from world import QUILLFEATHER, World, task_instance
+
+from airflow_provider_apscores import errors
+from airflow_provider_apscores.operators.parse import APScoresParseOperator
+
+
+def parse(world: World, source: Any, **arguments: Any) -> dict[str, Any]:
+    task = APScoresParseOperator(
+        task_id="parse", source=source, **{"output": str(world.destination.parent / "tables")} | arguments
+    )
+    return task.execute({"ti": task_instance("parse")})
+
+
+def local(uri: str) -> Path:
+    return Path(uri.removeprefix("file://"))
+
+
+@pytest.mark.parametrize("file_format", ["TXT", "CSV"])
+def test_a_download_becomes_tables(world: World, file_format: str):
+    landed = world.download(file_format=file_format)
+
+    written = parse(world, landed)
+
+    assert json.loads(json.dumps(written)) == written
+    assert (written["records"], written["di_codes"], written["sha256"]) == (12, ["0901"], landed["sha256"])
+    (students,) = written["uris"]["students"]["parquet"]
+    assert parquet.read_table(local(students)).num_rows == 12
+
+
+@pytest.mark.parametrize("form", [str, dict, lambda landed: landed["uri"]], ids=["text", "dict", "address"])
+def test_a_source_comes_in_three_forms(world: World, form):
+    assert parse(world, form(world.download()))["records"] == 12
+
+
+def test_a_retry_writes_the_same_names(world: World):
+    landed = world.download()
+
+    assert parse(world, landed) == parse(world, landed)
+
+
+def test_campuses_share_an_output(world: World):
+    files = [parse(world, world.download(campus)) for campus in ("0901", QUILLFEATHER)]
+
+    tables = {uri for written in files for uri in written["uris"]["students"]["parquet"]}
+    assert len(tables) == 2
+    assert len({local(uri).parent for uri in tables}) == 1
+
+
+@pytest.mark.parametrize("nothing", [None, "None"])
+def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
+    with pytest.raises(AirflowSkipException):
+        parse(world, nothing)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"changed")])
+def test_a_file_that_differs_from_its_manifest_is_not_parsed(world: World, damage):
+    landed = world.download()
+    damage(local(landed["uri"]))
+
+    with pytest.raises(errors.DeliveryDamaged) as caught:
+        parse(world, landed)
+
+    assert isinstance(caught.value, AirflowFailException)
+    assert not (world.destination.parent / "tables").exists()
+
+
+def test_what_is_no_score_file_fails_for_good(world: World, tmp_path: Path):
+    page = tmp_path / "page.html"
+    page.write_text("<html>not a score file</html>")
+
+    with pytest.raises(errors.ScoreFileMalformed) as caught:
+        parse(world, str(page))
+
+    assert isinstance(caught.value, AirflowFailException)
+
+
+def test_a_source_that_is_not_there_is_said(world: World, tmp_path: Path):
+    with pytest.raises(errors.StorageUnavailable, match=r"nowhere\.txt"):
+        parse(world, str(tmp_path / "nowhere.txt"))
+
+
+def test_tables_are_for_their_owner_only(world: World):
+    parse(world, world.download(), formats=("parquet", "csv", "jsonl"))
+
+    files = [path for path in (world.destination.parent / "tables").rglob("*") if path.is_file()]
+    assert len(files) >= 9
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
