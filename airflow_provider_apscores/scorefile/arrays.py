@@ -30,29 +30,41 @@ def strings(values: Sequence[str | None]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)), valid)
 
 
-def fixed_strings(matrix: Bytes) -> pa.StringArray:
-    """A column of trimmed text, blank as null, from bytes of shape (rows, width): ASCII, padded with blanks."""
-    import numpy as np
-    import pyarrow as pa
+def fixed_strings(matrix: Bytes, *, trim: bool = True) -> pa.StringArray:
+    """A column of text, blank as null, from bytes of shape (rows, width): ASCII, padded with blanks.
+
+    Args:
+        matrix: The bytes, contiguous.
+        trim: Whether a value may begin or end with a blank.
+    """
     import pyarrow.compute as pc
 
-    rows, width = matrix.shape
-    offsets = np.arange(0, (rows + 1) * width, width, dtype=np.int32)[: rows + 1]
-    values = pa.py_buffer(np.ascontiguousarray(matrix))
-    untrimmed = pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), values)
-    return null_where_empty(pc.ascii_trim(untrimmed, " ") if width > 1 else _drop_blank_bytes(matrix, rows))
+    column = _untrimmed(matrix)
+    return null_where_empty(pc.ascii_trim(column, " ")) if trim else column
 
 
-def _drop_blank_bytes(matrix: Bytes, rows: int) -> pa.StringArray:
-    """Trimming, for a single character a row."""
+def repeated_strings(matrix: Bytes) -> pa.DictionaryArray:
+    """The same for a column of few words, which are trimmed once and not in every row."""
     import numpy as np
     import pyarrow as pa
 
-    column = np.ascontiguousarray(matrix[:, 0])
-    filled = column != 32
-    offsets = np.zeros(rows + 1, np.int32)
-    np.cumsum(filled, out=offsets[1:])
-    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(column[filled]))
+    rows, width = matrix.shape
+    values = pa.Array.from_buffers(pa.binary(width), rows, [None, pa.py_buffer(matrix)]).dictionary_encode()
+    letters = np.frombuffer(values.dictionary.buffers()[1], np.uint8, len(values.dictionary) * width)
+    words = fixed_strings(letters.reshape(-1, width))
+    if words.null_count or (letters[::width] == 32).any():
+        # A dictionary has no null, and no word twice, as " A" and "A " would be.
+        return fixed_strings(matrix).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(values.indices, words)
+
+
+def _untrimmed(matrix: Bytes) -> pa.StringArray:
+    import numpy as np
+    import pyarrow as pa
+
+    rows, width = matrix.shape
+    offsets = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(matrix))
 
 
 def null_where_empty(column: pa.StringArray) -> pa.StringArray:
@@ -92,17 +104,42 @@ def bitmap(flags: np.ndarray[Any, Any]) -> pa.Buffer:
 
 def encoded(indices: np.ndarray[Any, Any], words: Sequence[str]) -> pa.DictionaryArray:
     """Text from a short list: *indices* into *words*; below zero is null."""
+    import numpy as np
     import pyarrow as pa
 
-    kind = pa.from_numpy_dtype(indices.dtype)
-    return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, kind), strings(words))
+    different = list(dict.fromkeys(words))
+    if len(different) < len(words):
+        indices = np.where(indices < 0, -1, np.array([different.index(word) for word in words], np.int32)[indices])
+    indices = indices.astype(np.int32, copy=False)
+    return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, pa.int32()), strings(different))
 
 
 def constant(rows: int, word: str) -> pa.DictionaryArray:
     """The same text in every row."""
     import numpy as np
 
-    return encoded(np.zeros(rows, np.int8), [word])
+    return encoded(np.zeros(rows, np.int32), [word])
+
+
+def word_indices(column: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Which word of its dictionary each row has; -1 for null."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+    return np.frombuffer(indices.buffers()[1], np.int32)[indices.offset : indices.offset + len(indices)]
+
+
+def replaced(column: pa.StringArray, patches: Sequence[tuple[int, str | None]]) -> pa.StringArray:
+    """*column* with some values replaced: (row, text or None)."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    mask = np.zeros(len(column), bool)
+    mask[[row for row, _ in patches]] = True
+    replacements = strings([value for _, value in sorted(patches, key=lambda patch: patch[0])])
+    return pc.replace_with_mask(column, numbers(mask, None, pa.bool_()), replacements)
 
 
 def text_parts(column: pa.StringArray) -> tuple[Any, Bytes]:

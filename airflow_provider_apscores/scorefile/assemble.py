@@ -9,7 +9,7 @@ from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.blocks import Block
 from airflow_provider_apscores.scorefile.layouts import LAYOUT_950
 from airflow_provider_apscores.scorefile.problems import Problem
-from airflow_provider_apscores.scorefile.typed import BlockReader
+from airflow_provider_apscores.scorefile.typed import read_block
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Assembler:
 
     def batch(self, block: Block) -> Batch:
         """The rows of a block's records."""
-        return BlockReader(block, self._sha256, self.today, self._note_unknown).batch()
+        return read_block(block, self._sha256, self.today, self._note_unknown)
 
     def closing_batch(self) -> Batch:
         """What can be said only after the last record: which codes were unknown, and how often."""

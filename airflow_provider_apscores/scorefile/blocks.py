@@ -17,6 +17,8 @@ from airflow_provider_apscores.scorefile.problems import Problem
 if TYPE_CHECKING:
     import numpy as np
 
+    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
 #: Fills a field that can't be read. It is no printable character, so it is never mistaken for a value: the field
 #: becomes null, and whoever put it there has reported why.
 UNREADABLE = 0x7F
@@ -38,10 +40,11 @@ class Block:
         line_of: Gives the line of a row where *matrix* is not made of lines (CSV).
         exact_dates: Dates that came with four-digit years: field name to [(row, date)].
         exact_years: Four-digit years that two digits would not give back: field name to [(row, year)].
+        known_extremes: What :meth:`extremes` gives, where somebody has looked already.
     """
 
     layout: Layout
-    matrix: np.ndarray[Any, np.dtype[np.uint8]]
+    matrix: Bytes
     numbers: np.ndarray[Any, np.dtype[np.int64]]
     texts: dict[str, Any] = field(default_factory=dict)
     patches: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
@@ -51,6 +54,7 @@ class Block:
     line_of: Callable[[int], bytes] | None = None
     exact_dates: dict[str, list[tuple[int, date]]] = field(default_factory=dict)
     exact_years: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    known_extremes: tuple[Bytes, Bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -63,6 +67,53 @@ class Block:
             return self.line_of(row)
         return self.matrix[row, : self.layout.length].tobytes()
 
-    def column(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """The bytes of a field, shape (records, width): a view."""
-        return self.matrix[:, self.layout.fields[name].span]
+    def column(self, name: str) -> Bytes:
+        """The bytes of a field, shape (records, width): a copy of their own, one record after the other."""
+        span = self.layout.fields[name].span
+        return cut(self.matrix, span.start, span.stop - span.start)
+
+    def extremes(self) -> tuple[Bytes, Bytes]:
+        """The lowest and the highest byte in each column of *matrix*: one cheap look that spares many others."""
+        if self.known_extremes is None:
+            self.known_extremes = extremes(self.matrix)
+        return self.known_extremes
+
+    def is_blank(self, name: str) -> bool:
+        """Whether a field is blank in every record, or no field of the layout."""
+        if name not in self.layout.fields:
+            return True
+        _, highest = self.extremes()
+        return bool(highest[self.layout.fields[name].span].max() == 32)
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a field has the same bytes in every record."""
+        span = self.layout.fields[name].span
+        lowest, highest = self.extremes()
+        return bool((lowest[span] == highest[span]).all())
+
+    def needs_trimming(self, name: str) -> bool:
+        """Whether a value of a field may begin or end with a blank."""
+        span = self.layout.fields[name].span
+        lowest, _ = self.extremes()
+        return bool(lowest[span.start] == 32 or lowest[span.stop - 1] == 32)
+
+
+def cut(matrix: Bytes, start: int, width: int) -> Bytes:
+    """Some columns of a block, shape (records, width), copied together.
+
+    NumPy copies opaque items of *width* bytes several times faster than rows of that many bytes.
+    """
+    import numpy as np
+
+    records = matrix.view(f"V{matrix.shape[1]}")[:, 0]
+    return np.ascontiguousarray(records.getfield(f"V{width}", start)).view(np.uint8).reshape(-1, width)
+
+
+def extremes(matrix: Bytes) -> tuple[Bytes, Bytes]:
+    """The lowest and the highest byte in each column; blanks where there are no rows."""
+    import numpy as np
+
+    if not len(matrix):
+        blank = np.full(matrix.shape[1], 32, np.uint8)
+        return blank, blank
+    return matrix.min(axis=0), matrix.max(axis=0)

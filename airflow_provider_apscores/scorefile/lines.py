@@ -1,8 +1,8 @@
 """TXT bytes to blocks of whole records, as they come in pieces of any size.
 
-Plain lines are by far the most: a run of them is one byte buffer, records × (length + line end), and two vectorised
-comparisons prove it: line ends stand where they must, and nowhere else is there a byte outside printable ASCII. Where
-that fails, only this piece is cut at its line ends, and only the lines that are not plain are looked at one by one.
+Plain lines are by far the most: a run of them is one byte buffer, records × (length + line end), and the lowest and the
+highest byte of each column prove it: line ends stand where they must, and printable ASCII everywhere else. Where that
+fails, only this piece is cut at its line ends, and only the lines that are not plain are looked at one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile.blocks import Block
+from airflow_provider_apscores.scorefile.blocks import Block, extremes
 from airflow_provider_apscores.scorefile.fields import Layout
 from airflow_provider_apscores.scorefile.layouts import LAYOUT_950, LAYOUTS
 from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1 << 20
 
 #: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
-_RECORDS = 8192
+_RECORDS = 16384
 
 _BLANK_8 = 0x2020202020202020
 
@@ -91,16 +91,16 @@ class RecordSplitter:
         """All of *data* that is whole records, or None when a line is not plain."""
         import numpy as np
 
-        flat = np.frombuffer(data, np.uint8, usable)
-        matrix = flat.reshape(-1, stride)
+        matrix = np.frombuffer(data, np.uint8, usable).reshape(-1, stride)
         length = self.layout.length
-        ends_in_place = all((matrix[:, length + at] == byte).all() for at, byte in enumerate(self._line_end))
-        # Line ends are the only bytes below 32 when there are just as many of those.
-        if not ends_in_place or np.count_nonzero(flat < 32) != len(matrix) * len(self._line_end) or flat.max() > 126:
+        lowest, highest = extremes(matrix)
+        line_end = np.frombuffer(self._line_end, np.uint8)
+        ends_in_place = (lowest[length:] == line_end).all() and (highest[length:] == line_end).all()
+        if not ends_in_place or lowest[:length].min() < 32 or highest[:length].max() > 126:
             return None
         if any((matrix[row, :length] == 32).all() for row in np.flatnonzero(_blank_heads(matrix))):
             return None
-        return Block(self.layout, matrix, self._numbers(len(matrix)))
+        return Block(self.layout, matrix, self._numbers(len(matrix)), known_extremes=(lowest, highest))
 
     def _numbers(self, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
         import numpy as np

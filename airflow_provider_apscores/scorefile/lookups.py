@@ -7,6 +7,7 @@ by one look-up instead of a loop over records.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,9 @@ def pairs(columns: Bytes) -> Pairs:
     """Two columns, or one (then a blank follows), as an integer a row."""
     import numpy as np
 
-    if columns.shape[1] == 1:
-        return columns[:, 0].astype(np.uint16) | np.uint16(0x2000)
-    return np.ascontiguousarray(columns).view("<u2")[:, 0]
+    first: Pairs = columns[:, 0].astype(np.uint16)
+    second: Pairs = columns[:, 1].astype(np.uint16) if columns.shape[1] == 2 else np.full(len(first), 32, np.uint16)
+    return (first | second << 8).astype(np.uint16, copy=False)
 
 
 def text_of(pair: int) -> str | None:
@@ -76,11 +77,12 @@ def exam_table() -> tuple[np.ndarray[Any, np.dtype[np.int16]], tuple[str, ...], 
 
     lines = list(EXAMS)
     table = np.full((101, _LAST_YEAR - _FIRST_YEAR + 2), -1, np.int16)
+    line_of = {id(exam): line for line, exam in enumerate(lines)}
     for code in {exam.code for exam in lines}:
         for column in range(table.shape[1]):
             exam = exam_for(code, None if column == 0 else _FIRST_YEAR - 1 + column)
             if exam is not None:
-                table[int(code), column] = lines.index(exam)
+                table[int(code), column] = line_of[id(exam)]
     return table.reshape(-1), tuple(exam.title for exam in lines), tuple(exam.subscore_of for exam in lines)
 
 
@@ -88,63 +90,86 @@ def title_keys(codes: Pairs, years: Any) -> Any:
     """Indices into the table of :func:`exam_table`; *years* below 1 are unknown."""
     import numpy as np
 
-    code = two_digits()[codes].astype(np.int32)
-    code[code < 0] = 100
     column = np.where(years < 1, 0, np.clip(years, _FIRST_YEAR, _LAST_YEAR) - (_FIRST_YEAR - 1))
-    return code * (_LAST_YEAR - _FIRST_YEAR + 2) + column
+    return _code_rows().take(codes) + column
 
 
-def words_of_pairs(values: Pairs, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray:
-    """What each pair of characters is in words, null where *meaning* says None."""
+@cache
+def _code_rows() -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Where the years of a code begin in the table of :func:`exam_table`, by its two characters."""
     import numpy as np
 
-    words: list[str] = []
-    found, where = distinct(values)
-    indices = np.full(len(found), -1, np.int16)
-    for at, pair in enumerate(found):
-        word = meaning(pair)
-        if word is not None:
-            if word not in words:
-                words.append(word)
-            indices[at] = words.index(word)
-    return encoded(indices[where], words)
+    numbers = two_digits().astype(np.int32)
+    return np.where(numbers < 0, 100, numbers).astype(np.int32) * (_LAST_YEAR - _FIRST_YEAR + 2)
 
 
-def distinct(values: Pairs) -> tuple[list[int], Any]:
-    """The pairs that occur, sorted, and for each row which of them it has."""
+@dataclass(slots=True)
+class Distinct:
+    """A column of pairs, taken apart.
+
+    Attributes:
+        pairs: Those that occur, sorted.
+        where: Which of them each row has.
+    """
+
+    pairs: list[int]
+    where: Any
+
+    def words(self, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray:
+        """What each pair is in words, null where *meaning* says None."""
+        import numpy as np
+
+        words: list[str] = []
+        indices = np.full(len(self.pairs), -1, np.int32)
+        for at, pair in enumerate(self.pairs):
+            word = meaning(pair)
+            if word is not None:
+                if word not in words:
+                    words.append(word)
+                indices[at] = words.index(word)
+        return encoded(indices.take(self.where), words)
+
+
+def distinct(values: Pairs) -> Distinct:
+    """Find out which pairs there are."""
     import numpy as np
 
+    if len(values) and (values == values[0]).all():
+        return Distinct([int(values[0])], np.zeros(len(values), np.int16))
     if len(values) < 4096:
         few, inverse = np.unique(values, return_inverse=True)
-        return few.tolist(), inverse
+        return Distinct(few.tolist(), inverse)
     # Sorting a long column costs more than a table of everything that could be in it.
     seen = np.zeros(65536, bool)
     seen[values] = True
     many = np.flatnonzero(seen)
     table = np.empty(65536, np.int16)
     table[many] = np.arange(len(many))
-    return many.tolist(), table[values]
+    return Distinct(many.tolist(), table.take(values))
 
 
 def notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:
     """What two irregularity codes say, in words."""
     import numpy as np
 
-    known = {_pair(each.code): each.detail or each.effect for each in IRREGULARITIES}
-    indices = np.full(len(first), -1, np.int32)
-    words: list[str] = []
+    known = _irregularity_words()
     noted = np.flatnonzero((first != BLANK_PAIR) | (second != BLANK_PAIR))
     both, where = np.unique(first[noted].astype(np.uint32) << 16 | second[noted].astype(np.uint32), return_inverse=True)
+    words: list[str] = []
     found = np.full(len(both), -1, np.int32)
     for at, combined in enumerate(both.tolist()):
         said = [known[pair] for pair in (combined >> 16, combined & 0xFFFF) if pair in known]
         if said:
-            note = "; ".join(dict.fromkeys(said))
-            if note not in words:
-                words.append(note)
-            found[at] = words.index(note)
+            found[at] = len(words)
+            words.append("; ".join(dict.fromkeys(said)))
+    indices = np.full(len(first), -1, np.int32)
     indices[noted] = found[where]
     return encoded(indices, words)
+
+
+@cache
+def _irregularity_words() -> dict[int, str]:
+    return {_pair(each.code): each.detail or each.effect for each in IRREGULARITIES}
 
 
 def _pair(text: str) -> int:

@@ -24,12 +24,15 @@ class Column:
         type: Its Arrow type, as pyarrow spells it: "string", "int8", "int16", "int64", "date32", "bool".
         doc: What it holds.
         field: The raw field that it comes from as it stands, or "".
+        repeats: Whether few words are expected in many rows. Such a column is dictionary-encoded while it is made and
+            written, which is smaller and faster; readers see plain strings.
     """
 
     name: str
     type: str
     doc: str
     field: str = ""
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,104 +51,129 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
 
-    def schema(self) -> pa.Schema:
-        """The table as an Arrow schema."""
+    def schema(self, *, encoded: bool = False) -> pa.Schema:
+        """The table as an Arrow schema; *encoded* as it is before it is handed out: dictionaries where words repeat."""
         import pyarrow as pa
 
-        kinds = {"bool": pa.bool_()}
-        return pa.schema([(each.name, kinds.get(each.type) or pa.type_for_alias(each.type)) for each in self.columns])
+        def kind(column: Column) -> pa.DataType:
+            if encoded and column.repeats:
+                return pa.dictionary(pa.int32(), pa.string())
+            return pa.bool_() if column.type == "bool" else pa.type_for_alias(column.type)
+
+        return pa.schema([(each.name, kind(each)) for each in self.columns])
 
 
 #: What ``status`` of an exam score can be. The first six are effects of irregularity codes, the strongest first.
 STATUSES = (*EFFECTS[:6], "reported", "unknown")
 
 
-def _text(doc: str, *names: str) -> Iterable[Column]:
+def _text(doc: str, *names: str, repeats: bool = False) -> Iterable[Column]:
     """Columns that hold raw fields of the same name."""
-    return (Column(name, "string", doc.format(line=name[-1]), name) for name in names)
+    return (Column(name, "string", doc.format(line=name[-1]), name, repeats) for name in names)
+
+
+def _words(doc: str, *names: str) -> Iterable[Column]:
+    """The same, of few words in many rows."""
+    return _text(doc, *names, repeats=True)
 
 
 _ORIGIN = (
     Column("record_number", "int64", "Which student record of the file, counted from 1; blank lines do not count."),
-    Column("file_sha256", "string", "SHA-256 of the file's bytes as they were given (packed, if it was packed)."),
+    Column(
+        "file_sha256",
+        "string",
+        "SHA-256 of the file's bytes as they were given (packed, if it was packed).",
+        repeats=True,
+    ),
 )
 
 _WHOSE = (
-    Column("ap_id", "string", "The student's AP ID, see students."),
-    Column("college_code", "string", "The campus, six digits as in the file."),
-    Column("di_code", "string", "The campus: the last four characters of college_code."),
+    Column("ap_id", "string", "The student's AP ID, see students.", repeats=True),
+    Column("college_code", "string", "The campus, six digits as in the file.", repeats=True),
+    Column("di_code", "string", "The campus: the last four characters of college_code.", repeats=True),
 )
 
 _STUDENTS = (
     *_text("AP ID (before 2020: AP number); may hold letters. One person can have several.", "ap_id"),
     *_text("Last name, cut at 15 characters in TXT.", "last_name"),
     *_text("First name, cut at 12 characters in TXT.", "first_name"),
-    *_text("Middle initial.", "middle_initial"),
+    *_words("Middle initial.", "middle_initial"),
     *_text("Line {line} of the student's address.", "street_1", "street_2", "street_3"),
-    *_text("State, for addresses in the US.", "state"),
+    *_words("State, for addresses in the US.", "state"),
     *_text("ZIP code, five or nine digits without a hyphen.", "zip_code"),
     *_text("Province, outside the US; only in CSV.", "province"),
     *_text("Postal code, outside the US; only in CSV.", "postal_code"),
-    *_text("Country, outside the US.", "country_code"),
-    *_text("F female, M male, U unknown, A another (since 2019).", "gender"),
+    *_words("Country, outside the US.", "country_code"),
+    *_words("F female, M male, U unknown, A another (since 2019).", "gender"),
     Column("birth_date", "date32", "Birth date: the latest that makes the student 5 years old on the report date."),
-    *_text("Grade level (K-12 codes: 4 to 7 for 9th to 12th grade, 8 no longer in high school).", "grade_level"),
-    *_text("Expected college entrance; blank in recent files.", "expected_college_entrance"),
-    *_text("Student search; blank in recent files.", "student_search"),
-    *_text("Best language: 1 English only, 3 English and another, 4 another, 0 no response.", "best_language"),
-    *_text("Sophomore standing; blank in recent files.", "sophomore_standing"),
+    *_words("Grade level (K-12 codes: 4 to 7 for 9th to 12th grade, 8 no longer in high school).", "grade_level"),
+    *_words("Expected college entrance; blank in recent files.", "expected_college_entrance"),
+    *_words("Student search; blank in recent files.", "student_search"),
+    *_words("Best language: 1 English only, 3 English and another, 4 another, 0 no response.", "best_language"),
+    *_words("Sophomore standing; blank in recent files.", "sophomore_standing"),
     Column("previous_ai_year_1", "int16", "Year of an earlier school, four digits."),
     *_text("Code of an earlier school.", "previous_ai_code_1"),
     Column("previous_ai_year_2", "int16", "Year of a second earlier school, four digits."),
     *_text("Code of a second earlier school.", "previous_ai_code_2"),
-    *_text("AI code of the high school, six digits.", "high_school_code"),
-    *_text("Contact at the high school; not in College Board's CSV.", "high_school_contact"),
-    *_text("Name of the high school.", "high_school_name"),
-    *_text(
+    *_words("AI code of the high school, six digits.", "high_school_code"),
+    *_words("Contact at the high school; not in College Board's CSV.", "high_school_contact"),
+    *_words("Name of the high school.", "high_school_name"),
+    *_words(
         "Line {line} of the high school's address.",
         "high_school_street_1",
         "high_school_street_2",
         "high_school_street_3",
     ),
-    *_text("The high school's state.", "high_school_state"),
-    *_text("The high school's ZIP code.", "high_school_zip_code"),
-    *_text("The campus that the report was sent to, six digits as in the file (00####).", "college_code"),
-    Column("di_code", "string", "The campus as the web service names it: the last four characters of college_code."),
-    *_text("Contact at the college.", "college_contact"),
-    *_text("Name of the college.", "college_name"),
-    *_text("Line {line} of the college's address.", "college_street_1", "college_street_2", "college_street_3"),
-    *_text("The college's state.", "college_state"),
-    *_text("The college's ZIP code.", "college_zip_code"),
+    *_words("The high school's state.", "high_school_state"),
+    *_words("The high school's ZIP code.", "high_school_zip_code"),
+    *_words("The campus that the report was sent to, six digits as in the file (00####).", "college_code"),
+    Column(
+        "di_code",
+        "string",
+        "The campus as the web service names it: the last four characters of college_code.",
+        repeats=True,
+    ),
+    *_words("Contact at the college.", "college_contact"),
+    *_words("Name of the college.", "college_name"),
+    *_words("Line {line} of the college's address.", "college_street_1", "college_street_2", "college_street_3"),
+    *_words("The college's state.", "college_state"),
+    *_words("The college's ZIP code.", "college_zip_code"),
     Column("scores_released_date", "date32", "The day on which the student named this college to receive scores."),
     Column("student_update_date", "date32", "The day of the last update of the student's record."),
     Column("report_date", "date32", "The day on which the report was generated."),
-    *_text("Service type; meaning not published.", "service_type"),
-    *_text("Service code; meaning not published.", "service_code"),
-    *_text("Key of the ordering institution; meaning not published.", "ordering_institution_key"),
+    *_words("Service type; meaning not published.", "service_type"),
+    *_words("Service code; meaning not published.", "service_code"),
+    *_words("Key of the ordering institution; meaning not published.", "ordering_institution_key"),
     *_text("The school's own identifier of the student; only in CSV.", "student_identifier"),
-    Column("race_ethnicity_response", "string", "The student's answers since 2016: eleven letters, Y or N."),
+    Column(
+        "race_ethnicity_response", "string", "The student's answers since 2016: eleven letters, Y or N.", repeats=True
+    ),
     *(
         Column(f"race_{name}", "bool", f"Letter {letter} of race_ethnicity_response: {name.replace('_', ' ')}.")
         for letter, name in enumerate(RACE_ETHNICITY_RESPONSE, 1)
     ),
-    *_text("Derived aggregate race and ethnicity since 2016: its code.", "race_ethnicity_derived"),
-    Column("race_ethnicity_derived_title", "string", "What race_ethnicity_derived means; null when unknown."),
+    *_words("Derived aggregate race and ethnicity since 2016: its code.", "race_ethnicity_derived"),
+    Column(
+        "race_ethnicity_derived_title", "string", "What race_ethnicity_derived means; null when unknown.", repeats=True
+    ),
 )
 
 _EXAM_SCORES = (
     *_WHOSE,
     Column("position", "int8", "The exam slot in the record, 1 to 30; the most recent exam comes first."),
     Column("admin_year", "int16", "Year of the administration, four digits."),
-    Column("exam_code", "string", "Exam code, two digits."),
-    Column("exam_title", "string", "The exam's title in that year; null when the code is not known for it."),
-    Column("subscore_of", "string", "For a subscore: the exam code that it belongs to."),
+    Column("exam_code", "string", "Exam code, two digits.", repeats=True),
+    Column(
+        "exam_title", "string", "The exam's title in that year; null when the code is not known for it.", repeats=True
+    ),
+    Column("subscore_of", "string", "For a subscore: the exam code that it belongs to.", repeats=True),
     Column("score", "int8", "1 to 5; null where none is reported."),
-    Column("status", "string", f"One of {', '.join(STATUSES)}."),
-    Column("irregularity_1", "string", "First irregularity code."),
-    Column("irregularity_2", "string", "Second irregularity code."),
-    Column("irregularity_notes", "string", "What the irregularity codes mean; null without a known one."),
-    Column("suppression_flag", "string", "Exam suppression flag; values not published."),
-    Column("class_section", "string", "Class section; blank since 2020."),
+    Column("status", "string", f"One of {', '.join(STATUSES)}.", repeats=True),
+    Column("irregularity_1", "string", "First irregularity code.", repeats=True),
+    Column("irregularity_2", "string", "Second irregularity code.", repeats=True),
+    Column("irregularity_notes", "string", "What the irregularity codes mean; null without a known one.", repeats=True),
+    Column("suppression_flag", "string", "Exam suppression flag; values not published.", repeats=True),
+    Column("class_section", "string", "Class section; blank since 2020.", repeats=True),
     Column(
         "report_date", "date32", "The day on which the report was generated: of two rows with one key, the later wins."
     ),
@@ -154,18 +182,21 @@ _EXAM_SCORES = (
 _AWARDS = (
     *_WHOSE,
     Column("position", "int8", "The award slot in the record, 1 to 6; the most recent award comes first."),
-    Column("award_type", "string", "Award type, two digits."),
-    Column("award_title", "string", "What award_type means; null when unknown."),
+    Column("award_type", "string", "Award type, two digits.", repeats=True),
+    Column("award_title", "string", "What award_type means; null when unknown.", repeats=True),
     Column("award_year", "int16", "Year of the award, four digits."),
 )
 
 _PROBLEMS = (
-    Column("field", "string", "The raw field, as in the layout; null where the whole record is meant."),
+    Column("field", "string", "The raw field, as in the layout; null where the whole record is meant.", repeats=True),
     Column("start", "int16", "First column of the field in the TXT record, counted from 1; null in CSV."),
     Column("end", "int16", "Last column of the field."),
-    Column("kind", "string", "What is wrong; see below."),
+    Column("kind", "string", "What is wrong; see below.", repeats=True),
     Column(
-        "severity", "string", "error: something could not be read, the raw line is in the rejected file; or warning."
+        "severity",
+        "string",
+        "error: something could not be read, the raw line is in the rejected file; or warning.",
+        repeats=True,
     ),
     Column("detail", "string", "More words; never a personal value."),
 )

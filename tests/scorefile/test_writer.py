@@ -15,6 +15,8 @@ from airflow_provider_apscores.scorefile import TABLES, read_score_file, write_t
 RECORDS = [student(1), student(2, last_name="NUÑEZ", irregularity_1_01="02"), student(3, street_1='"1" MAIN\\ST')]
 DATA = txt(RECORDS)
 BROKEN = txt([student(1), student(2, birth_date="999999"), student(3)]) + b"no record\n"
+SINCE_2016 = ("race_ethnicity_response", "race_ethnicity_derived")
+OLD = txt([{k: v for k, v in student(2, middle_initial="É").items() if k not in SINCE_2016}], "910")
 NAME = "4866-" + read_score_file(DATA).sha256[:12]
 
 
@@ -40,6 +42,22 @@ def test_parquet_holds_what_was_read_in_the_declared_types(tmp_path, source):
         assert found.equals(getattr(read_score_file(source), name))
     pages = parquet.ParquetFile(written.uris["students"]["parquet"][0].removeprefix("file://"))
     assert pages.metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        txt([student(1)]) + OLD + txt([student(3)]),
+        txt([student(1), student(1), student(2, ap_id=""), student(3, college_code="114866")]),
+        txt([student(1, college_name=" A"), student(2, college_name="A"), student(3, high_school_name=" ")]),
+    ],
+    ids=["blocks with and without a column's words", "students and campuses alike", "words that differ by blanks"],
+)
+def test_columns_whose_words_repeat_are_written_as_they_were_read(tmp_path, records):
+    uris = write_tables(records, tmp_path).uris
+    for name in TABLES:
+        found = parquet.read_table(uris[name]["parquet"][0].removeprefix("file://"))
+        assert found.equals(getattr(read_score_file(records), name))
 
 
 def test_json_lines_hold_the_same(tmp_path):

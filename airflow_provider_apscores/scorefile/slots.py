@@ -1,0 +1,180 @@
+"""The slots that repeat in a record, exams and awards: a row for each that is not wholly blank."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.scorefile.arrays import encoded, numbers
+from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block, cut
+from airflow_provider_apscores.scorefile.codes import AWARDS, EFFECTS, IRREGULARITIES
+from airflow_provider_apscores.scorefile.dates import read_years
+from airflow_provider_apscores.scorefile.fields import Group
+from airflow_provider_apscores.scorefile.findings import Findings
+from airflow_provider_apscores.scorefile.lookups import (
+    BLANK_PAIR,
+    NO_NUMBER,
+    distinct,
+    exam_table,
+    irregularity_ranks,
+    notes,
+    text_of,
+    title_keys,
+    two_digits,
+)
+from airflow_provider_apscores.scorefile.students import Students
+from airflow_provider_apscores.scorefile.tables import STATUSES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from airflow_provider_apscores.scorefile.lookups import Pairs
+
+_KNOWN_IRREGULARITIES = frozenset(each.code for each in IRREGULARITIES)
+
+
+class Slots:
+    """The slots of a group that are not wholly blank, record by record.
+
+    Attributes:
+        group: The group.
+        rows: The row of the block that each is in.
+        slots: Which slot each is, from 0.
+    """
+
+    def __init__(self, block: Block, group: Group) -> None:
+        import numpy as np
+
+        self.group = group
+        _, highest = block.extremes()
+        used = np.flatnonzero(highest[group.span] != 32)
+        # Behind the last slot that any record uses, all is blank.
+        count = int(used[-1]) // group.stride + 1 if len(used) else 1
+        slots = cut(block.matrix, group.start - 1, count * group.stride).reshape(-1).view(f"V{group.stride}")
+        # Several bytes at once tell whether a slot is blank; the two looks overlap where it is shorter than both.
+        size = 8 if group.stride >= 8 else 4
+        blank = int.from_bytes(b" " * size, "little")
+        filled = np.zeros(len(slots), bool)
+        for offset in {0, group.stride - size}:
+            filled |= slots.getfield(f"<u{size}", offset) != blank
+        at = np.flatnonzero(filled)
+        self.rows = at // count
+        self.slots = at - self.rows * count
+        self._records = slots.take(at)
+
+    def letters(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """A field of one character."""
+        letters: np.ndarray[Any, np.dtype[np.uint8]] = self._field(name, "u1")
+        return letters
+
+    def pairs(self, name: str) -> Pairs:
+        """A field of one or two characters, as :func:`~.lookups.pairs` has it."""
+        import numpy as np
+
+        wide = self._width(name) == 2
+        values: Pairs = self._field(name, "<u2") if wide else self._field(name, "u1") | np.uint16(0x2000)
+        return values
+
+    def _width(self, name: str) -> int:
+        return next(each.width for each in self.group.fields if each.name == name)
+
+    def _field(self, name: str, kind: str) -> Any:
+        import numpy as np
+
+        start = next(each.start for each in self.group.fields if each.name == name) - self.group.start
+        return np.ascontiguousarray(self._records.getfield(kind, start))
+
+
+def exam_scores(block: Block, exams: Slots, students: Students, findings: Findings) -> dict[str, Any]:
+    """The columns of ``exam_scores``."""
+    import numpy as np
+    import pyarrow as pa
+
+    group, rows, slots = exams.group, exams.rows, exams.slots
+    year_pair, code, letter = exams.pairs("admin_year"), exams.pairs("exam_code"), exams.letters("exam_grade")
+    first, second = exams.pairs("irregularity_1"), exams.pairs("irregularity_2")
+    year = _years(block, exams, "admin_year", year_pair, students, findings)
+    scored = (letter >= ord("1")) & (letter <= ord("5"))
+    bad_score = ~scored & (letter != 32) & (letter != UNREADABLE)
+    findings.in_slots(group, "exam_grade", "bad_score", rows, slots, bad_score)
+    incomplete = (code == BLANK_PAIR) | (year_pair == BLANK_PAIR)
+    findings.in_slots(group, "exam_code", "incomplete_exam", rows, slots, incomplete)
+    table, titles, _ = exam_table()
+    exam = table.take(title_keys(code, year))
+    findings.unknown_exams(rows, code, year, exam)
+    parent_of, parents = _parents()
+    irregularities = {"irregularity_1": distinct(first), "irregularity_2": distinct(second)}
+    for name, found in irregularities.items():
+        findings.unknown_pairs(name, rows, found, _KNOWN_IRREGULARITIES)
+    return {
+        **students.of_rows(rows),
+        "position": numbers((slots + 1).astype(np.int8), None, pa.int8()),
+        "admin_year": numbers(year, year > 0, pa.int16()),
+        "exam_code": distinct(code).words(),
+        "exam_title": encoded(exam, titles),
+        "subscore_of": encoded(parent_of[exam], parents),
+        "score": numbers(letter.view(np.int8) - np.int8(48), scored, pa.int8()),
+        "status": encoded(_status(scored, first, second), STATUSES),
+        **{name: found.words() for name, found in irregularities.items()},
+        "irregularity_notes": notes(first, second),
+        "suppression_flag": distinct(exams.pairs("suppression_flag")).words(),
+        "class_section": distinct(exams.pairs("class_section")).words(),
+        "report_date": students.report_dates(rows),
+    }
+
+
+def awards(block: Block, awarded: Slots, students: Students, findings: Findings) -> dict[str, Any]:
+    """The columns of ``awards``."""
+    import numpy as np
+    import pyarrow as pa
+
+    kind = distinct(awarded.pairs("award_type"))
+    year = _years(block, awarded, "award_year", awarded.pairs("award_year"), students, findings)
+    findings.unknown_pairs("award_type", awarded.rows, kind, frozenset(AWARDS))
+    return {
+        **students.of_rows(awarded.rows),
+        "position": numbers((awarded.slots + 1).astype(np.int8), None, pa.int8()),
+        "award_type": kind.words(),
+        "award_title": kind.words(lambda pair: AWARDS.get(text_of(pair) or "")),
+        "award_year": numbers(year, year > 0, pa.int16()),
+    }
+
+
+def _status(scored: Any, first: Pairs, second: Pairs) -> Any:
+    """Indices into the statuses: the stronger irregularity decides, else whether there is a score."""
+    import numpy as np
+
+    ranks = irregularity_ranks()
+    rank = np.minimum(ranks.take(first), ranks.take(second))
+    # "noted" is the weakest effect and leaves the score as it is.
+    no_effect = np.where(scored, np.int8(STATUSES.index("reported")), np.int8(STATUSES.index("unknown")))
+    return np.where(rank < EFFECTS.index("noted"), rank, no_effect)
+
+
+@cache
+def _parents() -> tuple[Any, tuple[str, ...]]:
+    """For each line of the exam table, which of the parents it is a subscore of (-1 for none), and the parents."""
+    import numpy as np
+
+    _, _, subscores = exam_table()
+    parents = tuple(sorted({parent for parent in subscores if parent}))
+    return np.array([parents.index(parent) if parent else -1 for parent in subscores] + [-1], np.int32), parents
+
+
+def _years(block: Block, filled: Slots, name: str, pairs: Pairs, students: Students, findings: Findings) -> Any:
+    """Four-digit years, 0 where there is none."""
+    import numpy as np
+
+    group, rows, slots = filled.group, filled.rows, filled.slots
+    two = two_digits().take(pairs)
+    bad = two == NO_NUMBER
+    if bad.any():
+        bad &= (pairs & 0xFF != UNREADABLE) & (pairs >> 8 != UNREADABLE)
+        findings.in_slots(group, name, "bad_year", rows, slots, bad)
+    years = read_years(two, students.report.year.take(rows) + 1)
+    if block.exact_years:
+        place = rows * group.count + slots
+        for slot in range(group.count):
+            for row, value in block.exact_years.get(group.field_name(name, slot + 1), ()):
+                years[np.searchsorted(place, row * group.count + slot)] = value
+    return years

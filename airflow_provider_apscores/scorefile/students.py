@@ -1,0 +1,203 @@
+"""The columns of ``students``, and what the other tables take from a student."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.scorefile.arrays import (
+    encoded,
+    fixed_strings,
+    null_where_empty,
+    numbers,
+    repeated_strings,
+    replaced,
+    strings,
+    word_indices,
+)
+from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
+from airflow_provider_apscores.scorefile.codes import RACE_ETHNICITY_DERIVED
+from airflow_provider_apscores.scorefile.codes import RACE_ETHNICITY_RESPONSE as RACES
+from airflow_provider_apscores.scorefile.dates import (
+    Dates,
+    read_birth_dates,
+    read_dates,
+    read_years,
+    set_date,
+    stand_in,
+)
+from airflow_provider_apscores.scorefile.findings import Findings
+from airflow_provider_apscores.scorefile.lookups import NO_NUMBER, distinct, pairs, two_digits
+from airflow_provider_apscores.scorefile.tables import TABLES, Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Students:
+    """The students of one block.
+
+    Attributes:
+        columns: By name. One that is left out is null in every row.
+        report: The report dates, *today* where there is none.
+
+    Args:
+        block: The records.
+        findings: Takes what is wrong or unknown.
+        today: As for :class:`~.assemble.Assembler`.
+    """
+
+    def __init__(self, block: Block, findings: Findings, today: date) -> None:
+        self._block = block
+        self._findings = findings
+        report = self._date("report_date", today.year + 1)
+        self.report = stand_in(report, today)
+        limit = self.report.year + 1
+        self.columns: dict[str, Any] = {
+            **dict(self._texts()),
+            "report_date": _date_column(report),
+            "birth_date": _date_column(self._date("birth_date", None)),
+            "scores_released_date": _date_column(self._date("released_date", limit)),
+            "student_update_date": _date_column(self._date("student_update_date", limit)),
+            "previous_ai_year_1": self._year("previous_ai_year_1", limit),
+            "previous_ai_year_2": self._year("previous_ai_year_2", limit),
+        }
+        # One student has many exams: there, AP IDs repeat.
+        self._ap_ids = _taken_apart(self.columns["ap_id"], len(block))
+        self._campuses = _taken_apart(self.columns["college_code"], len(block))
+        self.columns["college_code"], self.columns["di_code"] = self._campus_columns(None)
+        self.columns.update(self._races())
+        self.columns["race_ethnicity_derived_title"] = self._derived_race()
+
+    def of_rows(self, rows: Any) -> dict[str, Any]:
+        """The columns that every exam score and award has of its student, *rows* saying whose each is."""
+        college_code, di_code = self._campus_columns(rows)
+        at, words = self._ap_ids
+        return {"ap_id": _chosen(at.take(rows), words), "college_code": college_code, "di_code": di_code}
+
+    def report_dates(self, rows: Any) -> pa.Array:
+        """The report date of each of *rows*."""
+        import pyarrow as pa
+
+        return self.columns["report_date"].take(numbers(rows, None, pa.int64()))
+
+    def _campus_columns(self, rows: Any) -> tuple[pa.Array, pa.Array]:
+        """``college_code`` and ``di_code``, for all records or for those of *rows*."""
+        at, words = self._campuses
+        chosen = at if rows is None else at.take(rows)
+        codes = words.to_pylist()
+        return encoded(chosen, codes), encoded(chosen, [code[-4:] for code in codes])
+
+    def _texts(self) -> Iterator[tuple[str, Any]]:
+        for column in TABLES["students"].columns:
+            if column.field:
+                yield column.name, self._text(column)
+
+    def _text(self, column: Column) -> Any:
+        """A column of text: from beside the matrix, else cut out of it; with its patches. None when all is blank."""
+        block, name = self._block, column.field
+        if name in block.texts:
+            return block.texts[name]
+        if block.is_blank(name):
+            return None
+        cut = block.column(name)
+        if name in block.patches:
+            return replaced(fixed_strings(cut), block.patches[name])
+        if column.repeats and block.is_constant(name):
+            return encoded(_zeros(len(block)), [cut[0].tobytes().decode("ascii").strip(" ")])
+        if cut.shape[1] <= 2 and column.repeats:
+            return distinct(pairs(cut)).words()
+        return repeated_strings(cut) if column.repeats else fixed_strings(cut, trim=block.needs_trimming(name))
+
+    def _date(self, name: str, limit: Any) -> Dates:
+        columns = self._block.column(name)
+        dates = read_birth_dates(columns, self.report) if limit is None else read_dates(columns, limit)
+        for row, value in self._block.exact_dates.get(name, ()):
+            set_date(dates, row, value)
+        self._findings.in_field(name, "bad_date", dates.bad)
+        return dates
+
+    def _year(self, name: str, limit: Any) -> Any:
+        import pyarrow as pa
+
+        if self._block.is_blank(name):
+            return None
+        columns = self._block.column(name)
+        two = two_digits().take(pairs(columns))
+        years = read_years(two, limit)
+        for row, value in self._block.exact_years.get(name, ()):
+            years[row] = value
+        self._findings.in_field(name, "bad_year", (two == NO_NUMBER) & ~(columns == UNREADABLE).any(axis=1))
+        return numbers(years, two >= 0, pa.int16())
+
+    def _races(self) -> Iterator[tuple[str, Any]]:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        name = "race_ethnicity_response"
+        if self._block.is_blank(name):
+            return
+        letters = self._block.column(name)
+        by_race = np.ascontiguousarray(letters.T)
+        yes = by_race == ord("Y")
+        known = yes | (by_race == ord("N"))
+        if known.all():
+            yield name, repeated_strings(letters)
+        else:
+            unreadable = (letters == UNREADABLE).any(axis=1)
+            self._findings.in_field(name, "bad_flag", ~(known | (by_race == 32)).all(axis=0) & ~unreadable)
+            # Blanks on the left are kept: the letters count by their place.
+            texts = [
+                None if line in (b" " * 11, b"\x7f" * 11) else line.decode("ascii") for line in map(bytes, letters)
+            ]
+            yield name, null_where_empty(pc.ascii_rtrim(strings(texts), " "))
+        for race, its_yes, its_known in zip(RACES, yes, known, strict=True):
+            yield f"race_{race}", numbers(its_yes, its_known, pa.bool_())
+
+    def _derived_race(self) -> Any:
+        import numpy as np
+
+        column = self.columns["race_ethnicity_derived"]
+        if column is None:
+            return None
+        at, dictionary = _taken_apart(column, len(self._block))
+        words = dictionary.to_pylist()
+        titles = sorted(set(RACE_ETHNICITY_DERIVED.values()))
+        meaning = [RACE_ETHNICITY_DERIVED.get(word.lstrip("0") or "0") for word in words]
+        for word_at, word in enumerate(words):
+            rows = np.flatnonzero(at == word_at)
+            if meaning[word_at] is None and len(rows):
+                self._findings.unknown("race_ethnicity_derived", word, int(rows[0]), len(rows))
+        index = np.array([titles.index(title) if title else -1 for title in meaning] + [-1], np.int32)
+        return encoded(index[at], titles)
+
+
+def _taken_apart(column: Any, rows: int) -> tuple[Any, pa.StringArray]:
+    """Which word each row has (-1 for null), and the words; of nulls where there is no column."""
+    import pyarrow as pa
+
+    if column is None:
+        column = pa.nulls(rows, pa.string())
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    return word_indices(column), column.dictionary
+
+
+def _chosen(indices: Any, words: pa.StringArray) -> pa.DictionaryArray:
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, pa.int32()), words)
+
+
+def _date_column(dates: Dates) -> pa.Array:
+    import pyarrow as pa
+
+    return numbers(dates.days, dates.valid, pa.date32())
+
+
+def _zeros(rows: int) -> Any:
+    import numpy as np
+
+    return np.zeros(rows, np.int32)
