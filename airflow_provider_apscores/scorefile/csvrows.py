@@ -82,30 +82,33 @@ class CsvSplitter:
         Raises:
             ScoreFileMalformed: The header lacks essential columns, or a line has no end.
         """
-        self._rest += piece
-        usable = self._rest.rfind(b"\n") + 1
-        data, self._rest = self._rest[:usable], self._rest[usable:]
+        data = self._rest + piece if self._rest else piece
+        end = data.rfind(b"\n") + 1
+        self._rest = data[end:]
         if len(self._rest) > LONGEST_LINE:
             raise ScoreFileMalformed(
                 f"Record {self.records + 1} has no end within {LONGEST_LINE:,} characters. "
                 "The line ends or quotes of this CSV file were damaged on the way: fetch it again."
             )
-        yield from self._rows(data, complete=False)
+        yield from self._rows(data, end, complete=False)
 
     def finish(self) -> Iterator[Rows]:
         """Give what is left."""
         data, self._rest = self._rest, b""
-        yield from self._rows(data, complete=True)
+        yield from self._rows(data, len(data), complete=True)
 
-    def _rows(self, data: bytes, *, complete: bool) -> Iterator[Rows]:
+    def _rows(self, data: bytes, end: int, *, complete: bool) -> Iterator[Rows]:
+        """The records in *data* up to *end*. Large pieces are looked at where they are: to copy them costs as much as
+        to parse them.
+        """
         import numpy as np
 
-        if not data:
+        if not end:
             return
-        flat = np.frombuffer(data, np.uint8)
+        flat = np.frombuffer(data, np.uint8, end)
         ends = np.flatnonzero(flat == 10) + 1
-        if not len(ends) or ends[-1] != len(data):
-            ends = np.append(ends, len(data))
+        if not len(ends) or ends[-1] != end:
+            ends = np.append(ends, end)
         starts = np.concatenate(([0], ends[:-1]))
         lines = _Lines(data, _as_utf8(data, starts, ends), starts, ends, complete)
         expected = sum(np.count_nonzero(flat == ord(each)) for each in {"\n", "\r", self._delimiter} if each < " ")
@@ -114,7 +117,7 @@ class CsvSplitter:
         if self.header is None:
             found = self._header(lines)
             if found is None:
-                self._rest = data + self._rest
+                self._rest = data
                 return
             at = found
         first = at
@@ -130,7 +133,7 @@ class CsvSplitter:
             rows.plain = plain
             yield rows
             if until == at:  # The last record goes on in the next piece.
-                self._rest = data[starts[at] :] + self._rest
+                self._rest = data[starts[at] :]
                 return
             at = until
 
@@ -168,10 +171,14 @@ class CsvSplitter:
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(data),
-                read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 21),
+                # Pieces that fit into a processor's cache, and no more threads than are at work already.
+                read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 20, use_threads=False),
                 parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
+                    column_types=dict.fromkeys(wanted, pa.string()),
+                    include_columns=wanted,
+                    strings_can_be_null=False,
+                    check_utf8=False,  # It is: see _as_utf8.
                 ),
             )
         except pa.ArrowInvalid:
@@ -272,13 +279,13 @@ class _Lines:
     def raw(self, at: int, until: int) -> bytes:
         return self.data[self.starts[at] : self.ends[until - 1]]
 
-    def utf8_part(self, at: int, until: int) -> bytes:
+    def utf8_part(self, at: int, until: int) -> bytes | memoryview:
         if isinstance(self.utf8, list):
             return b"".join(self.utf8[at:until])
-        return self.utf8[self.starts[at] : self.ends[until - 1]]
+        return memoryview(self.utf8)[self.starts[at] : self.ends[until - 1]]
 
     def text(self, at: int, until: int) -> str:
-        return self.utf8_part(at, until).decode()
+        return str(self.utf8_part(at, until), "utf-8")
 
 
 def _as_utf8(data: bytes, starts: Any, ends: Any) -> bytes | list[bytes]:
@@ -286,7 +293,7 @@ def _as_utf8(data: bytes, starts: Any, ends: Any) -> bytes | list[bytes]:
     if data.isascii():
         return data
     try:
-        data.decode()
+        str(memoryview(data)[: ends[-1]], "utf-8")
     except UnicodeDecodeError:
         return [_line_as_utf8(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     return data
