@@ -119,7 +119,7 @@ def exam_scores(block: Block, exams: Slots, students: Students, findings: Findin
         "irregularity_notes": notes(first, second),
         "suppression_flag": distinct(exams.pairs("suppression_flag")).words(),
         "class_section": distinct(exams.pairs("class_section")).words(),
-        "report_date": students.report_dates(rows),
+        "report_date": students.taken("report_date", rows),
     }
 
 

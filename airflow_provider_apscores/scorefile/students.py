@@ -63,8 +63,6 @@ class Students:
             "previous_ai_year_1": self._year("previous_ai_year_1", limit),
             "previous_ai_year_2": self._year("previous_ai_year_2", limit),
         }
-        # One student has many exams: there, AP IDs repeat.
-        self._ap_ids = _taken_apart(self.columns["ap_id"], len(block))
         self._campuses = _taken_apart(self.columns["college_code"], len(block))
         self.columns["college_code"], self.columns["di_code"] = self._campus_columns(None)
         self.columns.update(self._races())
@@ -73,14 +71,14 @@ class Students:
     def of_rows(self, rows: Any) -> dict[str, Any]:
         """The columns that every exam score and award has of its student, *rows* saying whose each is."""
         college_code, di_code = self._campus_columns(rows)
-        at, words = self._ap_ids
-        return {"ap_id": _chosen(at.take(rows), words), "college_code": college_code, "di_code": di_code}
+        return {"ap_id": self.taken("ap_id", rows), "college_code": college_code, "di_code": di_code}
 
-    def report_dates(self, rows: Any) -> pa.Array:
-        """The report date of each of *rows*."""
+    def taken(self, name: str, rows: Any) -> Any:
+        """A column for *rows*."""
         import pyarrow as pa
 
-        return self.columns["report_date"].take(numbers(rows, None, pa.int64()))
+        column = self.columns[name]
+        return None if column is None else column.take(numbers(rows, None, pa.int64()))
 
     def _campus_columns(self, rows: Any) -> tuple[pa.Array, pa.Array]:
         """``college_code`` and ``di_code``, for all records or for those of *rows*."""
@@ -183,12 +181,6 @@ def _taken_apart(column: Any, rows: int) -> tuple[Any, pa.StringArray]:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     return word_indices(column), column.dictionary
-
-
-def _chosen(indices: Any, words: pa.StringArray) -> pa.DictionaryArray:
-    import pyarrow as pa
-
-    return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, pa.int32()), words)
 
 
 def _date_column(dates: Dates) -> pa.Array:

@@ -88,7 +88,7 @@ _ORIGIN = (
 )
 
 _WHOSE = (
-    Column("ap_id", "string", "The student's AP ID, see students.", repeats=True),
+    Column("ap_id", "string", "The student's AP ID, see students."),
     Column("college_code", "string", "The campus, six digits as in the file.", repeats=True),
     Column("di_code", "string", "The campus: the last four characters of college_code.", repeats=True),
 )
