@@ -1,6 +1,6 @@
 """How fast score files become tables, beside other ways to do it, all in one run on one generated file.
 
-    pip install -r benchmarks/requirements.txt
+    pip install . -r benchmarks/requirements.txt
     python benchmarks/score_files.py --records 100000 --runs 5
     python benchmarks/score_files.py --records 1000000 --runs 5 --kind csv
 
@@ -32,13 +32,15 @@ def measure(way, source, output):
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
     begin = time.perf_counter()
-    program = subprocess.Popen([sys.executable, HERE / "score_files_ways.py", way, source, output])
+    command = [sys.executable, HERE / "score_files_ways.py", way, source, output]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    said = program.stdout.read()
     _, status, usage = os.wait4(program.pid, 0)
     seconds = time.perf_counter() - begin
     program.returncode = os.waitstatus_to_exitcode(status)
     if program.returncode:
         raise SystemExit(f"{way} failed")
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, float(said)
 
 
 def shape_of(output):
@@ -63,11 +65,13 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--kind", choices=list(score_files_ways.WAYS), default="txt")
     parser.add_argument("--without", action="append", default=[], metavar="WAY", help="leave a slow way out")
+    parser.add_argument("--file", type=Path, help="keep the generated file here, and take it when it is there")
     asked = parser.parse_args()
     ways = [way.__name__ for way in score_files_ways.WAYS[asked.kind] if way.__name__ not in asked.without]
     with tempfile.TemporaryDirectory() as folder:
-        source, output = Path(folder, f"scores.{asked.kind}"), Path(folder, "tables")
-        score_files_data.write(asked.records, source, asked.kind)
+        source, output = asked.file or Path(folder, f"scores.{asked.kind}"), Path(folder, "tables")
+        if not source.exists():
+            score_files_data.write(asked.records, source, asked.kind)
         found = {way: [] for way in ways}
         shapes = {}
         for _ in range(asked.runs):

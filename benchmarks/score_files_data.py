@@ -51,10 +51,10 @@ def records(count, seed):
     put("high_school_name", [f"INVENTED HIGH SCHOOL {number}" for number in range(2000)])
     put("high_school_street_1", [f"{number} SCHOOL STREET" for number in range(2000)])
     put("high_school_state", ["MA", "NY", "CA", "TX", "OH"])
-    digits("high_school_zip_code", 5)
+    put("high_school_zip_code", [f"{code:05}" for code in range(501, 2501)])
     put("college_name", ["INVENTED COLLEGE"])
     put("college_street_1", ["1 COLLEGE WAY"])
-    digits("college_zip_code", 5)
+    put("college_zip_code", ["02138"])
     award = LAYOUT_950.fields["award_year_1"].span
     has_award = matrix[:, award.start - 2] != 32
     matrix[has_award, award] = list(b"25")
