@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -31,6 +32,8 @@ def s3(environment: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # All servers of one process share their buckets, those of other tests included.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
     store = s3fs.S3FileSystem(
         key="invented",
