@@ -70,6 +70,8 @@ def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.
     column = pc.ascii_trim_whitespace(cells) if plain else pc.utf8_trim_whitespace(cells)
     if name in _LOST_ZEROS:
         column = _with_zeros(column, _LOST_ZEROS[name])
+    if name == "college_code":
+        column = _without_bad_codes(block, name, column)
     if plain:
         return null_where_empty(column)
     unreadable = pc.match_substring_regex(column, r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{FFFD}")
@@ -82,6 +84,19 @@ def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.
                 values[row] = None
         column = strings(values)
     return null_where_empty(column)
+
+
+def _without_bad_codes(block: Block, name: str, column: pa.StringArray) -> pa.StringArray:
+    """The campus of a record must be beyond doubt: what is not six digits is a problem, and no code."""
+    import pyarrow.compute as pc
+
+    bad = pc.invert(pc.match_substring_regex(column, "^([0-9]{6})?$"))
+    if not pc.any(bad).as_py():
+        return column
+    values = [None if wrong else value for value, wrong in zip(column.to_pylist(), bad.to_pylist(), strict=True)]
+    for row in (row for row, wrong in enumerate(bad.to_pylist()) if wrong):
+        block.problems.append(Problem(int(block.numbers[row]), "bad_code", name))
+    return strings(values)
 
 
 def _with_zeros(column: pa.StringArray, lengths: tuple[int, ...]) -> pa.StringArray:
@@ -116,13 +131,14 @@ def _lay_out(block: Block, field: Field, cells: pa.StringArray, today: date) -> 
     at = offsets[:-1]
     fits = np.flatnonzero(lengths == field.width)
     target = block.matrix[:, field.span]
-    # Answers count by their place, so that blanks among them are part of the value.
-    lowest = 32 if field.kind is Kind.FLAGS else 33
+    # Answers count by their place, so that blanks among them are part of the value. A date of six characters may be
+    # 5/4/07 as well.
+    lowest, highest = {Kind.FLAGS: (32, 126), Kind.DATE: (ord("0"), ord("9"))}.get(field.kind, (33, 126))
     plain = np.ones(len(fits), bool)
     for place in range(field.width):
         letters = data[at[fits] + place]
         target[fits, place] = letters
-        plain &= (letters >= lowest) & (letters < 127)
+        plain &= (letters >= lowest) & (letters <= highest)
     if field.kind in (Kind.CODE, Kind.YEAR, Kind.DATE):
         short = np.flatnonzero(lengths == field.width - 1)
         letters = np.stack([data[at[short] + place] for place in range(field.width - 1)], axis=1)

@@ -14,7 +14,7 @@ from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.blocks import Block, extremes
 from airflow_provider_apscores.scorefile.fields import Layout
 from airflow_provider_apscores.scorefile.layouts import LAYOUT_950, LAYOUTS
-from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
+from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, is_whole, read_odd_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,10 @@ class RecordSplitter:
         if end:
             self._line_end = b"\r\n" if line.endswith(b"\r") else b"\n"
             length = len(line) - len(self._line_end) + 1
-            self.layout = next((each for each in LAYOUTS.values() if each.length == length), self.layout)
+            text = line[:length].decode("latin-1")
+            # Length alone does not tell: a record that an editor trimmed may happen to have that of an older layout.
+            fitting = (each for each in LAYOUTS.values() if each.length == length and is_whole(text, each))
+            self.layout = next(fitting, self.layout)
 
     def _plain_block(self, data: bytes, usable: int, stride: int) -> Block | None:
         """All of *data* that is whole records, or None when a line is not plain."""

@@ -59,7 +59,7 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
     """
     for text, decode in _readings(line):
         for each in LAYOUTS.values():
-            if len(text) == each.length and (each is layout or _ends_blank(text, each)):
+            if len(text) == each.length and (each is layout or is_whole(text, each)):
                 return _typed(OddLine(each), text, decode, number)
     for text, decode in _readings(line):
         if _aligned(text, layout):
@@ -82,9 +82,14 @@ def _readings(line: bytes) -> list[tuple[str, Callable[[str], str]]]:
     return [(as_characters, str), (as_bytes, lambda piece: piece.encode("latin-1").decode())]
 
 
-def _ends_blank(text: str, layout: Layout) -> bool:
-    """Whether a record ends in a blank filler, as every layout does. One that was cut to that length may not."""
-    return not text[list(layout.fields.values())[-1].span].strip(" ")
+def is_whole(text: str, layout: Layout) -> bool:
+    """Whether a record of a layout's length is one of that layout, and not one of another that was cut to it.
+
+    Every layout ends in a blank filler, and has digits where the college code is. A whole record's exams may be as
+    odd as they like.
+    """
+    code = text[layout.fields["college_code"].span]
+    return not text[list(layout.fields.values())[-1].span].strip(" ") and code.isascii() and code.isdigit()
 
 
 def _wrong_length(text: str, layout: Layout, number: int) -> Problem:

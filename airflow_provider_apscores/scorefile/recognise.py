@@ -130,7 +130,9 @@ def understand_header(names: list[str]) -> Header:
     known = csv_fields()
     columns: dict[str, int] = {}
     unread = []
-    for at, name in enumerate(names):
+    # College Board's own headings first: a vendor's column before them may have the name that they once had.
+    own = {csv_key(heading) for heading, _ in CSV_COLUMNS}
+    for at, name in sorted(enumerate(names), key=lambda each: csv_key(each[1]) not in own):
         field = known.get(csv_key(name)) if csv_key(name) else ""
         if field is None or (field and field in columns):
             unread.append(name)

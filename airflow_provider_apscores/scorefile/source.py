@@ -98,7 +98,7 @@ class Source:
             start = file.tell()
             packed = file.read(2) == _GZIP
             file.seek(start)
-            unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
+            unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")) if packed else file
             try:
                 for piece in _pieces(unpacked, wanted):
                     self.position = file.tell() - start

@@ -1,0 +1,115 @@
+"""Files that look like something else at first sight: what came of looking twice."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from datetime import date
+
+import pytest
+
+from airflow_provider_apscores.scorefile import csv_header, encode_csv_record, encode_record, read_score_file
+
+STUDENT = {
+    "ap_id": "A0000001",
+    "last_name": "RIVERA",
+    "first_name": "ALEX",
+    "birth_date": "051407",
+    "state": "MA",
+    "college_code": "004866",
+    "admin_year_01": "26",
+    "exam_code_01": "07",
+    "exam_grade_01": "5",
+    "report_date": "070926",
+    "race_ethnicity_response": "NNNNYNNNNY ",
+}
+TODAY = date(2026, 11, 23)
+
+
+def in_csv(student: dict[str, str] = STUDENT, *, front: tuple[tuple[str, str], ...] = ()) -> bytes:
+    header = next(csv.reader([csv_header()]))
+    row = next(csv.reader([encode_csv_record(student)]))
+    text = io.StringIO()
+    csv.writer(text).writerows([[name for name, _ in front] + header, [value for _, value in front] + row])
+    return text.getvalue().encode()
+
+
+class Pipe(io.RawIOBase):
+    """A stream that can't go back."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def readinto(self, buffer) -> int:
+        return self._data.readinto(buffer)
+
+
+def test_gzip_comes_through_a_pipe():
+    packed = gzip.compress(encode_record(STUDENT) + b"\n")
+
+    assert read_score_file(Pipe(packed), today=TODAY).students.num_rows == 1
+
+
+def test_a_first_record_that_was_cut_to_the_older_length_does_not_make_the_file_older():
+    """
+    It ends among the answers, so nobody can tell whether blanks or answers are missing: that is said, not guessed.
+    """
+    whole = encode_record(STUDENT)
+    first = whole.rstrip()
+    assert len(first) == 910
+
+    file = read_score_file(b"\n".join([first, whole, b""]), today=TODAY)
+
+    assert file.layout == "950"
+    assert file.students["race_ethnicity_response"].to_pylist() == [None, "NNNNYNNNNY"]
+    assert [(row["record_number"], row["kind"]) for row in file.problems.to_pylist()] == [(1, "wrong_length")]
+    assert [number for number, _ in file.rejected] == [1]
+
+
+def test_a_record_that_lost_as_much_as_the_layouts_differ_is_not_taken_for_an_older_one():
+    whole = encode_record(STUDENT)
+    lost = whole[:100] + whole[140:]
+
+    file = read_score_file(b"\n".join([whole, lost, whole, b""]), today=TODAY)
+
+    assert file.exam_scores["record_number"].to_pylist() == [1, 3]
+    assert [number for number, _ in file.rejected] == [2]
+
+
+@pytest.mark.parametrize(
+    ("heading", "value", "field", "kept"),
+    [
+        ("State", "NY", "state", "MA"),
+        ("Report Date", "2025-08-15", "report_date", date(2026, 7, 9)),
+        ("DI Code", "1", "di_code", "4866"),
+    ],
+)
+def test_a_vendors_column_in_front_does_not_replace_the_official_one(heading, value, field, kept):
+    file = read_score_file(in_csv(front=((heading, value),)), today=TODAY)
+
+    assert file.students[field].to_pylist() == [kept]
+    assert heading in file.unread_columns
+
+
+@pytest.mark.parametrize("written", ["5/4/07", "5-4-07"])
+def test_a_date_of_six_characters_may_be_separated(written: str):
+    file = read_score_file(in_csv(STUDENT | {"birth_date": written}), today=TODAY)
+
+    assert file.students["birth_date"].to_pylist() == [date(2007, 5, 4)]
+    assert file.problems.num_rows == 0
+
+
+@pytest.mark.parametrize("code", ["4866.0", "0048661", "ABC"])
+def test_what_is_no_college_code_is_a_problem_and_no_campus(code: str):
+    file = read_score_file(in_csv(STUDENT | {"college_code": code}), today=TODAY)
+
+    assert file.students["di_code"].to_pylist() == [None]
+    assert file.problems["kind"].to_pylist() == ["bad_code"]
+    assert code not in str(file.problems.to_pylist())
