@@ -65,22 +65,30 @@ class APScoresHook(BaseHook):
             for name, field in connection_type()["conn-fields"].items()
         }
 
-    def get_conn(self, settings: Settings | None = None) -> Client:
+    def get_conn(self, settings: Settings | None = None, *, mask_what_passes: bool = True) -> Client:
         """
         Return a client of the web service, to be used as a context manager.
 
         :param settings: those of the connection, if they have been read already.
+        :param mask_what_passes: whether to mask tokens and signed URLs, too. Airflow never forgets a mask, and holds
+            every line of the process against all of them: whoever looks for months, with a token a look, would come
+            to a standstill. A look neither logs them nor hands them on.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         from airflow_provider_apscores.webservice import Client
 
         settings = settings or self.settings()
+
+        def mask(secret: str) -> None:
+            if mask_what_passes or _lasts(secret, settings):
+                _mask(secret)
+
         return Client(
             self._session(settings),
             timeout=settings.timeout,
             verify=settings.verify,
             proxy=settings.proxy,
-            on_secret=_mask,
+            on_secret=mask,
         )
 
     @asynccontextmanager
@@ -91,9 +99,7 @@ class APScoresHook(BaseHook):
         Give the asynchronous twin of the client, for triggers: ``async with hook.get_async_conn() as client``.
 
         :param settings: those of the connection, if they have been read already.
-        :param mask_what_passes: whether to mask tokens and signed URLs, too. Airflow never forgets a mask, and holds
-            every line of the process against all of them: a triggerer that looks for months, with a token a look,
-            would come to a standstill. A look neither logs them nor hands them on.
+        :param mask_what_passes: as for :meth:`get_conn`.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         settings = settings or await self.async_settings()
@@ -121,10 +127,8 @@ class APScoresHook(BaseHook):
     def _async_client(self, settings: Settings, mask_what_passes: bool) -> AsyncClient:
         from airflow_provider_apscores.webservice import AsyncClient
 
-        lasting = (settings.credentials.password, settings.credentials.encoded)
-
         async def mask(secret: str) -> None:
-            if mask_what_passes or secret in lasting or secret in (settings.proxy or ""):
+            if mask_what_passes or _lasts(secret, settings):
                 await _amask(secret)
 
         return AsyncClient(
@@ -208,6 +212,12 @@ def _extra(connection: Any) -> dict[str, Any]:
     if not isinstance(extra, dict):
         raise ConfigurationError("The connection's extra must be a JSON object.")
     return extra
+
+
+def _lasts(secret: str, settings: Settings) -> bool:
+    """Whether a secret is one of the connection's own, and not of one conversation."""
+    own = (settings.credentials.password, settings.credentials.encoded)
+    return secret in own or secret in (settings.proxy or "")
 
 
 def _mask(secret: str) -> None:

@@ -105,7 +105,7 @@ def look(hook: APScoresHook, di_codes: Sequence[str], file_format: str, but: Col
             except BaseException as error:
                 answers.put((code, error))
 
-    with hook.get_conn(settings) as client:
+    with hook.get_conn(settings, mask_what_passes=False) as client:
         # Not an executor: its threads would hold up a task that Airflow stops until the last of them has its answer.
         for _ in range(min(AT_ONCE, len(codes))):
             threading.Thread(target=ask, name="apscores-look", daemon=True).start()

@@ -6,11 +6,15 @@ import asyncio
 import datetime
 import importlib
 import json
+import time
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import BaseSensorOperator, TaskDeferred
+
+airflow_sensor = importlib.import_module(BaseSensorOperator.__module__)
 
 MODES = ["poke", "reschedule", "deferrable"]
 
@@ -36,13 +40,25 @@ class Store(dict[str, Any]):
 
 def run(make: Callable[[], Any], mode: str, events: list[Any], store: Any = None) -> Any:
     """Run the sensor that *make* makes to its end; what triggers tell goes to *events*."""
-    context: Any = {"ti": TaskInstance()} | ({"task_state_store": store} if store is not None else {})
+    ti = TaskInstance()
+    if hasattr(airflow_sensor, "_orig_start_date"):
+        # Airflow 2.11 asks its database when a rescheduled sensor first began; there is none here.
+        with mock.patch.object(airflow_sensor, "_orig_start_date", return_value=ti.started):
+            return _run(make, mode, events, store, ti)
+    return _run(make, mode, events, store, ti)
+
+
+def _run(make: Callable[[], Any], mode: str, events: list[Any], store: Any, ti: TaskInstance) -> Any:
+    context: Any = {"ti": ti} | ({"task_state_store": store} if store is not None else {})
     step: Callable[[Any], Any] = lambda fresh: fresh.execute(context)  # noqa: E731
     while True:
         try:
             return step(make())
-        except AirflowRescheduleException:
+        except AirflowRescheduleException as later:
             assert mode == "reschedule"
+            # As the scheduler does; without, a sensor that waits for nothing would look thousands of times.
+            wait = later.reschedule_date - datetime.datetime.now(tz=datetime.UTC)
+            time.sleep(max(0.0, wait.total_seconds()))
         except TaskDeferred as deferred:
             assert mode == "deferrable"
             event = first_event(deferred.trigger)
