@@ -306,9 +306,11 @@ def token_lost(reply: Reply, kind: str) -> bool:
 
 def is_passing(reply: Reply, kind: str) -> bool:
     """Whether the same request may soon be answered otherwise: 5xx, 429, a page instead of an answer."""
-    if reply.status >= 500 or reply.status in (408, 425, 429):
-        return True
-    return 200 <= reply.status < 300 and not token_lost(reply, kind)
+    return _is_busy(reply) or (200 <= reply.status < 300 and not token_lost(reply, kind))
+
+
+def _is_busy(reply: Reply) -> bool:
+    return reply.status >= 500 or reply.status in (408, 425, 429)
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:
@@ -336,22 +338,15 @@ def _answer(reply: Reply, what: str, secrets: Collection[str]) -> dict[str, Any]
     """The JSON object in an answer, whose ``success`` is known to be there."""
     answer = _json(reply)
     _raise_for_status(reply, what, _message(reply), secrets)
-    if answer is None:
-        raise UnexpectedReply(
-            f"Not JSON but {_kind_of_body(reply)} came while {what} (HTTP {reply.status})."
-            + (" The base URL may be wrong." if reply.status >= 400 else "")
-        )
-    if "success" not in answer:
-        quoted = _quoted(reply, _message(reply), secrets)
-        raise UnexpectedReply(
-            f"An answer that does not say success came while {what} ({quoted})."
-            + (" The base URL may be wrong." if reply.status >= 400 else "")
-        )
-    return answer
+    if answer is not None and "success" in answer:
+        return answer
+    came = f"Not JSON but {_kind_of_body(reply)}" if answer is None else "An answer that does not say success"
+    advice = " The base URL may be wrong." if reply.status >= 400 else ""
+    raise UnexpectedReply(f"{came} came while {what} ({_quoted(reply, _message(reply), secrets)}).{advice}")
 
 
 def _raise_for_status(reply: Reply, what: str, message: str, secrets: Collection[str]) -> None:
-    if reply.status >= 500 or reply.status in (408, 425, 429):
+    if _is_busy(reply):
         raise ServiceUnavailable(f"College Board did not answer while {what} ({_quoted(reply, message, secrets)}).")
     if 300 <= reply.status < 400:
         # A redirected POST would carry the password or the token to an address that nobody configured.
