@@ -17,6 +17,11 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, TaskDeferred
 airflow_sensor = importlib.import_module(BaseSensorOperator.__module__)
 
 MODES = ["poke", "reschedule", "deferrable"]
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "poke": {"deferrable": False, "mode": "poke"},
+    "reschedule": {"deferrable": False, "mode": "reschedule"},
+    "deferrable": {"deferrable": True},
+}
 
 
 class TaskInstance:
@@ -86,3 +91,12 @@ def revived(trigger: Any) -> Any:
     assert all(value is None or isinstance(value, (str, int, float, bool)) for value in kwargs.values())
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+
+
+def error_of(outcome: Callable[[], Any]) -> Exception | None:
+    """What *outcome* raises, if it does."""
+    try:
+        outcome()
+    except Exception as error:
+        return error
+    return None

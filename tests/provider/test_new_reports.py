@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-from modes import MODES, first_event, revived, run
+from modes import ARGUMENTS, MODES, error_of, first_event, revived, run
 
 from airflow_provider_apscores.errors import (
     CampusRefused,
@@ -45,17 +45,6 @@ CAMPUSES = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def database() -> None:
-    """Airflow 2.11 looks for earlier reschedules there by itself; 3.3 asks the task instance."""
-    import airflow
-
-    if airflow.__version__.startswith("2."):
-        from airflow.utils.db import initdb
-
-        initdb()
-
-
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     # Every fault is a missed look: none is sat out within a call.
@@ -72,20 +61,12 @@ def set_connection(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, name: str 
 
 
 def sensor(mode: str, **arguments: Any) -> APScoresNewReportsSensor:
-    how = {"deferrable": True} if mode == "deferrable" else {"deferrable": False, "mode": mode}
-    return APScoresNewReportsSensor(task_id="news", **{"poke_interval": 0.05, "timeout": 20, **how, **arguments})
+    defaults = {"poke_interval": 0.05, "timeout": 20, **ARGUMENTS[mode]}
+    return APScoresNewReportsSensor(task_id="news", **defaults | arguments)
 
 
 def wait(mode: str, events: list[Any] | None = None, **arguments: Any) -> Any:
     return run(lambda: sensor(mode, **arguments), mode, [] if events is None else events)
-
-
-def error_of(outcome: Callable[[], Any]) -> BaseException | None:
-    try:
-        outcome()
-    except Exception as error:
-        return error
-    return None
 
 
 # One table for all modes

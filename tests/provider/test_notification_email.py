@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import imaplib
-import importlib
 import inspect
 import json
 import logging
@@ -24,14 +23,10 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import modes
 import pytest
-from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    TaskDeferred,
-)
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from modes import ARGUMENTS, MODES, Store, error_of, first_event
 
 from airflow_provider_apscores.errors import ConfigurationError, MailboxRefused, MailboxUnavailable
 from airflow_provider_apscores.hooks import mailbox as mailbox_module
@@ -42,7 +37,6 @@ pytestmark = pytest.mark.airflow
 
 LOGIN, PASSWORD = "registrar", "invented-Passw0rd"
 PATTERNS = {"4866": "Main Campus", "0417": "Online Campus"}
-MODES = ["poke", "reschedule", "deferrable"]
 # Words of the messages; none of them may turn up anywhere else.
 SECRET_WORDS = ("zanzibar", "quetzal", "xylophone")
 
@@ -202,81 +196,16 @@ def message(
     return email.as_bytes()
 
 
-# The three modes, as Airflow goes about them
-
-
-class TaskInstance:
-    """What Airflow's sensor asks of a task instance."""
-
-    dag_id, task_id, run_id, map_index, try_number, max_tries = "dag", "news", "run", -1, 1, 0
-
-    def __init__(self) -> None:
-        self.started = datetime.datetime.now(tz=datetime.UTC)
-
-    def get_first_reschedule_date(self, context: Any) -> datetime.datetime:
-        return self.started
-
-
-@pytest.fixture(scope="module")
-def database() -> None:
-    """Airflow 2.11 looks for earlier reschedules there by itself; 3.3 asks the task instance."""
-    import airflow
-
-    if airflow.__version__.startswith("2."):
-        from airflow.utils.db import initdb
-
-        initdb()
+# The sensor in its three modes
 
 
 def sensor(mail: Mail, mode: str, **arguments: Any) -> APScoresNotificationEmailSensor:
-    how = {"deferrable": True} if mode == "deferrable" else {"deferrable": False, "mode": mode}
     defaults = {"folder": mail.folder, "campus_patterns": PATTERNS, "poke_interval": 0.02, "timeout": 20}
-    return APScoresNotificationEmailSensor(task_id="news", **{**defaults, **how, **arguments})
+    return APScoresNotificationEmailSensor(task_id="news", **defaults | ARGUMENTS[mode] | arguments)
 
 
 def run(mail: Mail, mode: str, store: Any = None, **arguments: Any) -> Any:
-    """Run the sensor to its end, as a new object, as in a new process, whenever Airflow would start one."""
-    context: Any = {"ti": TaskInstance()} | ({"task_state_store": store} if store is not None else {})
-
-    def go_on(step: Callable[[APScoresNotificationEmailSensor], Any]) -> Any:
-        while True:
-            try:
-                return step(sensor(mail, mode, **arguments))
-            except AirflowRescheduleException:
-                assert mode == "reschedule"
-            except TaskDeferred as deferred:
-                assert mode == "deferrable"
-                event = first_event(deferred.trigger)
-                mail.events.append(event)
-                kwargs = json.loads(json.dumps(deferred.kwargs)) | {"event": event}
-                name = deferred.method_name
-
-                def step(fresh: Any, name: str = name, kwargs: dict[str, Any] = kwargs) -> Any:
-                    return fresh.resume_execution(name, kwargs, context)
-
-    return go_on(lambda fresh: fresh.execute(context))
-
-
-def first_event(trigger: Any, seconds: float = 20) -> dict[str, Any]:
-    """Send *trigger* through the database and run it."""
-    path, kwargs = trigger.serialize()
-    assert all(value is None or isinstance(value, (str, int, float, bool)) for value in kwargs.values())
-    module, _, name = path.rpartition(".")
-    again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
-
-    async def events() -> list[Any]:
-        return [event.payload async for event in again.run()]
-
-    (payload,) = asyncio.run(asyncio.wait_for(events(), seconds))
-    return json.loads(json.dumps(payload))
-
-
-def error_of(outcome: Callable[[], Any]) -> BaseException | None:
-    try:
-        outcome()
-    except Exception as error:
-        return error
-    return None
+    return modes.run(lambda: sensor(mail, mode, **arguments), mode, mail.events, store)
 
 
 # One table for all modes
@@ -411,7 +340,6 @@ CASES = [
 ]
 
 
-@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_each_mode_ends_the_same(case: Case, mode: str, mail: Mail, monkeypatch: pytest.MonkeyPatch):
@@ -437,7 +365,6 @@ def test_each_mode_ends_the_same(case: Case, mode: str, mail: Mail, monkeypatch:
         assert mail.gate.connections == case.connections + handed_over
 
 
-@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("mode", MODES)
 def test_messages_that_were_found_are_moved(mode: str, mail: Mail):
     target = f"{mail.folder}-done"
@@ -647,14 +574,6 @@ def test_an_event_of_an_older_version_or_none_at_all_is_another_look(mail: Mail)
 # A rescheduled sensor forgets; where Airflow has a store, it need not
 
 
-class Store(dict[str, Any]):
-    """The task state store of Airflow 3.3, as far as it is used."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
-
-
-@pytest.mark.usefixtures("database")
 def test_missed_looks_are_counted_over_reschedules(mail: Mail):
     mail.gate.plan = ["drop", "drop", "pass", "drop", "drop", lambda: mail.deliver(message())]
     store = Store()
@@ -665,7 +584,6 @@ def test_missed_looks_are_counted_over_reschedules(mail: Mail):
     assert set(store.values()) == {0}
 
 
-@pytest.mark.usefixtures("database")
 def test_a_retry_counts_missed_looks_from_the_start(mail: Mail):
     mail.gate.plan = ["drop"] * 5
     mail.deliver(message())
@@ -680,7 +598,6 @@ def test_a_retry_counts_missed_looks_from_the_start(mail: Mail):
 # Secrets, persons, and the connection
 
 
-@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_of_a_message_is_told(
     mode: str, mail: Mail, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
