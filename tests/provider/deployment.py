@@ -24,7 +24,8 @@ import airflow
 from airflow_provider_apscores.sandbox import RemoteSandbox
 
 PROJECT = Path(__file__).parents[2]
-AIRFLOW_2 = airflow.__version__.startswith("2.")
+AIRFLOW = tuple(int(number) for number in airflow.__version__.split(".")[:2])
+AIRFLOW_2 = AIRFLOW < (3, 0)
 PIECES = ["scheduler", "triggerer"] if AIRFLOW_2 else ["api-server", "scheduler", "dag-processor", "triggerer"]
 
 
