@@ -215,6 +215,18 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
         folder(tmp_path / "file").open_part("scores.txt")
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nowhere.txt", "No such file or directory"), ("folder", "Is a directory")]
+)
+def test_a_file_that_cannot_be_read_is_told_in_words_of_reading(tmp_path: Path, name: str, reason: str):
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(StorageUnavailable) as caught:
+        folder(tmp_path).open(name)
+
+    assert str(caught.value) == f"Can't read file://{tmp_path}/{name}: {reason}. Check that it exists and may be read."
+
+
 def test_no_bucket_is_made_out_of_a_misspelt_name(s3: fsspec.AbstractFileSystem):
     part = RemoteFolder(s3, "scoers/ap", "s3://scoers/ap").open_part("scores.txt")
     part.write(b"x")
@@ -234,6 +246,20 @@ def test_local_places_are_understood_in_every_form(tmp_path: Path, form):
     assert folder(form(tmp_path)).uri("x") == f"file://{tmp_path}/x"
     assert locate(form(tmp_path / "x.txt"))[0].uri() == f"file://{tmp_path}"
     assert locate(form(tmp_path / "x.txt"))[1] == "x.txt"
+
+
+def test_a_file_at_the_top_of_a_store_or_of_the_disk_is_found():
+    name = f"{uuid.uuid4().hex}.txt"
+    for place, itself in (locate(f"memory://{name}"), locate(f"memory:///{name}")):
+        part = place.open_part(itself)
+        part.write(b"x")
+
+        assert part.publish() == place.uri(name)
+        with fsspec.open(place.uri(name), "rb") as file:
+            assert file.read() == b"x"
+        assert name in place.names()
+    assert locate(f"memory://{name}")[0].uri(name) == f"memory://{name}"
+    assert locate(f"file:///{name}")[0].uri(name) == f"file:///{name}"
 
 
 def test_a_path_object_of_a_store_keeps_its_address():

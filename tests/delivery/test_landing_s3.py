@@ -44,7 +44,7 @@ sys.setprofile(see)
 land(where, 1).noted_as_recorded("2026-11-23T18:16:00Z")
 sys.setprofile(None)
 """
-WATCHED = tuple(str(PROJECT / "airflow_provider_apscores" / name) for name in ("storage.py", "delivery"))
+WATCHED = tuple(str(PROJECT / "airflow_provider_apscores" / name) for name in ("storage", "delivery"))
 
 
 def place(address: str, name: str) -> RemoteFolder:

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy  # noqa: F401 - so that it is there before the fork
 import pendulum  # noqa: F401 - likewise
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
@@ -47,7 +48,7 @@ from airflow_provider_apscores.sandbox.control import RemoteSandbox
 
 _PACKAGE = Path(airflow_provider_apscores.__file__).parent
 #: Where points are. Reading a record or a header is nothing that the outside could notice.
-WATCHED = tuple(str(_PACKAGE / name) for name in ("operators", "hooks", "webservice", "delivery", "storage.py"))
+WATCHED = tuple(str(_PACKAGE / name) for name in ("operators", "hooks", "webservice", "delivery", "storage"))
 OPERATORS = {"download": APScoresDownloadOperator, "record": APScoresRecordDownloadOperator}
 
 KILL, HOLD = "kill", "hold"
@@ -246,6 +247,7 @@ def _warm_up() -> None:
     del os.environ["AIRFLOW_CONN_WARM_UP"]
     mask_secret("warmed up")
     _ = ObjectStoragePath("/tmp").fs
+    get_hook_lineage_collector()  # loads every plugin, which would be most of what a try costs
     # What was loaded stays shared with the forks: the collector shall not touch it.
     gc.freeze()
 

@@ -1,0 +1,127 @@
+"""Folders on a local disk."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from airflow_provider_apscores.storage.places import Part, is_part, part_name, storage_errors
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """A folder on a local disk."""
+
+    path: Path
+
+    def child(self, name: str) -> LocalFolder:
+        """See :meth:`Folder.child`."""
+        return LocalFolder(self.path / name)
+
+    def uri(self, name: str = "") -> str:
+        """See :meth:`Folder.uri`."""
+        return f"file://{self.path / name if name else self.path}"
+
+    def open_part(self, name: str) -> Part:
+        """See :meth:`Folder.open_part`."""
+        return _LocalPart(self, name)
+
+    def open(self, name: str) -> IO[bytes]:
+        """See :meth:`Folder.open`."""
+        with storage_errors(self.uri(name), "read"):
+            return open(self.path / name, "rb")
+
+    def size(self, name: str) -> int | None:
+        """See :meth:`Folder.size`."""
+        with storage_errors(self.uri(name), "read"):
+            try:
+                return (self.path / name).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def names(self) -> list[str]:
+        """See :meth:`Folder.names`."""
+        with storage_errors(self.uri(), "read"):
+            try:
+                return sorted(name for name in os.listdir(self.path) if not is_part(name))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def remove(self, name: str) -> None:
+        """See :meth:`Folder.remove`."""
+        with storage_errors(self.uri(name)):
+            (self.path / name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """See :meth:`Folder.sweep`."""
+        with storage_errors(self.uri()):
+            if self.path.is_dir():
+                for name in os.listdir(self.path):
+                    if is_part(name):
+                        (self.path / name).unlink(missing_ok=True)
+
+
+class _LocalPart:
+    """Hidden name, fsync, replace."""
+
+    def __init__(self, place: LocalFolder, name: str) -> None:
+        self._place = place
+        self._name = name
+        with storage_errors(place.uri(name)):
+            target = _prepared(place.path / name)
+            self._path = target.with_name(part_name(target.name))
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: IO[bytes] = os.fdopen(descriptor, "wb")
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        with storage_errors(self._place.uri(self._name)):
+            return self._file.write(data)
+
+    def restart(self) -> None:
+        with storage_errors(self._place.uri(self._name)):
+            self._file.seek(0)
+            self._file.truncate()
+
+    def publish(self, name: str | None = None) -> str:
+        uri = self._place.uri(name or self._name)
+        with storage_errors(uri):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            target = _prepared(self._place.path / (name or self._name))
+            os.replace(self._path, target)
+            _sync(target.parent)
+        return uri
+
+    def discard(self) -> None:
+        # Neither may hide the error that led here: on a full disk, closing writes the last bytes and fails again.
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def _prepared(target: Path) -> Path:
+    # Not parents=True: mkdir applies its mode to the last folder only.
+    for ancestor in reversed(target.parents):
+        try:
+            ancestor.mkdir(mode=0o700)
+        except OSError:
+            # Some systems complain about the rights to make it before they say that it is there.
+            if not ancestor.is_dir():
+                raise
+        else:
+            _sync(ancestor.parent)
+    return target
+
+
+def _sync(directory: Path) -> None:
+    """Let new names in a folder survive a power cut, as the bytes of a file do after its own ``fsync``."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,83 @@
+"""What a folder and a part are, and what all kinds of them share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Literal, Protocol
+
+from airflow_provider_apscores.errors import StorageUnavailable
+
+
+class Folder(Protocol):
+    """Where files are kept: the few things this package asks of a place."""
+
+    def child(self, name: str) -> Folder:
+        """The folder *name* inside this one; *name* may hold slashes."""
+
+    def uri(self, name: str = "") -> str:
+        """The address of a file in this folder, good for ``ObjectStoragePath`` and for people."""
+
+    def open_part(self, name: str) -> Part:
+        """Begin a file that nobody sees before :meth:`Part.publish`."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Read a file."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, or None when there is no such file."""
+
+    def names(self) -> list[str]:
+        """The names of the files and folders in this folder, sorted, parts left out; empty when it does not exist."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file; nothing happens when it is not there."""
+
+    def sweep(self) -> None:
+        """Delete parts that killed processes left in this folder."""
+
+
+class Part(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Append bytes."""
+
+    def restart(self) -> None:
+        """Throw away what was written and begin again."""
+
+    def publish(self, name: str | None = None) -> str:
+        """Make the file visible and durable under its name, or another *name* of its folder; return its URI."""
+
+    def discard(self) -> None:
+        """Throw the part away; harmless after :meth:`publish`."""
+
+
+def part_name(name: str) -> str:
+    # Random, so that two processes at work on one file never write into each other's part.
+    return f".{name}.part-{secrets.token_hex(6)}"
+
+
+def is_part(name: str) -> bool:
+    return name.startswith(".") and ".part-" in name
+
+
+@contextmanager
+def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[None]:
+    """Turn what file systems raise into one error that names the place and loses nothing."""
+    try:
+        yield
+    except OSError as error:
+        # What fsspec's file systems raise has no text of the operating system's.
+        known = {
+            FileNotFoundError: "No such file or directory",
+            IsADirectoryError: "Is a directory",
+            PermissionError: "Permission denied",
+        }
+        reason = error.strerror or known.get(type(error), type(error).__name__)
+        advice = "it exists and may be read" if doing == "read" else "the place exists and may be written"
+        raise StorageUnavailable(f"Can't {doing} {uri}: {reason}. Check that {advice}.") from error
+    except Exception as error:
+        # Clients of object stores raise their own classes, whose texts can hold signed addresses.
+        raise StorageUnavailable(f"Can't {doing} {uri}: {type(error).__name__}.") from None

@@ -1,0 +1,137 @@
+"""Folders on anything that fsspec speaks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any, cast
+
+from airflow_provider_apscores.storage.places import Part, is_part, part_name, storage_errors
+
+
+class RemoteFolder:
+    """A folder on anything that fsspec speaks to."""
+
+    def __init__(self, fs: Any, path: str, uri: str) -> None:
+        self.fs = fs
+        self._path = path.rstrip("/")
+        # The top of a file system is named by its scheme alone, whose slashes stay.
+        scheme, slashes, rest = uri.partition("://")
+        self._uri = scheme + slashes + rest.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"RemoteFolder({self._uri!r})"
+
+    def path(self, name: str) -> str:
+        """The path of *name* as the file system knows it."""
+        return f"{self._path}/{name}"
+
+    def child(self, name: str) -> RemoteFolder:
+        """See :meth:`Folder.child`."""
+        return RemoteFolder(self.fs, self.path(name), self.uri(name))
+
+    def uri(self, name: str = "") -> str:
+        """See :meth:`Folder.uri`."""
+        return self._uri + name if self._uri.endswith("://") or not name else f"{self._uri}/{name}"
+
+    def open_part(self, name: str) -> Part:
+        """See :meth:`Folder.open_part`."""
+        return _RemotePart(self, name)
+
+    def open(self, name: str) -> IO[bytes]:
+        """See :meth:`Folder.open`."""
+        with storage_errors(self.uri(name), "read"):
+            return cast("IO[bytes]", self.fs.open(self.path(name), "rb"))
+
+    def size(self, name: str) -> int | None:
+        """See :meth:`Folder.size`."""
+        with storage_errors(self.uri(name), "read"):
+            self.fs.invalidate_cache(self._path)
+            try:
+                return int(self.fs.info(self.path(name))["size"])
+            except FileNotFoundError:
+                return None
+
+    def names(self) -> list[str]:
+        """See :meth:`Folder.names`."""
+        with storage_errors(self.uri(), "read"):
+            return sorted(name for name in self._listed() if name and not is_part(name))
+
+    def remove(self, name: str) -> None:
+        """See :meth:`Folder.remove`."""
+        with storage_errors(self.uri(name)):
+            try:
+                self.fs.rm_file(self.path(name))
+            except FileNotFoundError:
+                return
+
+    def sweep(self) -> None:
+        """See :meth:`Folder.sweep`."""
+        with storage_errors(self.uri()):
+            for name in self._listed():
+                if is_part(name):
+                    self.fs.rm_file(self.path(name))
+
+    def _listed(self) -> set[str]:
+        # A listing that fsspec remembers may be older than what another worker wrote.
+        self.fs.invalidate_cache(self._path)
+        try:
+            listed = self.fs.ls(self._path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        return {str(path).rstrip("/").rpartition("/")[2] for path in listed}
+
+
+class _RemotePart:
+    """Hidden name, then a move on the server."""
+
+    def __init__(self, place: RemoteFolder, name: str) -> None:
+        self._place = place
+        self._name = name
+        head, _, last = name.rpartition("/")
+        self._path = place.path(f"{head}/{part_name(last)}" if head else part_name(last))
+        self._file = self._begin()
+
+    def _begin(self) -> Any:
+        fs = self._place.fs
+        with storage_errors(self._place.uri(self._name)):
+            return _with_folder(fs, self._path, lambda: fs.open(self._path, "wb"))
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        with storage_errors(self._place.uri(self._name)):
+            self._file.write(data)
+            return len(data)
+
+    def restart(self) -> None:
+        self.discard()
+        self._file = self._begin()
+
+    def publish(self, name: str | None = None) -> str:
+        fs, uri, target = self._place.fs, self._place.uri(name or self._name), self._place.path(name or self._name)
+        with storage_errors(uri):
+            self._file.close()
+            _with_folder(fs, target, lambda: fs.mv(self._path, target))
+            fs.invalidate_cache(target.rpartition("/")[0])
+        self._file = None
+        return uri
+
+    def discard(self) -> None:
+        file, self._file = self._file, None
+        # Neither may hide the error that led here. What can't be removed now, a later sweep removes.
+        if file is not None:
+            with suppress(Exception):
+                file.close()
+            with suppress(Exception):
+                self._place.fs.rm_file(self._path)
+
+
+def _with_folder(fs: Any, path: str, action: Callable[[], Any]) -> Any:
+    """Do what needs the folder of *path*, which is made only when it is missed.
+
+    Object stores have no folders, and s3fs would make a bucket out of a misspelt name.
+    """
+    try:
+        return action()
+    except FileNotFoundError:
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        return action()
