@@ -5,7 +5,8 @@ fault as a missed look.
 
 The service tells only *new* or *nothing new*, and a fresh download id at each order. So news is the same news until a
 look found nothing new, or a task noted that it recorded a download; both end it, and what is new after that is told
-again. Airflow 3.3 keeps what was told in the asset state store; before, it is forgotten when the triggerer restarts.
+again. Airflow 3.3 keeps what was told, and when the last look was, in the asset state store; before, both
+are forgotten when the triggerer restarts.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Hashable
-from contextlib import aclosing
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
@@ -29,8 +31,8 @@ from airflow_provider_apscores.hooks.news import COURTESY, JITTER, Look, look_as
 
 log = logging.getLogger(__name__)
 
-#: Where the asset state store keeps what was told and what was recorded: seconds since 1970.
-TOLD, RECORDED = "apscores.told_at", "apscores.recorded_at"
+#: Where the asset state store keeps when was told, recorded and looked: seconds since 1970.
+TOLD, RECORDED, LOOKED = "apscores.told_at", "apscores.recorded_at", "apscores.looked_at"
 # Seconds until those who start together are all there, so that the first look is for all of them.
 _GATHERING = 5.0
 # Seconds that Airflow gets to write an event down before the store says that it was told.
@@ -58,8 +60,8 @@ class APScoresNewReportsEventTrigger(BaseEventTrigger):
     :param apscores_conn_id: the connection to use.
     """
 
-    # The campuses that are watched in this process, by the loop that looks for them.
-    _watched: ClassVar[dict[Hashable, Counter[str]]] = {}
+    # The watchers in this process, by the loop that looks for them.
+    _watchers: ClassVar[dict[Hashable, list[APScoresNewReportsEventTrigger]]] = defaultdict(list)
 
     def __init__(
         self,
@@ -97,8 +99,7 @@ class APScoresNewReportsEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look with a loop of one's own, where Airflow has no shared streams: before 3.3."""
-        looks = _looks(self.serialize()[1], lambda: [self.di_code])
-        async with aclosing(self._events(looks)) as events:
+        async with aclosing(_looks(self.serialize()[1], [self])) as looks, aclosing(self._events(looks)) as events:
             async for event in events:
                 yield event
 
@@ -109,24 +110,27 @@ class APScoresNewReportsEventTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Found]:
         """Look for all campuses that are watched at the time. Airflow runs this once for all watchers of a loop."""
-        watched = cls._watched.setdefault(_loop(kwargs), Counter())
-        async with aclosing(_looks(kwargs, lambda: sorted({*watched} | {kwargs["di_code"]}))) as looks:
+        async with aclosing(_looks(kwargs, cls._watchers[_loop(kwargs)])) as looks:
             async for found in looks:
                 yield found
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Found]) -> AsyncIterator[TriggerEvent]:
         """Take what concerns this campus out of the looks for all."""
-        watched = self._watched.setdefault(self.shared_stream_key(), Counter())
-        watched[self.di_code] += 1
+        watchers = self._watchers[self.shared_stream_key()]
+        watchers.append(self)
         try:
             async for event in self._events(shared_stream):
                 yield event
         finally:
-            watched[self.di_code] -= 1
-            watched += Counter()  # drops those that nobody watches any more
+            watchers.remove(self)
+
+    @cached_property
+    def memory(self) -> _Memory:
+        """What is remembered of the asset. Airflow gives the store after it made the trigger."""
+        return _Memory(getattr(self, "asset_state_store", None), self.asset_name)
 
     async def _events(self, looks: AsyncIterator[Found]) -> AsyncGenerator[TriggerEvent, None]:
-        memory = _Memory(getattr(self, "asset_state_store", None), self.asset_name)
+        memory = self.memory
         async for looked_at, found in looks:
             if self.di_code in found.nothing:
                 await memory.forget()
@@ -175,6 +179,19 @@ class _Memory:
         """Keep when it was told."""
         await self._with_store(lambda store: store.aset(TOLD, self.told_at))
 
+    async def looked_at(self) -> float | None:
+        """When a triggerer looked last; 0 for never, None where nobody can tell."""
+
+        async def read(store: Any) -> float:
+            return float(await store.aget(LOOKED) or 0)
+
+        looked_at: float | None = await self._with_store(read)
+        return looked_at
+
+    async def keep_look(self, looked_at: float) -> None:
+        """Keep that a look begins."""
+        await self._with_store(lambda store: store.aset(LOOKED, looked_at))
+
     async def forget(self) -> None:
         """There is nothing new any more: whatever comes is news."""
         self.told_at = None
@@ -185,15 +202,16 @@ class _Memory:
 
         await self._with_store(delete)
 
-    async def _with_store(self, use: Callable[[Any], Any]) -> None:
+    async def _with_store(self, use: Callable[[Any], Any]) -> Any:
         if self._stores is None:
-            return
+            return None
         from airflow.sdk import Asset
 
         try:
-            await use(self._stores[Asset.ref(name=self._asset_name)])
+            return await use(self._stores[Asset.ref(name=self._asset_name)])
         except Exception as error:
             log.warning("The state of asset %s is out of reach: %s.", self._asset_name, type(error).__name__)
+            return None
 
 
 def _loop(kwargs: dict[str, Any]) -> tuple[Hashable, ...]:
@@ -202,20 +220,26 @@ def _loop(kwargs: dict[str, Any]) -> tuple[Hashable, ...]:
     return ("apscores", *(kwargs[name] for name in names))
 
 
-async def _looks(kwargs: dict[str, Any], campuses: Callable[[], Collection[str]]) -> AsyncGenerator[Found, None]:
-    """Look again and again, for ever, whatever happens."""
+async def _looks(
+    kwargs: dict[str, Any], watchers: Sequence[APScoresNewReportsEventTrigger]
+) -> AsyncGenerator[Found, None]:
+    """Look for all *watchers*, who come and go, again and again, for ever, whatever happens."""
     hook = APScoresHook(kwargs["apscores_conn_id"], patience=patience_of(kwargs["poke_interval"]))
-    interval = max(kwargs["poke_interval"], kwargs["minimum_interval"])
     refused: tuple[Any, float] | None = None
     await asyncio.sleep(min(_GATHERING, kwargs["poke_interval"]))
+    await asyncio.sleep(await _until_first(kwargs, hook, watchers))
     while True:
-        looked_at = time.time()
-        found = settings = None
+        looked_at, interval = time.time(), max(kwargs["poke_interval"], kwargs["minimum_interval"])
+        campuses, found, settings = sorted({each.di_code for each in watchers}), None, None
         try:
             settings = await hook.async_settings()
             interval = kwargs["poke_interval"] if settings.is_nearby else interval
-            if refused is None or refused[0] != settings.credentials or looked_at - refused[1] >= _REFUSED_PAUSE:
-                found = await look_async(hook, sorted(campuses()), kwargs["file_format"], each_for_itself=True)
+            if campuses and (
+                refused is None or refused[0] != settings.credentials or looked_at - refused[1] >= _REFUSED_PAUSE
+            ):
+                for each in list(watchers):
+                    await each.memory.keep_look(looked_at)
+                found = await look_async(hook, campuses, kwargs["file_format"], each_for_itself=True)
                 refused = None
         except CredentialsRefused as error:
             refused = (settings and settings.credentials, looked_at)
@@ -227,4 +251,24 @@ async def _looks(kwargs: dict[str, Any], campuses: Callable[[], Collection[str]]
             for code, fault in found.missed.items():
                 log.warning("Campus %s: %s", code, fault)
             yield looked_at, found
-        await asyncio.sleep(interval * random.uniform(1, 1 + JITTER))  # noqa: S311 - no secret
+        await asyncio.sleep(_pause(interval))
+
+
+async def _until_first(
+    kwargs: dict[str, Any], hook: APScoresHook, watchers: Sequence[APScoresNewReportsEventTrigger]
+) -> float:
+    """Seconds until the first look in this process, so that a triggerer that dies again and again doesn't hammer."""
+    least: float = kwargs["minimum_interval"]
+    with suppress(Exception):  # the look itself will tell what is wrong; until then, be courteous
+        least = 0.0 if (await hook.async_settings()).is_nearby else least
+    looks = [await each.memory.looked_at() for each in list(watchers)]
+    if None in looks:  # nobody can tell whether there was a look just now
+        return least
+    pause = _pause(max(kwargs["poke_interval"], least))
+    last = max(filter(None, looks), default=0.0)
+    return min(max(0.0, last + pause - time.time()), pause)
+
+
+def _pause(interval: float) -> float:
+    seconds: float = interval * random.uniform(1, 1 + JITTER)  # noqa: S311 - no secret
+    return seconds

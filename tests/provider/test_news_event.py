@@ -17,7 +17,7 @@ from modes import revived
 from airflow_provider_apscores.hooks import news
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.triggers import news_event
-from airflow_provider_apscores.triggers.news_event import RECORDED, TOLD, APScoresNewReportsEventTrigger
+from airflow_provider_apscores.triggers.news_event import LOOKED, RECORDED, TOLD, APScoresNewReportsEventTrigger
 
 MANY, FEW, NONE = "0901", "9120", "9377"
 CAMPUSES = [Campus(MANY, "Saltmarsh University", 3), Campus(FEW, "Quillfeather College"), Campus(NONE, "Emberwick")]
@@ -150,7 +150,7 @@ async def test_what_comes_after_a_record_is_news(with_store: bool, sandbox: Sand
         await asyncio.to_thread(record, sandbox)
         await looks(sandbox)
     assert len(watch.events) == 2
-    assert store is None or store.values == {}
+    assert store is None or TOLD not in store.values
 
 
 async def test_a_restart_tells_nothing_twice_where_there_is_a_store(sandbox: Sandbox):
@@ -163,7 +163,7 @@ async def test_a_restart_tells_nothing_twice_where_there_is_a_store(sandbox: San
         await looks(sandbox)
 
     assert [len(watch.events) for watch in (first, second, without)] == [1, 0, 1]
-    assert set(store.values) == {TOLD}
+    assert set(store.values) == {TOLD, LOOKED}
 
 
 async def test_who_is_killed_between_event_and_store_tells_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
@@ -174,7 +174,7 @@ async def test_who_is_killed_between_event_and_store_tells_twice(sandbox: Sandbo
             await looks(sandbox, 0)
             while not watch.events:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-    assert store.values == {}
+    assert TOLD not in store.values
 
 
 async def test_a_record_between_two_looks_is_learnt_from_the_task_that_noted_it(sandbox: Sandbox):
@@ -249,6 +249,44 @@ async def test_a_store_out_of_reach_ends_no_watch(sandbox: Sandbox, caplog: pyte
     assert "hunter2" not in caplog.text
 
 
+@pytest.mark.parametrize("password", ["", "wrong-Passw0rd"])
+async def test_a_triggerer_that_dies_again_and_again_looks_no_more_often(
+    password: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    Neither asks it more often than one that lives, nor does it repeat a refused login at each start.
+    """
+    good = json.loads(sandbox.airflow_connection)
+    monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good | {"password": password or good["password"]}))
+    monkeypatch.setattr(news_event, "_GATHERING", 0.0)
+    store = AssetStates()
+    for _ in range(4):
+        async with Watch(watcher(store, poke_interval=60)):
+            await asyncio.sleep(0.3)
+    assert sandbox.counts["login"] == 1
+
+    store.values[LOOKED] -= 73
+    async with Watch(watcher(store, poke_interval=60)):
+        await asyncio.sleep(0.3)
+    assert sandbox.counts["login"] == 2
+
+
+async def test_where_nobody_remembers_the_last_look_the_first_comes_late(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    broken = AssetStates()
+    broken.broken = True
+
+    async def first(store: AssetStates | None, **arguments: Any) -> float:
+        one = watcher(store, **{"poke_interval": 3600, **arguments})
+        return await news_event._until_first(one.serialize()[1], news_event.APScoresHook(), [one])
+
+    assert [await first(store) for store in (None, broken, AssetStates())] == [0, 0, 0]
+    monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", '{"login": "a", "password": "b", "host": "board.invalid"}')
+    assert [await first(store) for store in (None, broken, AssetStates())] == [300, 300, 0]
+    assert await first(None, minimum_interval=20) == 20
+
+
 # One loop for the watchers of one connection
 
 
@@ -258,7 +296,7 @@ async def test_watchers_share_a_loop_and_a_login(sandbox: Sandbox):
     queues: list[asyncio.Queue[Any]] = [asyncio.Queue(), asyncio.Queue()]
 
     async def poll() -> None:
-        async for found in type(one).open_shared_stream(one.serialize()[1]):
+        async for found in type(one).open_shared_stream(other.serialize()[1]):
             for queue in queues:
                 queue.put_nowait(found)
 
@@ -275,7 +313,7 @@ async def test_watchers_share_a_loop_and_a_login(sandbox: Sandbox):
             assert [event["di_code"] for event in first.events] == [MANY]
             assert [event["di_code"] for event in second.events] == [FEW]
         assert abs(sandbox.counts["login"] * 2 - sandbox.counts["order"]) <= 2
-        # Nobody watches the other campus any more, so nobody asks for it.
+        # Nobody watches the other campus any more, though it began the loop, so nobody asks for it.
         await looks(sandbox, 1)
         orders = sandbox.audit().calls_by_campus[FEW]["order"]
         await looks(sandbox, 3)
