@@ -87,6 +87,15 @@ class PatientSensor(BaseSensorOperator):
             self._leave()
         return PokeReturnValue(False)
 
+    def execute(self, context: Context) -> Any:
+        """Wait. Airflow's own ``never_fail`` lets a time-out fail, except where the sensor was deferred."""
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            if self.never_fail:
+                raise AirflowSkipException(_skipped("never_fail")) from error
+            raise
+
     def execute_complete(
         self,
         context: Context,
@@ -108,8 +117,7 @@ class PatientSensor(BaseSensorOperator):
         except Exception as error:
             for_good = isinstance(error, (AirflowSensorTimeout, AirflowFailException))
             if self.never_fail or (self.soft_fail and for_good):
-                name = "soft_fail" if self.soft_fail else "never_fail"
-                raise AirflowSkipException(f"Skipping due to {name} is set to True.") from error
+                raise AirflowSkipException(_skipped("soft_fail" if self.soft_fail else "never_fail")) from error
             raise
 
     def _leave(self) -> NoReturn:
@@ -168,6 +176,10 @@ def _raise_what_the_trigger_met(event: dict[str, Any], timeout: float) -> None:
         # An event of another version of this provider may name an error that this one has not.
         kind: type[APScoresError] = getattr(errors, str(event.get("error")), APScoresError)
         raise kind(str(event.get("message")))
+
+
+def _skipped(option: str) -> str:
+    return f"Skipping due to {option} is set to True."
 
 
 def _timed_out(timeout: float) -> str:

@@ -110,6 +110,7 @@ CASES = [
     Case("nothing in time, softly", AirflowSkipException, BOTH_EMPTY | AT_ONCE | {"soft_fail": True}, orders=2),
     Case("nothing for a while", AirflowSensorTimeout, BOTH_EMPTY | {"timeout": 0.3}),
     Case("nothing for a while, softly", AirflowSkipException, BOTH_EMPTY | {"timeout": 0.3, "soft_fail": True}),
+    Case("nothing, and never a failure", AirflowSkipException, BOTH_EMPTY | {"timeout": 0.3, "never_fail": True}),
     Case("still generating", [FEW], {"di_codes": FEW}, (fault("504"),), orders=2),
     Case("reset", [FEW], {"di_codes": FEW}, (fault("reset", times=2),)),
     Case("maintenance", [FEW], {"di_codes": FEW}, (fault("maintenance"),), orders=2),
