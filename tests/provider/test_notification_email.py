@@ -26,6 +26,7 @@ from typing import Any
 import modes
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from deployment import AIRFLOW
 from modes import ARGUMENTS, MODES, Store, error_of, first_event
 
 from airflow_provider_apscores.errors import ConfigurationError, MailboxRefused, MailboxUnavailable
@@ -644,7 +645,8 @@ def test_a_server_that_quotes_messages_in_its_errors_is_not_quoted(mail: Mail):
         ({"host": ""}, "no host"),
         ({"login": "", "password": ""}, "login and a password"),
         ({"password": "naïve-Passw0rd"}, "ASCII"),
-        ({"extra": "[]"}, "JSON object"),
+        # Airflow 3.0 and 3.1 find no such connection then.
+        ({"extra": "[]"}, "no connection" if (3, 0) <= AIRFLOW < (3, 2) else "JSON object"),
         ({"extra": {"ssl_context": "maybe"}}, "ssl_context"),
     ],
 )
