@@ -114,6 +114,7 @@ class Layout:
         name: How people call it: its length.
         length: Characters of a record, without its line end.
         parts: Fields and groups in the order of the record.
+        since: Year and month of the first reports that have it; None for the oldest layout.
         fields: Every field by name, groups spelled out, in the order of the record.
         slot_names: The names of those fields that belong to a group.
 
@@ -124,6 +125,7 @@ class Layout:
     name: str
     length: int
     parts: tuple[Field | Group, ...]
+    since: tuple[int, int] | None = None
     fields: dict[str, Field] = field(init=False, repr=False, compare=False)
     slot_names: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -138,6 +140,13 @@ class Layout:
         object.__setattr__(self, "fields", by_name)
         groups = [part for part in self.parts if isinstance(part, Group)]
         object.__setattr__(self, "slot_names", frozenset(each.name for group in groups for each in group.slots()))
+
+    def in_use(self, *, year: int, month: int) -> bool:
+        """Whether reports of a month had this layout, or a newer one. Of *year*, two digits, the nearest is meant."""
+        if self.since is None:
+            return True
+        first_year, first_month = self.since
+        return ((year - first_year + 50) % 100 - 50, month) >= (0, first_month)
 
     def group(self, name: str) -> Group:
         """The repeating group *name*."""

@@ -105,6 +105,7 @@ LAYOUT_950 = Layout(
         Field("race_ethnicity_derived", 934, 2, Kind.CODE),
         Field("filler_5", 936, 15, Kind.FILLER),
     ),
+    since=(2016, 7),
 )
 """Since July 2016."""
 

@@ -69,10 +69,7 @@ class RecordSplitter:
             yield block
         self._rest = data[usable:]
         if len(self._rest) > LONGEST_LINE:
-            raise ScoreFileMalformed(
-                f"Record {self.records + 1} has no end within {LONGEST_LINE:,} characters. This is no AP score file, "
-                "or its line ends were lost on the way: fetch it again."
-            )
+            raise _too_long(self.records + 1)
 
     def finish(self) -> Iterator[Block]:
         """Give the last record, if it has no line end."""
@@ -135,10 +132,13 @@ class RecordSplitter:
             if at == len(starts):
                 break
             line = data[starts[at] : starts[at] + lengths[at]]
+            if len(line) > LONGEST_LINE:
+                raise _too_long(self.records + 1)
             if is_blank(line):
                 continue
             self.records += 1
-            cut = at == last and not data.endswith(b"\n") and not self._short_lines and self.records > 1
+            ended = data.endswith((b"\n", b"\x1a"))
+            cut = at == last and not ended and not self._short_lines and self.records > 1
             read = read_odd_line(line, self.layout, self.records, cut=cut)
             self._short_lines |= len(line) < self.layout.length and not cut
             problems.extend(read.problems)
@@ -198,6 +198,13 @@ class RecordSplitter:
             yield block
             self.layout = layout
             begin = end
+
+
+def _too_long(number: int) -> ScoreFileMalformed:
+    return ScoreFileMalformed(
+        f"Record {number} has no end within {LONGEST_LINE:,} characters. This is no AP score file, "
+        "or its line ends were lost on the way: fetch it again."
+    )
 
 
 def _cut(flat: Bytes, length: int) -> tuple[Any, Any, Any]:

@@ -19,7 +19,10 @@ from airflow_provider_apscores.scorefile.layouts import LAYOUTS
 from airflow_provider_apscores.scorefile.problems import Problem
 
 #: What a line may consist of and still be blank: page breaks, and the end-of-file mark of DOS.
-_NOTHING = " \t\r\n\x00\x0c\x1a"
+_NOTHING = b" \t\r\n\x00\x0c\x1a"
+
+#: What may stand before a record that was the first of another file.
+_BOM = b"\xef\xbb\xbf"
 
 #: Until here every record has something: the report date. Blanks beyond may be missing.
 _LAST_CERTAIN_FIELD = "report_date"
@@ -44,7 +47,7 @@ class OddLine:
 
 def is_blank(line: bytes) -> bool:
     """Whether a line holds nothing."""
-    return not line.strip(_NOTHING.encode())
+    return not line.strip(_NOTHING)
 
 
 def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False) -> OddLine:
@@ -57,19 +60,28 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
         cut: The line is the file's last, has no line end, and its fellows were whole: a short one was cut off,
             not trimmed.
     """
-    for text, decode in _readings(line):
-        for each in LAYOUTS.values():
-            if len(text) == each.length and (each is layout or is_whole(text, each)):
-                return _typed(OddLine(each), text, decode, number)
-    for text, decode in _readings(line):
+    bare = _bare(line)
+    for candidate in (line, bare):
+        for text, decode in _readings(candidate):
+            for each in LAYOUTS.values():
+                if len(text) == each.length and (each is layout or is_whole(text, each)):
+                    return _typed(OddLine(each), text, decode, number)
+    for text, decode in _readings(bare):
         if _aligned(text, layout):
-            odd = OddLine(layout)
-            if cut or not _only_blanks_differ(text, layout):
-                odd.problems.append(_wrong_length(text, layout, number))
-                text = _whole_part(text, layout)
+            if not cut and (trimmed := _trimmed_layout(text, layout)):
+                return _typed(OddLine(trimmed), text[: trimmed.length].ljust(trimmed.length), decode, number)
+            odd = OddLine(layout, problems=[_wrong_length(text, layout, number)])
+            text = _whole_part(text, layout)
             return _typed(odd, text[: layout.length].ljust(layout.length), decode, number)
     text, _ = next(iter(_readings(line)))
     return OddLine(layout, problems=[_wrong_length(text, layout, number)])
+
+
+def _bare(line: bytes) -> bytes:
+    """A line without what does not count before and behind a record, such as a tab or the end-of-file mark of DOS."""
+    line = line.removeprefix(_BOM)
+    behind = line[len(line.rstrip(_NOTHING)) :]
+    return line[: len(line) - len(behind.lstrip(b" "))]
 
 
 def _readings(line: bytes) -> list[tuple[str, Callable[[str], str]]]:
@@ -125,6 +137,18 @@ def _aligned(text: str, layout: Layout) -> bool:
         ):
             return False
     return all(digits_or_blank(at(each)) for each in ("birth_date", "released_date", "student_update_date"))
+
+
+def _trimmed_layout(text: str, layout: Layout) -> Layout | None:
+    """The layout of a line that has too few or too many blanks at its end and is whole otherwise; else None.
+
+    What was cut may be all in which layouts differ. Then the report date tells: the newest layout that was in use.
+    """
+    date = text[layout.fields["report_date"].span]
+    if date.isascii() and date.isdigit() and len(date) == 6:
+        in_use = (each for each in LAYOUTS.values() if each.in_use(year=int(date[4:]), month=int(date[:2])))
+        layout = next(in_use, layout)
+    return layout if _only_blanks_differ(text, layout) else None
 
 
 def _only_blanks_differ(text: str, layout: Layout) -> bool:

@@ -89,6 +89,14 @@ TXT_VARIANTS = {
     "BOM": b"\xef\xbb\xbf" + txt(ALL),
     "blank lines": b"\n" + LINES[0] + b"\n\r\n   \n" + LINES[1] + b"\n" + b" " * 950 + b"\n" + LINES[2] + b"\n\n",
     "end-of-file mark": txt(ALL) + b"\x1a",
+    "end-of-file marks of their own line": txt(ALL) + b"\x1a\x1a\r\n",
+    "end-of-file marks glued on": txt(ALL)[:-1] + b"\x1a\x1a",
+    "blanks cut, end-of-file mark glued on": LINES[0] + b"\n" + LINES[1] + b"\n" + LINES[2].rstrip() + b"\x1a",
+    "returns doubled": txt(ALL, line_end=b"\r\r\n"),
+    "tabs behind": b"".join(line + b"\t\n" for line in LINES),
+    "tabs for blanks": b"".join(line.rstrip() + b"\t \t\n" for line in LINES),
+    "NULs behind": b"".join(line + b"\0\0\n" for line in LINES),
+    "a BOM before each record": b"".join(b"\xef\xbb\xbf" + line + b"\n" for line in LINES),
     "page breaks": LINES[0] + b"\n\x0c\n" + LINES[1] + b"\n" + LINES[2] + b"\n",
     "blanks cut by an editor": b"".join(line.rstrip() + b"\n" for line in LINES),
     "blanks cut, CRLF, no last newline": b"\r\n".join(line.rstrip() for line in LINES),
@@ -112,6 +120,25 @@ def test_the_older_layout_says_the_same_but_for_race_and_ethnicity():
     data = txt(records, "910")
     check_three_ways(data, data[:911], lambda found: check_equal(found, read(txt(records))))
     assert read_score_file(data).layout == "910"
+
+
+@pytest.mark.parametrize(
+    ("reported", "layout"), [("063016", "910"), ("070116", "950"), ("120199", "910"), ("070726", "950")]
+)
+def test_where_both_layouts_were_trimmed_to_the_same_the_report_date_tells(reported, layout):
+    records = [THREE | {"ap_id": name, "report_date": reported} for name in ("A", "B")]
+    trimmed = b"".join(line.rstrip() + b"\n" for line in txt(records, "910").splitlines())
+    file = read_score_file(trimmed, today=TODAY)
+    assert (file.layout, file.students.num_rows, file.problems.num_rows) == (layout, 2, 0)
+
+
+def test_trimmed_records_of_both_ages_in_one_file():
+    old = THREE | {"report_date": "070715"}
+    lines = [encode_record(each).rstrip() for each in (old, ONE, old, old, TWO)]
+    lines += [encode_record(old, "910"), encode_record(TWO)]
+    found = read(b"\n".join(lines) + b"\n")
+    assert found["problems"] == []
+    assert [bool(row["race_ethnicity_response"]) for row in found["students"]] == [0, 1, 0, 0, 1, 0, 1]
 
 
 def test_both_layouts_in_one_file():
@@ -574,6 +601,15 @@ def test_a_damaged_gzip_file(damage):
 def test_a_gzip_bomb_ends_early():
     with pytest.raises(ScoreFileMalformed):
         list(read_score_file(gzip.compress(txt(ALL) + b"x" * 50_000_000)).batches())
+
+
+@pytest.mark.parametrize("piece", [None, 1000, 700_000, 3_000_000])
+@pytest.mark.parametrize("long", [b"x" * 1_100_000, b"x" * 2_000_000])
+def test_a_line_of_more_than_a_megabyte_is_refused_wherever_it_stands(long, piece):
+    for behind in (b"", b"\n", b"\n" + LINES[1] + b"\n"):
+        with pytest.raises(ScoreFileMalformed, match="Record 2 has no end within 1,048,576 characters"):
+            read(LINES[0] + b"\n" + long + behind, piece)
+    assert read(LINES[0] + b"\n" + b"x" * 1_000_000 + b"\n", piece)["problems"][0]["kind"] == "wrong_length"
 
 
 def test_what_is_no_score_file(tmp_path):
