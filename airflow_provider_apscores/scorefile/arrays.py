@@ -1,12 +1,13 @@
 """Arrow arrays built from buffers.
 
-``pa.array()`` imports pandas where that is installed, which costs a second; and most columns here exist as bytes
-already.
+``pa.array()`` imports pandas where that is installed, which costs a second, and so do Arrow's functions when they are
+given plain Python values; and most columns here exist as bytes already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,12 +23,16 @@ def strings(values: Sequence[str | None]) -> pa.StringArray:
     import pyarrow as pa
 
     encoded = [b"" if value is None else value.encode() for value in values]
-    offsets = np.zeros(len(values) + 1, np.int32)
-    np.cumsum([len(each) for each in encoded], out=offsets[1:])
+    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int32, len(values) + 1)
     valid = None
     if None in values:
         valid = bitmap(np.array([value is not None for value in values], bool))
     return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)), valid)
+
+
+def word(text: str) -> pa.StringScalar:
+    """A single text, as Arrow's functions take it."""
+    return strings([text])[0]
 
 
 def fixed_strings(matrix: Bytes, *, trim: bool = True) -> pa.StringArray:
@@ -74,7 +79,7 @@ def null_where_empty(column: pa.StringArray) -> pa.StringArray:
     import pyarrow.compute as pc
 
     if column.null_count:
-        column = pc.fill_null(column, "")
+        column = pc.fill_null(column, word(""))
     offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
     filled = offsets[1:] != offsets[:-1]
     if filled.all():
@@ -124,9 +129,12 @@ def constant(rows: int, word: str) -> pa.DictionaryArray:
 def word_indices(column: pa.DictionaryArray) -> np.ndarray[Any, np.dtype[np.int32]]:
     """Which word of its dictionary each row has; -1 for null."""
     import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+    indices = column.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices, numbers(np.array([-1], np.int32), None, pa.int32())[0])
     return np.frombuffer(indices.buffers()[1], np.int32)[indices.offset : indices.offset + len(indices)]
 
 

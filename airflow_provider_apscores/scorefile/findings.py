@@ -65,14 +65,13 @@ class Findings:
         """Exam codes without a title; *exams* are below zero there."""
         import numpy as np
 
-        unknown = (exams < 0) & (codes != BLANK_PAIR)
-        if not unknown.any():
-            return
-        for pair in np.unique(codes[unknown]).tolist():
+        unknown = np.flatnonzero((exams < 0) & (codes != BLANK_PAIR))
+        codes, years = codes[unknown], years[unknown]
+        for pair in np.unique(codes).tolist():
             code = text_of(pair)
             known = code in _KNOWN_EXAMS
             # Without a year the title can't be told, but the code is no stranger.
-            at = np.flatnonzero(unknown & (codes == pair) & ((years > 0) | (not known)))
+            at = unknown[(codes == pair) & ((years > 0) | (not known))]
             if code is not None and len(at):
                 self.unknown("exam_code", code, int(rows[at[0]]), len(at), other_years=known)
 

@@ -135,12 +135,14 @@ class _JsonLines:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        from airflow_provider_apscores.scorefile.arrays import word
+
         if not rows.num_rows:
             return
         parts: list[Any] = []
         for at, field in enumerate(rows.schema):
-            parts += [f"{', ' if at else '{'}{json.dumps(field.name)}: ", _json(rows.column(at))]
-        lines = pc.binary_join_element_wise(*parts, "}\n", "")
+            parts += [word(f"{', ' if at else '{'}{json.dumps(field.name)}: "), _json(rows.column(at))]
+        lines = pc.binary_join_element_wise(*parts, word("}\n"), word(""))
         # The text of all lines together is the data buffer of the column.
         offsets, values = lines.buffers()[1:]
         length = int(pa.Array.from_buffers(pa.int32(), len(lines) + 1, [None, offsets])[len(lines)].as_py())
@@ -166,17 +168,17 @@ def _json(column: pa.Array) -> pa.StringArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from airflow_provider_apscores.scorefile.arrays import strings
+    from airflow_provider_apscores.scorefile.arrays import strings, word
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     if not (pa.types.is_string(column.type) or pa.types.is_date(column.type)):
-        return pc.fill_null(column.cast(pa.string()), "null")
+        return pc.fill_null(column.cast(pa.string()), word("null"))
     text = column.cast(pa.string())
     if pc.any(pc.match_substring_regex(text, r'["\\[:cntrl:]]')).as_py():
         escaped = strings(
             [None if value is None else json.dumps(value, ensure_ascii=False) for value in text.to_pylist()]
         )
     else:
-        escaped = pc.binary_join_element_wise('"', text, '"', "")
-    return pc.fill_null(escaped, "null")
+        escaped = pc.binary_join_element_wise(word('"'), text, word('"'), word(""))
+    return pc.fill_null(escaped, word("null"))

@@ -36,9 +36,9 @@ def pairs(columns: Bytes) -> Pairs:
     """Two columns, or one (then a blank follows), as an integer a row."""
     import numpy as np
 
-    first: Pairs = columns[:, 0].astype(np.uint16)
-    second: Pairs = columns[:, 1].astype(np.uint16) if columns.shape[1] == 2 else np.full(len(first), 32, np.uint16)
-    return (first | second << 8).astype(np.uint16, copy=False)
+    wide = columns.shape[1] == 2
+    values: Pairs = columns.view("<u2")[:, 0] if wide else columns[:, 0] | np.uint16(0x2000)
+    return values
 
 
 def text_of(pair: int) -> str | None:
@@ -115,8 +115,8 @@ class Distinct:
     pairs: list[int]
     where: Any
 
-    def words(self, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray:
-        """What each pair is in words, null where *meaning* says None."""
+    def words(self, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray | None:
+        """What each pair is in words, null where *meaning* says None; None when it says so of all."""
         import numpy as np
 
         words: list[str] = []
@@ -127,7 +127,7 @@ class Distinct:
                 if word not in words:
                     words.append(word)
                 indices[at] = words.index(word)
-        return encoded(indices.take(self.where), words)
+        return encoded(indices.take(self.where), words) if words else None
 
 
 def distinct(values: Pairs) -> Distinct:

@@ -6,6 +6,7 @@ Everything works on whole columns of a block (students.py, slots.py); only defec
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.arrays import constant, numbers
@@ -51,13 +52,18 @@ def _rows(table: str, columns: dict[str, Any], record_numbers: Any, sha256: str)
     rows = len(record_numbers)
     columns["record_number"] = numbers(record_numbers, None, pa.int64())
     columns["file_sha256"] = constant(rows, sha256)
-    schema = TABLES[table].schema(encoded=True)
+    schema = _schema(table)
     arrays = []
     for field in schema:
         column = columns.get(field.name)
         if column is None:
             column = pa.nulls(rows, field.type)
-        elif pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
+        elif column.type != field.type:
             column = column.dictionary_encode()
         arrays.append(column)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+@cache
+def _schema(table: str) -> pa.Schema:
+    return TABLES[table].schema(encoded=True)
