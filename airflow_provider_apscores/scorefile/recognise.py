@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.layouts import (
@@ -76,16 +77,17 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     skip = len(_BOM) if head.startswith(_BOM) else 0
     if complete and is_blank(head[skip:]):
         raise ScoreFileMalformed("The file is empty. Fetch it again; nothing new is told by an answer, not by a file.")
-    looks = head[skip:].lstrip()[:64].lower()
-    for signature, what in _SIGNATURES:
-        if looks.startswith(signature):
-            raise ScoreFileMalformed(f"This is no AP score file: it is {what}.")
-    if separator := re.match(rb"\s*sep=(.)\r?\n", head[skip:]):
-        return Recognised("CSV", skip + separator.end(), separator[1].decode("latin-1"))
     lines = head[skip:].split(b"\n")
     if not complete and len(lines) > 1:
         lines.pop()
     lines = [line.removesuffix(b"\r") for line in lines if not is_blank(line)]
+    looks = head[skip:].lstrip()[:64].lower()
+    for signature, what in _SIGNATURES:
+        # An AP ID or a name may begin like anything.
+        if looks.startswith(signature) and not (lines and _is_record(lines[0])):
+            raise ScoreFileMalformed(f"This is no AP score file: it is {what}.")
+    if separator := re.match(rb"\s*sep=(.)\r?\n", head[skip:]):
+        return Recognised("CSV", skip + separator.end(), separator[1].decode("latin-1"))
     if delimiter := _delimiter(lines[0] if lines else b""):
         return Recognised("CSV", skip, delimiter)
     if any(read_odd_line(line, LAYOUT_950, 1).row is not None for line in lines):
@@ -97,6 +99,13 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     )
 
 
+def _is_record(line: bytes) -> bool:
+    """Whether a line is a whole student record of a campus."""
+    read = read_odd_line(line, LAYOUT_950, 1)
+    whole = read.row is not None and all(problem.kind != "wrong_length" for problem in read.problems)
+    return whole and (read.row or b"")[read.layout.fields["college_code"].span].isdigit()
+
+
 def _delimiter(line: bytes) -> str:
     """What separates the names of a CSV header; "" when the line is none."""
     text = line.decode("latin-1")
@@ -104,6 +113,12 @@ def _delimiter(line: bytes) -> str:
     found = {delimiter: sum(csv_key(cell) in known for cell in text.split(delimiter)) for delimiter in ",\t;|"}
     best = max(found, key=lambda delimiter: found[delimiter])
     return best if found[best] >= 3 else ""
+
+
+@cache
+def _own_keys() -> frozenset[str]:
+    """College Board's own headings, as :func:`~.layouts.csv_key` gives them."""
+    return frozenset(csv_key(heading) for heading, _ in CSV_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +146,11 @@ def understand_header(names: list[str]) -> Header:
     columns: dict[str, int] = {}
     unread = []
     # College Board's own headings first: a vendor's column before them may have the name that they once had.
-    own = {csv_key(heading) for heading, _ in CSV_COLUMNS}
-    for at, name in sorted(enumerate(names), key=lambda each: csv_key(each[1]) not in own):
-        field = known.get(csv_key(name)) if csv_key(name) else ""
+    keys = [csv_key(name) for name in names]
+    for at in sorted(range(len(keys)), key=lambda at: keys[at] not in _own_keys()):
+        field = known.get(keys[at]) if keys[at] else ""
         if field is None or (field and field in columns):
-            unread.append(name)
+            unread.append(names[at])
         elif field:
             columns[field] = at
     missing = {field for field in _ESSENTIAL if field not in columns}

@@ -9,6 +9,7 @@ from datetime import date
 
 import pytest
 
+from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import csv_header, encode_csv_record, encode_record, read_score_file
 
 STUDENT = {
@@ -49,6 +50,25 @@ class Pipe(io.RawIOBase):
 
     def readinto(self, buffer) -> int:
         return self._data.readinto(buffer)
+
+
+@pytest.mark.parametrize("ap_id", ["{A000001", "[A000001", "<A000001", "<?XML001", "BZH00001", "PAR10001", "%PDF-001"])
+@pytest.mark.parametrize("shape", [bytes, bytes.rstrip])
+def test_a_first_record_may_begin_as_other_files_do(ap_id: str, shape):
+    answers = {"race_ethnicity_response": "NNNNYNNNNYN"}
+    first = encode_record(STUDENT | answers | {"ap_id": ap_id})
+    second = encode_record(STUDENT | answers | {"ap_id": "", "last_name": "PAR1"})
+    for lines in ([first, second], [second, first]):
+        file = read_score_file(b"\n".join([*map(shape, lines), b""]), today=TODAY)
+        assert file.students["record_number"].to_pylist() == [1, 2]
+        assert ap_id in file.students["ap_id"].to_pylist()
+
+
+@pytest.mark.parametrize("length", [500, 910, 950, 2000])
+@pytest.mark.parametrize("begins", ['{"error": "', "<html><p>", "[1, 2, "])
+def test_a_long_line_of_something_else_is_no_record(begins: str, length: int):
+    with pytest.raises(ScoreFileMalformed, match="This is no AP score file: it is"):
+        read_score_file(begins.ljust(length, "x").encode() + b"\n")
 
 
 def test_gzip_comes_through_a_pipe():
