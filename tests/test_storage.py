@@ -173,9 +173,12 @@ def test_sweep_deletes_what_killed_processes_left(place: Folder):
     kept.write(b"y")
     kept.publish()
 
+    if not place.uri().startswith("s3:"):
+        (name,) = place.parts()
+        assert name.startswith(".scores.txt.")
     place.sweep()
 
-    assert place.names() == ["kept.txt"]
+    assert (place.names(), place.parts()) == (["kept.txt"], [])
     if not place.uri().startswith("s3:"):  # where a part that is not closed is no object yet
         with pytest.raises(StorageUnavailable):
             left.publish()
@@ -183,8 +186,23 @@ def test_sweep_deletes_what_killed_processes_left(place: Folder):
 
 def test_a_missing_folder_is_empty(place: Folder):
     assert place.child("nowhere").names() == []
+    assert place.child("nowhere").parts() == []
     place.child("nowhere").sweep()
     place.remove("nothing.txt")
+
+
+def test_trying_a_place_out_leaves_nothing(place: Folder):
+    place.child("new").try_out()
+
+    assert (place.child("new").names(), place.child("new").parts()) == ([], [])
+
+
+def test_a_place_that_can_not_be_written_is_told_by_trying(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StorageUnavailable, match=r"Can't use file://.*4866"):
+        folder(tmp_path / "file").child("ap/4866").try_out()
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_staged_files_appear_together_or_not_at_all(place: Folder):
@@ -233,6 +251,8 @@ def test_no_bucket_is_made_out_of_a_misspelt_name(s3: fsspec.AbstractFileSystem)
 
     with pytest.raises(StorageUnavailable, match=r"Can't use s3://scoers/ap/scores.txt: No such file or directory"):
         part.publish()
+    with pytest.raises(StorageUnavailable, match=r"Can't use s3://scoers/ap"):
+        RemoteFolder(s3, "scoers/ap", "s3://scoers/ap").try_out()
     assert s3.ls("", detail=False) == ["scores"]
 
 

@@ -1,7 +1,7 @@
 """The ledger on the command line: ``python -m airflow_provider_apscores.delivery DESTINATION``.
 
 Prints the deliveries under a destination, and then what needs somebody: deliveries that wait to be recorded, files
-that are gone or changed (``--check``), files without a manifest, files that were set aside.
+that are gone or changed (``--check``), files without a manifest, unfinished files, files that were set aside.
 
 It ends with 0 when nothing does, 1 when something does, 2 when the destination or a manifest can't be read.
 """
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--di-code", metavar="CODE", help="one campus only")
     parser.add_argument("--check", action="store_true", help="read every score file and compare it with its manifest")
     parser.add_argument(
-        "--json", action="store_true", help="print JSON: deliveries, pending, damaged, orphans, quarantined"
+        "--json", action="store_true", help="print JSON: deliveries, pending, damaged, orphans, unfinished, quarantined"
     )
     given = parser.parse_args(arguments)
     try:
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "pending": [each.manifest_uri for each in ledger.pending(given.di_code)],
             "damaged": [each.uri for each in deliveries if given.check and _is_damaged(each)],
             "orphans": ledger.orphans(given.di_code),
+            "unfinished": ledger.unfinished(given.di_code),
             "quarantined": ledger.quarantined(given.di_code),
         }
     except APScoresError as error:
@@ -64,6 +65,7 @@ _TITLES = {
     "pending": "Landed, and not recorded: College Board still has these reports as new",
     "damaged": "Gone or changed since they were landed",
     "orphans": "Without a manifest, left by killed tries; can be deleted when no task is at work",
+    "unfinished": "Unfinished, left by killed tries or being written now; can be deleted when no task is at work",
     "quarantined": "Set aside: neither published nor recorded",
 }
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -128,10 +129,26 @@ class Landing:
             )
         return None
 
+    def try_out(self) -> None:
+        """See that the destination can be written, before anything is ordered for it.
+
+        Raises:
+            StorageUnavailable: It can't.
+        """
+        self.destination.child(self.di_code).try_out()
+
     def begin(self) -> Incoming:
         """Start to receive a file. Parts that killed tries left here are deleted first."""
         self.folder.sweep()
         return Incoming(self)
+
+    def clear_up(self) -> None:
+        """Delete parts that killed tries left here, where there is nothing to receive; they may hold student records.
+
+        They harm nothing but privacy, so it is no error if that can't be done now: the ledger names what is left.
+        """
+        with suppress(StorageUnavailable):
+            self.folder.sweep()
 
 
 class Incoming(CheckedFile):

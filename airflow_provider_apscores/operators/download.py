@@ -38,7 +38,8 @@ class APScoresDownloadOperator(BaseOperator):
         own load.
     :param on_no_new_reports: ``skip`` the task, let it ``succeed`` (it returns None), or ``fail`` it.
     :param force: order afresh although this DAG run has landed a file already. Retries go on from what was landed
-        since the task was last cleared.
+        since the task was last cleared. Meant for one run: where all tries died after the download was recorded,
+        clear the task without it to have that delivery handed on.
     :param expect_min_records: fewer student records than this are an error; the file is set aside.
     :param apscores_conn_id: the connection to use. (templated)
     :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
@@ -112,6 +113,7 @@ class APScoresDownloadOperator(BaseOperator):
         delivery = landing.find()
         if delivery is not None:
             self.log.info("This DAG run has landed %s already; nothing is ordered again.", delivery.uri)
+            landing.clear_up()
             if delivery.manifest.recorded or not record:
                 return delivery
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
@@ -132,10 +134,12 @@ class APScoresDownloadOperator(BaseOperator):
         return self._land(client, order, landing)
 
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
+        landing.try_out()
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
         # A try that Airflow takes for dead may have landed and recorded meanwhile: then these reports are not new.
         delivery = landing.find(nothing_new=generated is None)
         if delivery is not None or generated is None:
+            landing.clear_up()
             return delivery
         with landing.begin() as incoming:
             transfer = client.download(generated, incoming)

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from airflow_provider_apscores.storage.places import Part, is_part, part_name, storage_errors
@@ -44,11 +45,11 @@ class LocalFolder:
 
     def names(self) -> list[str]:
         """See :meth:`Folder.names`."""
-        with storage_errors(self.uri(), "read"):
-            try:
-                return sorted(name for name in os.listdir(self.path) if not is_part(name))
-            except (FileNotFoundError, NotADirectoryError):
-                return []
+        return [name for name in self._listed() if not is_part(name)]
+
+    def parts(self) -> list[str]:
+        """See :meth:`Folder.parts`."""
+        return [name for name in self._listed() if is_part(name)]
 
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
@@ -57,11 +58,26 @@ class LocalFolder:
 
     def sweep(self) -> None:
         """See :meth:`Folder.sweep`."""
+        for name in self.parts():
+            self.remove(name)
+
+    def try_out(self) -> None:
+        """See :meth:`Folder.try_out`."""
         with storage_errors(self.uri()):
-            if self.path.is_dir():
-                for name in os.listdir(self.path):
-                    if is_part(name):
-                        (self.path / name).unlink(missing_ok=True)
+            # Folders that are missing are made when there is something to keep.
+            there = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+            # A file without a name, where there is such a thing: it can't stay even if this process is killed.
+            with TemporaryFile(dir=there) as file:
+                file.write(b"\0")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _listed(self) -> list[str]:
+        with storage_errors(self.uri(), "read"):
+            try:
+                return sorted(os.listdir(self.path))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
 
 class _LocalPart:
@@ -85,12 +101,17 @@ class _LocalPart:
             self._file.seek(0)
             self._file.truncate()
 
+    def close(self) -> None:
+        with storage_errors(self._place.uri(self._name)):
+            if not self._file.closed:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+
     def publish(self, name: str | None = None) -> str:
+        self.close()
         uri = self._place.uri(name or self._name)
         with storage_errors(uri):
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
             target = _prepared(self._place.path / (name or self._name))
             os.replace(self._path, target)
             _sync(target.parent)

@@ -31,11 +31,21 @@ class Folder(Protocol):
     def names(self) -> list[str]:
         """The names of the files and folders in this folder, sorted, parts left out; empty when it does not exist."""
 
+    def parts(self) -> list[str]:
+        """The names of parts in this folder, sorted: files being written, or left by killed processes."""
+
     def remove(self, name: str) -> None:
         """Delete a file; nothing happens when it is not there."""
 
     def sweep(self) -> None:
-        """Delete parts that killed processes left in this folder."""
+        """Delete the parts in this folder."""
+
+    def try_out(self) -> None:
+        """Write a byte here and take it away again, which leaves nothing behind.
+
+        Raises:
+            StorageUnavailable: This place can't be written.
+        """
 
 
 class Part(Protocol):
@@ -46,6 +56,9 @@ class Part(Protocol):
 
     def restart(self) -> None:
         """Throw away what was written and begin again."""
+
+    def close(self) -> None:
+        """Say that all bytes are written: nothing is held open any longer, and what follows is :meth:`publish`."""
 
     def publish(self, name: str | None = None) -> str:
         """Make the file visible and durable under its name, or another *name* of its folder; return its URI."""

@@ -54,8 +54,11 @@ class RemoteFolder:
 
     def names(self) -> list[str]:
         """See :meth:`Folder.names`."""
-        with storage_errors(self.uri(), "read"):
-            return sorted(name for name in self._listed() if name and not is_part(name))
+        return [name for name in self._listed() if not is_part(name)]
+
+    def parts(self) -> list[str]:
+        """See :meth:`Folder.parts`."""
+        return [name for name in self._listed() if is_part(name)]
 
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
@@ -67,19 +70,25 @@ class RemoteFolder:
 
     def sweep(self) -> None:
         """See :meth:`Folder.sweep`."""
-        with storage_errors(self.uri()):
-            for name in self._listed():
-                if is_part(name):
-                    self.fs.rm_file(self.path(name))
+        for name in self.parts():
+            self.remove(name)
 
-    def _listed(self) -> set[str]:
-        # A listing that fsspec remembers may be older than what another worker wrote.
-        self.fs.invalidate_cache(self._path)
-        try:
-            listed = self.fs.ls(self._path, detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return set()
-        return {str(path).rstrip("/").rpartition("/")[2] for path in listed}
+    def try_out(self) -> None:
+        """See :meth:`Folder.try_out`."""
+        path = self.path(".trial")
+        with storage_errors(self.uri()), _with_folder(self.fs, path, lambda: self.fs.open(path, "wb")) as file:
+            file.write(b"\0")
+        self.remove(".trial")
+
+    def _listed(self) -> list[str]:
+        with storage_errors(self.uri(), "read"):
+            # A listing that fsspec remembers may be older than what another worker wrote.
+            self.fs.invalidate_cache(self._path)
+            try:
+                listed = self.fs.ls(self._path, detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted({str(path).rstrip("/").rpartition("/")[2] for path in listed} - {""})
 
 
 class _RemotePart:
@@ -106,10 +115,14 @@ class _RemotePart:
         self.discard()
         self._file = self._begin()
 
+    def close(self) -> None:
+        with storage_errors(self._place.uri(self._name)):
+            self._file.close()
+
     def publish(self, name: str | None = None) -> str:
+        self.close()
         fs, uri, target = self._place.fs, self._place.uri(name or self._name), self._place.path(name or self._name)
         with storage_errors(uri):
-            self._file.close()
             _with_folder(fs, target, lambda: fs.mv(self._path, target))
             fs.invalidate_cache(target.rpartition("/")[0])
         self._file = None

@@ -75,6 +75,21 @@ def test_leftovers_are_found(place: Path, land):
     assert ledger.quarantined("4867") == []
 
 
+def test_what_killed_tries_left_half_done_is_named(place: Path, land, landing):
+    land()
+    for run_id in ("day-1", "day-2"):
+        landing(run_id=run_id).begin().write(b"cut")
+    mark = place / "4866" / ".digests" / ".0a.part-1b"
+    mark.touch()
+
+    ledger = APScoresLedger(place)
+
+    of_mark, *of_files = ledger.unfinished("4866")
+    assert of_mark == f"file://{mark}"
+    assert ["/.incoming.part-" in each for each in of_files] == [True, True]
+    assert (ledger.unfinished(), ledger.unfinished("4867")) == ([of_mark, *of_files], [])
+
+
 # The command
 
 
@@ -100,6 +115,14 @@ def test_the_command_says_what_needs_somebody(place: Path, land, capsys):
     said = capsys.readouterr().out
     assert "Landed, and not recorded" in said
     assert waits.manifest_uri in said
+
+
+def test_the_command_names_what_was_left_half_done(place: Path, land, landing, capsys):
+    land().noted_as_recorded(RECORDED)
+    landing().begin().write(b"cut")
+
+    assert main([str(place)]) == 1
+    assert "Unfinished, left by killed tries or being written now" in capsys.readouterr().out
 
 
 def test_the_command_compares_files_when_asked(place: Path, land, capsys):

@@ -151,6 +151,21 @@ def test_a_record_task_killed_at_any_step(world: World, hire: Hire, point: Point
     world.assert_nothing_is_lost()
 
 
+@pytest.mark.parametrize("recorded", [True, False], ids=["nothing is new", "landed"])
+def test_what_a_killed_try_left_is_deleted_where_nothing_is_ordered(world: World, hire: Hire, recorded: bool):
+    assert hire().run(download(world, at={Point(WRITE, "after"): KILL})).state == "killed"
+    (left,) = unfinished_score_files(world)
+    assert hire().run(download(world, run="day-2", arguments={"record": recorded})).state == "returned"
+    if not recorded:
+        kept = left.read_bytes()
+        hire().run(download(world, try_number=2, arguments={"record": False}))
+        left.write_bytes(kept)
+
+    hire().run(download(world, try_number=3))
+
+    assert unfinished_score_files(world) == []
+
+
 @pytest.mark.parametrize("point", [Point(PUBLISH), Point(REPLACE), Point(REPLACE, "after")], ids=str)
 def test_a_file_of_another_campus_is_set_aside_whatever_dies(world: World, hire: Hire, point: Point):
     world.sandbox.fail("download", f"wrong-campus={QUILLFEATHER}", times=None)
