@@ -235,11 +235,14 @@ class _Writing:
                 self._files.append(_TableFiles(table, name, self._stem, self._limits, self))
 
     def _sweep(self, place: Folder, ending: str, kept: tuple[str, ...]) -> None:
-        """Remove what an earlier run with other limits wrote of the same score file."""
+        """Remove what earlier runs, killed ones or ones with other limits, wrote of the same score file."""
         ours = re.compile(rf"{re.escape(self._stem or '')}(-part-[0-9]{{5}})?\.{ending}")
         names = {uri.rpartition("/")[2] for uri in kept}
         for name in place.names():
             if ours.fullmatch(name) and name not in names:
+                place.remove(name)
+        for name in place.parts():
+            if ours.match(name, 1):  # a killed try's
                 place.remove(name)
 
 

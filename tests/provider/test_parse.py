@@ -49,6 +49,20 @@ def test_a_retry_writes_the_same_names(world: World):
     assert parse(world, landed) == parse(world, landed)
 
 
+def test_a_retry_deletes_what_a_killed_try_left_half_written(world: World):
+    landed = world.download()
+    students = world.destination.parent / "tables" / "students"
+    students.mkdir(parents=True)
+    stem = f"0901-{landed['sha256'][:12]}"
+    for name in (f".{stem}.parquet.part-01", f".{stem}-part-00002.parquet.part-02", ".9120-0.parquet.part-03"):
+        (students / name).write_text("half")
+
+    parse(world, landed)
+
+    # The last one is another file's, which may be at work.
+    assert sorted(path.name for path in students.iterdir()) == [".9120-0.parquet.part-03", f"{stem}.parquet"]
+
+
 def test_campuses_share_an_output(world: World):
     files = [parse(world, world.download(campus)) for campus in ("0901", QUILLFEATHER)]
 
