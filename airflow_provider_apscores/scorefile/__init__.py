@@ -18,7 +18,7 @@ from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.records import csv_header, decode_record, encode_csv_record, encode_record
-from airflow_provider_apscores.scorefile.rewrite import write_score_file
+from airflow_provider_apscores.scorefile.rewrite import raw_records, write_score_file
 from airflow_provider_apscores.scorefile.tables import TABLES
 from airflow_provider_apscores.scorefile.writer import WrittenTables, write_tables
 
@@ -44,6 +44,7 @@ __all__ = [
     "encode_csv_record",
     "encode_record",
     "exam_for",
+    "raw_records",
     "read_score_file",
     "write_score_file",
     "write_tables",

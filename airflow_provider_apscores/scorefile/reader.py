@@ -7,7 +7,7 @@ Each step holds one piece, so that memory stays the same however long the file i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,6 +43,8 @@ class ScoreFile:
         sha256: Digest of the file's bytes.
         size: How many those are.
         kind: "TXT" or "CSV".
+        heading: What stands before the first record: a byte order mark; the header of a CSV file, without its line end.
+        line_end: What ends the first line; LF where there is one line only.
     """
 
     def __init__(self, source: Source, today: date, on_problem: OnProblem) -> None:
@@ -53,6 +55,8 @@ class ScoreFile:
         self.size = source.size
         self._recognised = _recognise(source)
         self.kind = self._recognised.kind
+        self.heading = self._recognised.heading
+        self.line_end = self._recognised.line_end
         self._outcome: Reading | None = None
 
     def __enter__(self) -> ScoreFile:
@@ -68,6 +72,11 @@ class ScoreFile:
     def position(self) -> int:
         """Bytes read so far in the pass that is going on; of the packed file, if it is packed."""
         return self._source.position
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether what was read last, in the pass that is going on, has no line end."""
+        return not self._source.last.endswith((b"\n", b"\r", b"\x1a"))
 
     @property
     def records(self) -> int:
@@ -125,7 +134,7 @@ class ScoreFile:
             rows = {name: plain(batch.table(name), table.schema()) for name, table in TABLES.items()}
             yield Batch(**rows, rejected=batch.rejected, first_error=batch.first_error)
 
-    def typed_batches(self, on_problem: OnProblem | None = None) -> Iterator[Batch]:
+    def typed_batches(self, on_problem: OnProblem | None = None) -> Generator[Batch, None, None]:
         """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
         strict = (on_problem or self._on_problem) == "fail"
         reading = Reading(self._recognised, Assembler(self.sha256, self._today))
@@ -134,6 +143,10 @@ class ScoreFile:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
         self._outcome = reading
+
+    def blocks_and_batches(self) -> Iterator[tuple[Block, Batch]]:
+        """:meth:`typed_batches` with the records that they were made of; every call reads the file again."""
+        return Reading(self._recognised, Assembler(self.sha256, self._today)).pairs(self._source)
 
     def _read_through(self) -> Reading:
         if self._outcome is None:
@@ -197,14 +210,19 @@ class Reading:
         return self._assembler.unknown_codes
 
     def batches(self, source: Source) -> Iterator[Batch]:
-        blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
         any_rows = False
-        for block in ahead(blocks(source)):
+        for _, batch in self.pairs(source):
             any_rows = True
-            yield self._assembler.batch(block)
+            yield batch
         last = self._assembler.closing_batch()
         if last.problems.num_rows or not any_rows:
             yield last
+
+    def pairs(self, source: Source) -> Iterator[tuple[Block, Batch]]:
+        """Records and the rows made of them."""
+        blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
+        for block in ahead(blocks(source)):
+            yield block, self._assembler.batch(block)
 
     def _without_mark(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         skip = self._recognised.skip

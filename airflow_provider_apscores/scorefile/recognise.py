@@ -57,11 +57,15 @@ class Recognised:
         kind: "TXT" or "CSV".
         skip: Bytes before the first record or the header: a byte order mark, Excel's ``sep=`` line.
         delimiter: What separates CSV values, or "".
+        heading: All before the first record, the line end of a header left out.
+        line_end: What ends the first line; LF where there is one line only.
     """
 
     kind: str
     skip: int
     delimiter: str = ""
+    heading: bytes = b""
+    line_end: bytes = b"\n"
 
 
 def recognise(head: bytes, *, complete: bool) -> Recognised:
@@ -86,17 +90,30 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
         # An AP ID or a name may begin like anything.
         if looks.startswith(signature) and not (lines and _is_record(lines[0])):
             raise ScoreFileMalformed(f"This is no AP score file: it is {what}.")
-    if separator := re.match(rb"\s*sep=(.)\r?\n", head[skip:]):
-        return Recognised("CSV", skip + separator.end(), separator[1].decode("latin-1"))
+    if separator := re.match(rb'\s*"?sep=(.)"?(\r?\n|\r)', head[skip:], re.IGNORECASE):
+        return _csv(head, skip + separator.end(), separator[1].decode("latin-1"))
     if delimiter := _delimiter(lines[0] if lines else b""):
-        return Recognised("CSV", skip, delimiter)
+        return _csv(head, skip, delimiter)
     if any(read_odd_line(line, LAYOUT_950, 1).row is not None for line in lines):
-        return Recognised("TXT", skip)
+        line_end = b"\r\n" if head.partition(b"\n")[0].endswith(b"\r") else b"\n"
+        return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
     raise ScoreFileMalformed(
         f"This is no AP score file: its lines are no student records of {lengths} characters, "
         "and its first line is no CSV header that names the columns."
     )
+
+
+def _csv(head: bytes, skip: int, delimiter: str) -> Recognised:
+    """A CSV file whose header begins at *skip*."""
+    first = re.search(rb"\r*\n", head) or re.search(rb"\r", head)
+    line_end = first[0] if first else b"\n"
+    end = skip
+    while (end := head.find(line_end, end + 1)) >= 0:
+        # A name may hold a line end; then its quote is still open here.
+        if not is_blank(head[skip:end]) and head.count(b'"', skip, end) % 2 == 0:
+            break
+    return Recognised("CSV", skip, delimiter, head if end < 0 else head[:end], line_end)
 
 
 def _is_record(line: bytes) -> bool:

@@ -1,6 +1,7 @@
-"""Tables or raw records back to a score file: what was read from it, byte for byte.
+"""Score files, tables or raw records to a score file.
 
-What the tables do not hold (fillers, and values that could not be read) comes back blank.
+A score file goes to its own kind as it stood, record by record, whatever stands in them. Anything else is laid out anew
+from tables. What those do not hold (fillers, blanks before a value, values that could not be read) is blank then.
 """
 
 from __future__ import annotations
@@ -36,40 +37,42 @@ _AWARD_FIELDS = {each.name: each.name for each in AWARDS_GROUP.fields}
 _CSV_ONLY = frozenset({"province", "postal_code", "student_identifier"})
 
 
-def raw_records(file: ScoreFile) -> Iterator[dict[str, str]]:
-    """The records of a score file as raw fields again, made from its tables."""
-    for batch in file.batches():
-        slots: dict[int, dict[str, str]] = {}
-        for rows, group, fields in (
-            (batch.exam_scores, EXAMS_GROUP, _EXAM_FIELDS),
-            (batch.awards, AWARDS_GROUP, _AWARD_FIELDS),
-        ):
-            for row in rows.to_pylist():
-                of_record = slots.setdefault(row["record_number"], {})
-                for name, column in fields.items():
-                    of_record[group.field_name(name, row["position"])] = _raw(row[column])
-        for row in batch.students.to_pylist():
-            values = {name: _raw(row[column]) for name, column in _STUDENT_FIELDS.items()}
-            values.update(slots.get(row["record_number"], {}))
-            yield {name: value for name, value in values.items() if value}
+def raw_records(students: Any, exam_scores: Any, awards: Any) -> Iterator[dict[str, str]]:
+    """Student records as raw fields, made from tables: one for each row of *students*.
+
+    Args:
+        students: A ``pyarrow.Table`` or ``RecordBatch`` with the columns of ``students``, of one score file.
+        exam_scores: Likewise. Rows of other students are left out.
+        awards: Likewise.
+    """
+    slots: dict[int, dict[str, str]] = {}
+    for rows, group, fields in ((exam_scores, EXAMS_GROUP, _EXAM_FIELDS), (awards, AWARDS_GROUP, _AWARD_FIELDS)):
+        for row in rows.to_pylist():
+            of_record = slots.setdefault(row["record_number"], {})
+            for name, column in fields.items():
+                of_record[group.field_name(name, row["position"])] = _raw(row[column])
+    for row in students.to_pylist():
+        values = {name: _raw(row[column]) for name, column in _STUDENT_FIELDS.items()}
+        values.update(slots.get(row["record_number"], {}))
+        yield {name: value for name, value in values.items() if value}
 
 
 def write_score_file(
     records: ScoreFile | Iterable[Mapping[str, str]],
     target: Any,
     *,
-    file_format: str = "TXT",
-    layout: str = "950",
-    line_end: str = "\n",
+    file_format: str | None = None,
+    layout: str | None = None,
+    line_end: str | None = None,
 ) -> int:
     """Write a score file.
 
     Args:
         records: A score file that was read, or raw records: text by field name.
         target: A local path, a URI, a path object, or a binary file object.
-        file_format: "TXT" or "CSV".
-        layout: For TXT: a name in :data:`~.layouts.LAYOUTS`.
-        line_end: What ends a line.
+        file_format: "TXT" or "CSV"; None for that of the score file, for TXT with raw records.
+        layout: For TXT: a name in :data:`~.layouts.LAYOUTS`; None for that of each record, for "950" with raw records.
+        line_end: What ends a line; None for that of the score file, for LF with raw records.
 
     Returns:
         How many records were written.
@@ -79,30 +82,52 @@ def write_score_file(
         ConfigurationError: The format or layout is not known.
         StorageUnavailable: The target can't be written.
     """
-    if file_format not in ("TXT", "CSV") or layout not in LAYOUTS:
+    file = records if isinstance(records, ScoreFile) else None
+    file_format = file_format or (file.kind if file else "TXT")
+    if file_format not in ("TXT", "CSV") or layout not in (None, *LAYOUTS):
         raise ConfigurationError(f"Score files are TXT ({', '.join(LAYOUTS)}) or CSV.")
-    rows = raw_records(records) if isinstance(records, ScoreFile) else records
+    own = file if file and file.kind == file_format else None
+    end = line_end.encode() if line_end is not None else file.line_end if file else b"\n"
     with ExitStack() as stack:
         staging = None
         if hasattr(target, "write"):
-            file = target
+            written = target
         else:
             place, name = locate(target)
             staging = stack.enter_context(Staging(place))
-            file = staging.open(name)
-        end = line_end.encode()
-        if file_format == "CSV":
-            file.write(csv_header().encode() + end)
+            written = staging.open(name)
+        in_line = file_format == "CSV"
+        written.write(own.heading if own else csv_header().encode() if in_line else b"")
         count = 0
-        for count, values in enumerate(rows, 1):  # noqa: B007 - the count is the result
-            if file_format == "CSV":
-                file.write(encode_csv_record(values).encode() + end)
-            else:
-                known = {name: value for name, value in values.items() if name not in _CSV_ONLY}
-                file.write(encode_record(known, layout) + end)
+        for line in _lines(records, file_format, layout):
+            written.write(end + line if in_line else line)
+            in_line = True
+            count += 1
+        if in_line and not (own and own.ends_open):
+            written.write(end)
         if staging is not None:
             staging.publish()
     return count
+
+
+def _lines(records: ScoreFile | Iterable[Mapping[str, str]], file_format: str, layout: str | None) -> Iterator[bytes]:
+    """The lines of records, without line ends."""
+    if not isinstance(records, ScoreFile):
+        yield from (_encoded(values, file_format, layout) for values in records)
+        return
+    for block, batch in records.blocks_and_batches():
+        if records.kind == file_format and (file_format == "CSV" or layout in (None, block.layout.name)):
+            lines = [*block.lost, *((int(number), block.raw_line(row)) for row, number in enumerate(block.numbers))]
+            yield from (line for _, line in sorted(lines))
+        else:
+            for values in raw_records(batch.students, batch.exam_scores, batch.awards):
+                yield _encoded(values, file_format, layout)
+
+
+def _encoded(values: Mapping[str, str], file_format: str, layout: str | None) -> bytes:
+    if file_format == "CSV":
+        return encode_csv_record(values).encode()
+    return encode_record({name: value for name, value in values.items() if name not in _CSV_ONLY}, layout or "950")
 
 
 def _raw(value: Any) -> str:

@@ -44,6 +44,8 @@ class Source:
     Attributes:
         sha256: Digest of the bytes as they are given.
         size: How many those are.
+        position: How many of them were read in the pass that is going on.
+        last: The last byte that was read in it, unpacked.
 
     Raises:
         StorageUnavailable: It can't be opened or read.
@@ -53,6 +55,7 @@ class Source:
         self._owned = ExitStack()
         self._reopen, file = self._open(place)
         self.position = 0
+        self.last = b""
         self.size = 0
         digest = hashlib.sha256()
         copy = None if self._reopen else cast("IO[bytes]", self._owned.enter_context(_spool()))
@@ -102,6 +105,7 @@ class Source:
             try:
                 for piece in _pieces(unpacked, wanted):
                     self.position = file.tell() - start
+                    self.last = piece[-1:]
                     yield piece
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise ScoreFileMalformed(

@@ -7,15 +7,17 @@ from datetime import date
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slow_reading import slow_reading
-from strategies import raw_records
+from strategies import csv_files, txt_files
+from strategies import raw_records as records_of_fields
 from students import csv_file, txt
 
-from airflow_provider_apscores.scorefile import TABLES, read_score_file, write_score_file
+from airflow_provider_apscores.scorefile import TABLES, raw_records, read_score_file, write_score_file
 
 TODAY = date(2026, 3, 4)
 
-some_records = st.lists(raw_records(), min_size=1, max_size=4)
+some_records = st.lists(records_of_fields(), min_size=1, max_size=4)
 thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(thorough, max_examples=25)
 
 
 def tables(data):
@@ -43,27 +45,60 @@ def test_csv_says_the_same_as_txt(records, delimiter, line_end):
     assert from_csv == from_txt
 
 
-@thorough
+def written(*arguments, **options):
+    """What is written, and how many records."""
+    file = io.BytesIO()
+    count = write_score_file(*arguments, file, **options)
+    return file.getvalue(), count
+
+
+def from_tables(data):
+    """The records of a file as its tables have them."""
+    file = read_score_file(data)
+    return raw_records(file.students, file.exam_scores, file.awards)
+
+
+@quick
 @given(some_records, st.sampled_from(["950", "910"]), st.sampled_from(["\n", "\r\n"]))
-def test_reading_and_writing_txt_gives_every_byte_back(records, layout, line_end):
+def test_tables_of_a_txt_file_give_every_byte_back(records, layout, line_end):
     if layout == "910":
         records = [{name: v for name, v in record.items() if not name.startswith("race")} for record in records]
     data = txt(records, layout, line_end.encode())
-    written = io.BytesIO()
-    assert write_score_file(read_score_file(data), written, layout=layout, line_end=line_end) == len(records)
-    assert written.getvalue() == data
+    assert written(from_tables(data), layout=layout, line_end=line_end) == (data, len(records))
+
+
+@quick
+@given(some_records)
+def test_tables_of_a_csv_file_give_every_byte_back(records):
+    data = csv_file(records)
+    assert written(from_tables(data), file_format="CSV") == (data, len(records))
+
+
+@quick
+@given(some_records, st.sampled_from(["\n", "\r\n"]))
+def test_txt_to_csv_and_back_gives_every_byte_back(records, line_end):
+    data = txt(records, line_end=line_end.encode())
+    as_csv, _ = written(read_score_file(data), file_format="CSV")
+    assert as_csv == csv_file(records, line_end=line_end)
+    assert written(read_score_file(as_csv), file_format="TXT") == (data, len(records))
 
 
 @thorough
-@given(some_records)
-def test_reading_and_writing_csv_gives_every_byte_back(records):
-    data = csv_file(records)
-    written = io.BytesIO()
-    write_score_file(read_score_file(data), written, file_format="CSV")
-    assert written.getvalue() == data
+@given(txt_files())
+def test_reading_and_writing_txt_gives_every_byte_back(data):
+    file = read_score_file(data)
+    assert written(file) == (data, file.records)
+    assert written(file, file_format="TXT", layout=file.layout) == (data, file.records)
 
 
-@settings(max_examples=20, deadline=None)
+@quick
+@given(csv_files())
+def test_reading_and_writing_csv_gives_every_byte_back(data):
+    file = read_score_file(data)
+    assert written(file) == written(file, file_format="CSV") == (data, file.records)
+
+
+@quick
 @given(some_records)
 def test_the_tables_have_the_declared_types(records):
     file = read_score_file(txt(records))
