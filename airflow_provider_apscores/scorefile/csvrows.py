@@ -2,18 +2,22 @@
 
 Most pieces are parsed at once by pyarrow, and are believed when it finds as many rows as there are lines and quotes
 come in pairs. Otherwise small groups of lines are tried, and only in a group that fails is each record read by
-itself: a value with a line end in it, a row with too many or too few cells, a quote that never ends.
+itself: a value with a line end in it, a row with too many or too few cells, a quote that never ends, a header in the
+middle.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.arrays import strings
+from airflow_provider_apscores.scorefile.csvlines import Lines
+from airflow_provider_apscores.scorefile.csvwidth import stands_under, tells_names
 from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
 from airflow_provider_apscores.scorefile.oddlines import is_blank
 from airflow_provider_apscores.scorefile.problems import Problem
@@ -29,7 +33,8 @@ _GROUP = 256
 #: A record with more line ends in its values than this is a quote that was never closed.
 _MOST_LINES = 16
 
-_DATES = ("birth_date", "released_date", "student_update_date", "report_date")
+#: Every record has these, or at least one of them; a header in the middle of a file has their names there.
+_TELLING = ("college_code", "ap_id", "last_name")
 
 
 @dataclass(slots=True)
@@ -44,7 +49,7 @@ class Rows:
         ends: Where each ends, its line end included, shape (rows,).
         lost: Lines that gave no record: (record number, line).
         problems: What was wrong.
-        plain: Whether all of *data* is printable ASCII, line ends and delimiters aside.
+        plain: Whether all of these records are printable ASCII, line ends and tabs aside.
     """
 
     cells: dict[str, pa.Array]
@@ -75,6 +80,10 @@ class CsvSplitter:
         self._delimiter = delimiter
         self._only = only
         self._rest = b""
+        self._cr_only: bool | None = None
+        self._names: list[str] = []
+        self._blank_before_quote = re.compile(rf'(?:\A|\n|{re.escape(delimiter)}) +"')
+        self._blank_behind_quote = re.compile(rf'" +(?={re.escape(delimiter)}|\Z)')
 
     def feed(self, piece: bytes) -> Iterator[Rows]:
         """Take the next piece, and give the records that are complete.
@@ -82,7 +91,7 @@ class CsvSplitter:
         Raises:
             ScoreFileMalformed: The header lacks essential columns, or a line has no end.
         """
-        data = self._rest + piece if self._rest else piece
+        data = self._line_feeds(self._rest + piece if self._rest else piece)
         end = data.rfind(b"\n") + 1
         self._rest = data[end:]
         if len(self._rest) > LONGEST_LINE:
@@ -95,24 +104,22 @@ class CsvSplitter:
     def finish(self) -> Iterator[Rows]:
         """Give what is left."""
         data, self._rest = self._rest, b""
+        data = data.replace(b"\r", b"\n") if self._cr_only is None else self._line_feeds(data)
         yield from self._rows(data, len(data), complete=True)
+
+    def _line_feeds(self, data: bytes) -> bytes:
+        """*data* with LF where lines end with CR alone, as on old Macs; the file's first line end tells."""
+        if self._cr_only is None and (first := re.search(rb"\n|\r+[^\r]", data)):
+            self._cr_only = not first[0].endswith(b"\n")
+        return data.replace(b"\r", b"\n") if self._cr_only else data
 
     def _rows(self, data: bytes, end: int, *, complete: bool) -> Iterator[Rows]:
         """The records in *data* up to *end*. Large pieces are looked at where they are: to copy them costs as much as
         to parse them.
         """
-        import numpy as np
-
         if not end:
             return
-        flat = np.frombuffer(data, np.uint8, end)
-        ends = np.flatnonzero(flat == 10) + 1
-        if not len(ends) or ends[-1] != end:
-            ends = np.append(ends, end)
-        starts = np.concatenate(([0], ends[:-1]))
-        lines = _Lines(data, _as_utf8(data, starts, ends), starts, ends, complete)
-        expected = sum(np.count_nonzero(flat == ord(each)) for each in {"\n", "\r", self._delimiter} if each < " ")
-        plain = bool(np.count_nonzero(flat < 32) == expected and flat.max() < 127)
+        lines = Lines(data, end, complete)
         at = 0
         if self.header is None:
             found = self._header(lines)
@@ -120,51 +127,65 @@ class CsvSplitter:
                 self._rest = data
                 return
             at = found
-        first = at
-        while at < len(starts):
-            whole = at == first
-            until = len(starts) if whole else min(at + _GROUP, len(starts))
+        group = len(lines)
+        while at < len(lines):
+            until = min(at + group, len(lines))
             rows = self._parse_together(lines, at, until)
-            if rows is None and whole and until - at > _GROUP:
-                until = at + _GROUP
-                rows = self._parse_together(lines, at, until)
+            if rows is None and group > _GROUP:
+                group = _GROUP
+                continue
             if rows is None:
                 rows, until = self._parse_singly(lines, at, until)
-            rows.plain = plain
             yield rows
             if until == at:  # The last record goes on in the next piece.
-                self._rest = data[starts[at] :]
+                self._rest = data[lines.starts[at] :]
                 return
             at = until
 
-    def _header(self, lines: _Lines) -> int | None:
+    def _header(self, lines: Lines) -> int | None:
         """Read the header, and return the number of lines that it and blank lines before it took."""
         at = 0
-        while at < len(lines.starts) and is_blank(lines.raw(at, at + 1)):
+        while at < len(lines) and is_blank(lines.raw(at, at + 1)):
             at += 1
-        for until in range(at + 1, min(at + _MOST_LINES, len(lines.starts)) + 1):
+        for until in range(at + 1, min(at + _MOST_LINES, len(lines)) + 1):
             cells = self._cells(lines.text(at, until))
             if cells is not None:
-                self.header = understand_header(cells)
+                self._take_header(cells)
                 return until
-        if lines.complete or len(lines.starts) > at + _MOST_LINES:
+        if lines.complete or len(lines) > at + _MOST_LINES:
             raise ScoreFileMalformed("The CSV header has a quote that is never closed; fetch the file again.")
         return None
+
+    def _take_header(self, cells: list[str]) -> None:
+        self.header = understand_header(cells)
+        self._names = cells
 
     def _fields(self) -> dict[str, int]:
         assert self.header is not None
         return {name: at for name, at in self.header.columns.items() if self._only is None or name in self._only}
 
-    def _parse_together(self, lines: _Lines, at: int, until: int) -> Rows | None:
-        """Let pyarrow parse some lines; None when it does not find one record a line."""
+    def _parse_together(self, lines: Lines, at: int, until: int) -> Rows | None:
+        """Let pyarrow parse some lines; None when it does not find one student record a line."""
+        import numpy as np
+
+        cells = self._parsed(lines.utf8(at, until), until - at)
+        if cells is None or _any_telling_other_things(cells):
+            return None
+        numbers = np.arange(self.records + 1, self.records + 1 + until - at)
+        self.records += until - at
+        return Rows(cells, numbers, lines.data, lines.starts[at:until], lines.ends[at:until], plain=lines.plain)
+
+    def _parsed(self, data: bytes | memoryview, lines: int) -> dict[str, pa.Array] | None:
+        """What pyarrow makes of some lines; None when it does not find one record a line."""
         import numpy as np
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
         assert self.header is not None
         fields = self._fields()
-        data = lines.utf8_part(at, until)
         if np.count_nonzero(np.frombuffer(data, np.uint8) == 34) % 2:
+            return None
+        if self._has_blank_before_quote(bytes(data).decode()):
             return None
         names = [str(each) for each in range(self.header.width)]
         wanted = [str(each) for each in fields.values()]
@@ -183,26 +204,11 @@ class CsvSplitter:
             )
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != until - at:
+        if table.num_rows != lines:
             return None
-        cells = {name: _joined(table.column(str(column))) for name, column in fields.items()}
-        if self._any_blank(cells):
-            return None
-        numbers = np.arange(self.records + 1, self.records + 1 + table.num_rows)
-        self.records += table.num_rows
-        return Rows(cells, numbers, lines.data, lines.starts[at:until], lines.ends[at:until])
+        return {name: _joined(table.column(str(column))) for name, column in fields.items()}
 
-    @staticmethod
-    def _any_blank(cells: dict[str, pa.Array]) -> bool:
-        """Whether some row may be wholly blank, as spreadsheets leave them at the end."""
-        import pyarrow.compute as pc
-
-        first = cells.get("ap_id", next(iter(cells.values())))
-        return bool(pc.any(pc.equal(pc.binary_length(first), 0)).as_py()) and bool(
-            pc.any(pc.equal(pc.binary_length(cells.get("last_name", first)), 0)).as_py()
-        )
-
-    def _parse_singly(self, lines: _Lines, at: int, until: int) -> tuple[Rows, int]:
+    def _parse_singly(self, lines: Lines, at: int, until: int) -> tuple[Rows, int]:
         """Read record by record; also returns the line after the last record."""
         import numpy as np
 
@@ -216,10 +222,10 @@ class CsvSplitter:
         while at < until:
             cells = None
             end = at
-            while cells is None and end < min(at + _MOST_LINES, len(lines.starts)):
+            while cells is None and end < min(at + _MOST_LINES, len(lines)):
                 end += 1
                 cells = self._cells(lines.text(at, end))
-            if cells is None and end == len(lines.starts) and not lines.complete and end - at < _MOST_LINES:
+            if cells is None and end == len(lines) and not lines.complete and end - at < _MOST_LINES:
                 break
             if cells is None:
                 end = at + 1
@@ -227,8 +233,17 @@ class CsvSplitter:
             begin, at = at, end
             if is_blank(raw) or (cells is not None and not any(cell.strip() for cell in cells)):
                 continue
+            if cells is not None and self._is_header(cells):
+                if kept or lost:
+                    at = begin
+                    break
+                problems.append(Problem(max(self.records, 1), "repeated_header"))
+                if cells != self._names:
+                    self._take_header(cells)
+                    fields = self._fields()
+                continue
             self.records += 1
-            if cells is None or not self._fits(cells):
+            if cells is None or not stands_under(cells, self.header):
                 found = "a quote out of place" if cells is None else f"{len(cells)} cells"
                 problems.append(
                     Problem(self.records, "wrong_length", detail=f"{found}, where the header has {self.header.width}")
@@ -240,71 +255,41 @@ class CsvSplitter:
             spans.append((int(lines.starts[begin]), int(lines.ends[end - 1])))
         columns = {name: strings([cells[column] for cells in kept]) for name, column in fields.items()}
         starts, ends = (np.array([span[side] for span in spans], np.int64) for side in (0, 1))
-        return Rows(columns, np.array(numbers, np.int64), lines.data, starts, ends, lost, problems), at
+        return Rows(columns, np.array(numbers, np.int64), lines.data, starts, ends, lost, problems, lines.plain), at
+
+    def _is_header(self, cells: list[str]) -> bool:
+        assert self.header is not None
+        at = self.header.columns["college_code"]
+        return (at >= len(cells) or not cells[at][:1].isdigit()) and tells_names(cells)
+
+    def _has_blank_before_quote(self, text: str) -> bool:
+        """Whether a cell may begin with blanks and a quote, which most parsers take for one of its letters."""
+        return ' "' in text and self._blank_before_quote.search(text) is not None
 
     def _cells(self, text: str) -> list[str] | None:
         """The cells of one record; None when a quote is not closed or the text is no record."""
-        try:
-            found = list(csv.reader([text], delimiter=self._delimiter, strict=True))
-        except csv.Error:
-            return None
-        return found[0] if len(found) == 1 else []
+        text = text.rstrip("\r\n")
+        blanks = self._has_blank_before_quote(text)
+        for each in (text, self._blank_behind_quote.sub('"', text)):
+            try:
+                found = list(csv.reader([each], delimiter=self._delimiter, strict=True, skipinitialspace=blanks))
+            except csv.Error:
+                continue
+            return found[0] if len(found) == 1 else []
+        return None
 
-    def _fits(self, cells: list[str]) -> bool:
-        """Whether cells stand under their names. In a row of another width only its landmarks can tell."""
-        assert self.header is not None
-        if len(cells) == self.header.width:
+
+def _any_telling_other_things(cells: dict[str, pa.Array]) -> bool:
+    """Whether some row is a header, or may be wholly blank, as spreadsheets leave them at the end."""
+    import pyarrow.compute as pc
+
+    odd = pc.invert(pc.match_substring_regex(cells["college_code"], "^[0-9]"))
+    if not pc.any(odd).as_py():
+        return False
+    for told in zip(*(cells[name].filter(odd).to_pylist() for name in _TELLING), strict=True):
+        if not "".join(told).strip() or tells_names(list(told)):
             return True
-        columns = self.header.columns
-        if any(cell.strip() for cell in cells[self.header.width :]):
-            return False
-        dates = [columns[name] for name in _DATES if name in columns]
-        if max(columns["college_code"], *dates) >= len(cells) or "report_date" not in columns:
-            return False
-        exams = [at for name, at in columns.items() if name.startswith(("admin_year", "exam_code", "exam_grade"))]
-        looks_right = all(any(letter.isdigit() for letter in cells[at]) for at in [*dates, columns["college_code"]])
-        return looks_right and max(exams) < len(cells)
-
-
-@dataclass(slots=True)
-class _Lines:
-    """Lines of a piece, as bytes of the file and as UTF-8; a line holds its line end."""
-
-    data: bytes
-    utf8: list[bytes] | bytes
-    starts: Any
-    ends: Any
-    complete: bool
-
-    def raw(self, at: int, until: int) -> bytes:
-        return self.data[self.starts[at] : self.ends[until - 1]]
-
-    def utf8_part(self, at: int, until: int) -> bytes | memoryview:
-        if isinstance(self.utf8, list):
-            return b"".join(self.utf8[at:until])
-        return memoryview(self.utf8)[self.starts[at] : self.ends[until - 1]]
-
-    def text(self, at: int, until: int) -> str:
-        return str(self.utf8_part(at, until), "utf-8")
-
-
-def _as_utf8(data: bytes, starts: Any, ends: Any) -> bytes | list[bytes]:
-    """*data* when it is UTF-8; else its lines, those that are not UTF-8 read as Windows-1252."""
-    if data.isascii():
-        return data
-    try:
-        str(memoryview(data)[: ends[-1]], "utf-8")
-    except UnicodeDecodeError:
-        return [_line_as_utf8(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return data
-
-
-def _line_as_utf8(line: bytes) -> bytes:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return line.decode("cp1252", errors="replace").encode()
-    return line
+    return False
 
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:

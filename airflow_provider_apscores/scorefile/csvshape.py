@@ -194,17 +194,27 @@ def _lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
     block.problems.append(Problem(int(block.numbers[row]), _BAD.get(field.kind, kind), field.name))
 
 
+_SPELLED_OUT = tuple(
+    re.compile(each + r"(?:[T ][0-9:.]+(?: ?[AP]M)?)?")
+    for each in (
+        r"(?P<y>[0-9]{4})(?P<by>[-/.])(?P<m>[0-9]{1,2})(?P=by)(?P<d>[0-9]{1,2})",
+        r"(?P<m>[0-9]{1,2})(?P<by>[-/])(?P<d>[0-9]{1,2})(?P=by)(?P<y>[0-9]{4}|[0-9]{2})",
+        # Where people write dots, the day comes first.
+        r"(?P<d>[0-9]{1,2})\.(?P<m>[0-9]{1,2})\.(?P<y>[0-9]{4}|[0-9]{2})",
+        # No month is 19 or 20.
+        r"(?P<y>(?:19|20)[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
+        r"(?P<m>[0-9]{1,2})(?P<d>[0-9]{2})(?P<y>[0-9]{4})",
+    )
+)
+
+
 def _date(cell: str) -> tuple[str | None, date | None]:
     """A date in other words as MMDDYY, and as a date where the century stands there; None where it is no date."""
     if re.fullmatch(r"[0-9]{5}", cell):
         return "0" + cell, None
     if not cell or re.fullmatch(r"[ 0-9]{6}", cell):
         return cell, None
-    parts = (
-        re.fullmatch(r"(?P<m>[0-9]{1,2})(?P<d>[0-9]{2})(?P<y>[0-9]{4})", cell)
-        or re.fullmatch(r"(?P<m>[0-9]{1,2})[/.-](?P<d>[0-9]{1,2})[/.-](?P<y>[0-9]{4}|[0-9]{2})", cell)
-        or re.fullmatch(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})(?:[T ][0-9:.]+)?", cell)
-    )
+    parts = next((found for each in _SPELLED_OUT if (found := each.fullmatch(cell))), None)
     if parts is None:
         return None, None
     year, month, day = parts["y"], int(parts["m"]), int(parts["d"])

@@ -24,6 +24,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "bad_flag": (WARNING, "A letter other than Y and N among the race and ethnicity answers. The flag is null, the "
                           "letters are kept."),
     "incomplete_exam": (WARNING, "An exam slot that is not blank, but lacks its year or its exam code."),
+    "repeated_header": (WARNING, "A CSV header in the middle of the file, behind this record, as in files that were "
+                                 "joined. It is no student record; columns after it are read by its names."),
     "unknown_code": (WARNING, "A code that is not in the code tables (for this year). Kept, with a null title; one row "
                               "for each code, at the first record that has it."),
 }  # fmt: skip

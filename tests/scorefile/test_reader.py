@@ -434,6 +434,18 @@ CSV_VARIANTS = {
     "spelled out dates": with_cell("Date of Birth", lambda cell: "5/14/2007"),
     "iso dates": with_cell("Date of this report", lambda cell: "2025-07-07"),
     "eight digits": with_cell("Date of Birth", lambda cell: cell[:4] + "20" + cell[4:]),
+    "blanks before quotes": csv_file(ALL).replace(b'","', b'", "'),
+    "blanks around quotes": csv_file(ALL).replace(b'","', b'" ,  "'),
+    "old Mac": csv_file(ALL, line_end="\r"),
+    "old Mac, unquoted, BOM": b"\xef\xbb\xbf" + remade().replace(b"\n", b"\r"),
+    "carriage returns doubled": csv_file(ALL, line_end="\r\r\n"),
+    "quoted sep= line": b'"SEP=;"\r\n' + csv_file(ALL, delimiter=";", line_end="\r\n"),
+    "vendor columns dropped where empty": mapped(lambda at, row: row if at else [*row, "Vendor A", "Vendor B"]),
+    "rows of blanks": csv_file(ALL) + b",".join([b'" "'] * 281) + b"\n",
+    "dates with dots": with_cell("Date of Birth", lambda cell: "14.5.2007"),
+    "dates with dots, short": with_cell("Date of Birth", lambda cell: "14.05.07"),
+    "dates with times": with_cell("Date of Birth", lambda cell: "5/14/2007 12:00:00 AM"),
+    "year first": with_cell("Date of Birth", lambda cell: "20070514"),
     "blanks around": remade(header=[f" {name} " for name in NAMES]).replace(b"RIVERA", b" RIVERA  "),
 }
 
@@ -446,8 +458,73 @@ def test_csv_in_every_dress_says_the_same(variant):
     for piece in (1000, 7000):
         check_equal(read(data, piece), expected)
     tail = data.rstrip(b"\x1a, \r\n").splitlines()[-1]
-    if variant != "blank rows":
+    if variant not in ("blank rows", "rows of blanks") and "Mac" not in variant:
         check_equal(without_last_record(read(data.rstrip(b"\x1a\r\n") + b"\n" + tail)), expected)
+
+
+@pytest.mark.parametrize("change", [lambda row: [*row, ""], lambda row: [*row, "", " "]], ids=["one", "two"])
+def test_empty_cells_too_many_do_no_harm_where_optional_dates_are_blank(change):
+    records = [student(1, student_update_date=""), student(2, released_date="", award_type_1="", award_year_1="")]
+    expected = read(csv_file(records))
+    rows = list(csv.reader(io.StringIO(csv_file(records).decode())))
+    out = io.StringIO()
+    csv.writer(out).writerows([rows[0], *map(change, rows[1:])])
+    check_equal(read(out.getvalue().encode()), expected)
+
+
+@pytest.mark.parametrize("at", ["Student Street Address 1", "DI Institution Name", "DI Zip Code", "Exam Grade 02"])
+@pytest.mark.parametrize("record", [ONE, ONE | {"student_update_date": ""}], ids=["dates", "no update date"])
+def test_a_cell_too_many_in_the_middle_is_told_from_one_at_the_end(record, at):
+    """
+    An address with a comma that nobody quoted moves all behind it; the row's last cells are empty in both cases.
+    """
+    header, row = csv.reader(io.StringIO(csv_file([record]).decode()))
+    for moved in ([*row[: column(at)], "X", *row[column(at) :]], [*row[: column(at)], "", *row[column(at) :]]):
+        out = io.StringIO()
+        csv.writer(out).writerows([header, moved])
+        found = read(out.getvalue().encode())
+        assert (found["students"], [problem["kind"] for problem in found["problems"]]) == ([], ["wrong_length"])
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
+@pytest.mark.parametrize(
+    "change",
+    [lambda row: row, lambda row: row[::-1], lambda row: row[:244], lambda row: [*row, ""]],
+    ids=["same", "other order", "fewer columns", "more columns"],
+)
+def test_joined_files_are_read_each_by_its_own_header(change, quoting):
+    """
+    A header in the middle is no student, and what stands behind it stands under its names.
+    """
+    once = read(csv_file(ALL))
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=quoting)
+    rows = list(csv.reader(io.StringIO(csv_file(ALL).decode())))
+    writer.writerows([*rows, *map(change, rows), rows[0]])
+    data = out.getvalue().encode()
+    for found in (read(data), read(data, 3000)):
+        students = [{**row, "record_number": (row["record_number"] - 1) % 3 + 1} for row in found["students"]]
+        assert [row["record_number"] for row in found["students"]] == [1, 2, 3, 4, 5, 6]
+        assert students == once["students"] * 2
+        assert len(found["exam_scores"]) == 2 * len(once["exam_scores"])
+        assert found["rejected"] == []
+        told = [
+            (row["record_number"], row["severity"]) for row in found["problems"] if row["kind"] == "repeated_header"
+        ]
+        assert told == [(3, "warning"), (6, "warning")]
+
+
+@pytest.mark.parametrize("written", ["9.7.2026", "09.07.26"])
+def test_dots_put_the_day_first(written):
+    row = read(csv_file([student(report_date=written)]))["students"][0]
+    assert row["report_date"] == date(2026, 7, 9)
+
+
+@pytest.mark.parametrize("written", ["7.13.2026", "13/7/2026", "7/9.2026", "2026-13-01", "46212"])
+def test_a_date_in_no_known_order_is_a_problem_and_no_guess(written):
+    found = read(csv_file([student(report_date=written)]))
+    assert found["students"][0]["report_date"] is None
+    assert [(row["kind"], row["field"]) for row in found["problems"]] == [("bad_date", "report_date")]
 
 
 def test_columns_that_nobody_knows_are_named():
