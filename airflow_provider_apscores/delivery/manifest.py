@@ -96,10 +96,10 @@ def read_manifest(data: bytes, uri: str) -> Manifest:
     """
     try:
         stored = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ManifestNotUnderstood(f"{uri} is not JSON, so it is no manifest of a delivery.") from None
     version = stored.pop("manifest_version", None) if isinstance(stored, dict) else None
-    if not isinstance(version, int) or version < 1:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ManifestNotUnderstood(f"{uri} names no manifest version, so it is no manifest of a delivery.")
     if version > VERSION:
         raise ManifestNotUnderstood(

@@ -112,9 +112,11 @@ def test_what_is_null_may_be_left_out():
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b"[]", "names no manifest version"),
         (b"{}", "names no manifest version"),
         (changed(manifest_version="1"), "names no manifest version"),
+        (changed(manifest_version=True), "names no manifest version"),
         (changed(manifest_version=2), "newer airflow-provider-apscores.*Upgrade the provider"),
         (changed(colour="blue"), "'colour', which manifest version 1 does not know"),
         (changed(bytes="23"), "'bytes' should hold int"),
