@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import secrets
 import shlex
@@ -26,7 +27,7 @@ from airflow_provider_apscores.sandbox import RemoteSandbox
 PROJECT = Path(__file__).parents[2]
 AIRFLOW = tuple(int(number) for number in airflow.__version__.split(".")[:2])
 AIRFLOW_2 = AIRFLOW < (3, 0)
-PIECES = ["scheduler", "triggerer"] if AIRFLOW_2 else ["api-server", "scheduler", "dag-processor", "triggerer"]
+PIECES = ["scheduler", "triggerer"] if AIRFLOW_2 else ["api-server", "dag-processor", "triggerer", "scheduler"]
 
 
 @contextmanager
@@ -137,6 +138,8 @@ def deployment(home: Path, connections: dict[str, str], dags: dict[str, str]) ->
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
+        # On a busy machine the first answers take their time, and a task that gets none fails.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
@@ -153,6 +156,8 @@ def deployment(home: Path, connections: dict[str, str], dags: dict[str, str]) ->
     running = Deployment(home, env)
     try:
         for piece in PIECES:
+            if piece == "scheduler" and not AIRFLOW_2:
+                running.wait(lambda: answers(port), "the API server")
             running.start(piece)
         yield running
     finally:
@@ -181,9 +186,17 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the range from which the system serves itself: those that are free now may be taken in a moment."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def wait_for(look: Callable[[], Any], seconds: float, what: str) -> Any:

@@ -37,7 +37,7 @@ def connect(world: World, monkeypatch: pytest.MonkeyPatch):
     """Change the connection that the tasks use."""
 
     def change(extra: dict[str, Any] | None = None, **fields: Any) -> None:
-        connection = json.loads(world.sandbox.airflow_connection) | fields
+        connection = json.loads(world.connection) | fields
         connection["extra"] |= extra or {}
         monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
 
