@@ -1,19 +1,22 @@
-"""Sensor and watcher on a real Airflow of several processes, through the sudden death of the triggerer.
+"""Sensors and watcher on a real Airflow of several processes, through the sudden death of the triggerer.
 
 The DAGs are the examples, at a quicker pace. What is counted is what College Board saw.
 """
 
 from __future__ import annotations
 
+import imaplib
 import time
 from collections.abc import Iterator
+from email.message import EmailMessage
 
 import pytest
 from deployment import AIRFLOW, AIRFLOW_2, PROJECT, Deployment, deployment, sandbox
+from mail_server import LOGIN, PASSWORD, mail_connection, mail_server
 
 from airflow_provider_apscores.sandbox import RemoteSandbox
 
-SENSOR, EVENT = "example_apscores_sensor", "example_apscores_event"
+SENSOR, EVENT, EMAIL = "example_apscores_sensor", "example_apscores_event", "example_apscores_email"
 ONE, OTHER, THIRD = "0901", "9120", "9245"
 #: Watchers share one loop of looks, and an asset's state outlives the triggerer.
 STATEFUL = AIRFLOW >= (3, 3)
@@ -45,10 +48,36 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSa
 
 
 @pytest.fixture(scope="module")
+def mailed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
+    """The College Board that writes e-mails: two campuses with news."""
+    campuses = [argument for code in (ONE, OTHER) for argument in ("--campus", f"{code}:College {code}:3")]
+    with sandbox(tmp_path_factory.mktemp("mailed"), *campuses) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of the mail server."""
+    with mail_server(tmp_path_factory.mktemp("mailbox")) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
 def airflow(
-    asked: tuple[RemoteSandbox, str], watched: tuple[RemoteSandbox, str], tmp_path_factory: pytest.TempPathFactory
+    asked: tuple[RemoteSandbox, str],
+    watched: tuple[RemoteSandbox, str],
+    mailed: tuple[RemoteSandbox, str],
+    mailbox: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployment]:
-    dags = {"sensor.py": example(SENSOR, {"poke_interval=timedelta(hours=1)": "poke_interval=2"})}
+    changes = {
+        "poke_interval=timedelta(minutes=5)": "poke_interval=2",
+        '"retries": 3': '"apscores_conn_id": "apscores_mailed", "retries": 3',
+    }
+    dags = {
+        "sensor.py": example(SENSOR, {"poke_interval=timedelta(hours=1)": "poke_interval=2"}),
+        "email.py": example(EMAIL, changes),
+    }
     if not AIRFLOW_2:
         changes = {
             "poke_interval=timedelta(hours=1)": "poke_interval=2",
@@ -56,7 +85,12 @@ def airflow(
             '"retries": 3': '"retries": 0',
         }
         dags["event.py"] = example(EVENT, changes)
-    connections = {"apscores_default": asked[1], "apscores_watched": watched[1]}
+    connections = {
+        "apscores_default": asked[1],
+        "apscores_watched": watched[1],
+        "apscores_mailed": mailed[1],
+        "imap_default": mail_connection(mailbox),
+    }
     with deployment(tmp_path_factory.mktemp("airflow") / "home", connections, dags) as running:
         yield running
 
@@ -150,3 +184,30 @@ def assert_one_run_for_each(runs: list[str], airflow: Deployment, college_board:
     assert audit.calls["login"] <= looks + tasks
     landed = airflow.query("SELECT extra FROM asset_event WHERE extra LIKE '%manifest_uri%'")
     assert landed, "files and tables were not told"
+
+
+def test_the_email_starts_downloads(airflow: Deployment, mailed: tuple[RemoteSandbox, str], mailbox: int):
+    airflow.wait(lambda: airflow.tasks(EMAIL, "news") == [("deferred", 1)], "the sensor to be deferred")
+    airflow.kill("triggerer")
+    with imaplib.IMAP4("127.0.0.1", mailbox) as client:
+        client.login(LOGIN, PASSWORD)
+        message = EmailMessage()
+        message["From"] = "College Board <scores@e.collegeboard.org>"
+        message["Subject"] = "New AP score reports: Saltmarsh University"
+        message.set_content("zanzibar")
+        client.append("INBOX", "", imaplib.Time2Internaldate(time.time()), message.as_bytes())
+        assert not any(mailed[0].audit().calls.values()), "somebody asked before there was an e-mail"
+
+        airflow.start("triggerer")
+
+        airflow.wait(lambda: airflow.runs(EMAIL)[0] == "success", "the run to end well")
+        client.select("INBOX", readonly=True)
+        assert client.search(None, "SEEN")[1] == client.search(None, "ALL")[1] != [b""]
+    assert airflow.returned(EMAIL, "news") == [[ONE]]
+    assert airflow.tasks(EMAIL, "news") == [("success", 1)]
+    assert airflow.tasks(EMAIL, "campus.record") == [("success", 1)]
+    audit = mailed[0].audit()
+    assert {code: calls["order"] for code, calls in audit.calls_by_campus.items()} == {ONE: 1}
+    assert len(audit.recorded_reports) == 3
+    told = [path.read_text(errors="replace") for path in airflow.home.rglob("*.log*") if path.is_file()]
+    assert not any("zanzibar" in text or "New AP score reports:" in text for text in told)

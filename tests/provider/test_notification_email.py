@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -27,6 +28,7 @@ import modes
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from deployment import AIRFLOW
+from mail_server import LOGIN, PASSWORD, mail_connection, mail_server
 from modes import ARGUMENTS, MODES, Store, error_of, first_event
 
 from airflow_provider_apscores.errors import ConfigurationError, MailboxRefused, MailboxUnavailable
@@ -36,7 +38,6 @@ from airflow_provider_apscores.triggers.notification_email import APScoresNotifi
 
 pytestmark = pytest.mark.airflow
 
-LOGIN, PASSWORD = "registrar", "invented-Passw0rd"
 PATTERNS = {"4866": "Main Campus", "0417": "Online Campus"}
 # Words of the messages; none of them may turn up anywhere else.
 SECRET_WORDS = ("zanzibar", "quetzal", "xylophone")
@@ -47,30 +48,9 @@ SECRET_WORDS = ("zanzibar", "quetzal", "xylophone")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """pymap on loopback; its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # Half a million rounds of hashing would be waited for at each login.
-    command = "from pysasl.hashing import BuiltinHash; BuiltinHash.__init__.__kwdefaults__['rounds'] = 1000\n"
-    command += "from pymap.main import main; main()"
-    arguments = ["--host", "127.0.0.1", "--port", str(port), "--no-tls"]
-    backend = ["dict", "--demo-user", LOGIN, "--demo-password", PASSWORD]
-    log = tmp_path_factory.mktemp("pymap") / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-c", command, *arguments, *backend], stdout=output, stderr=output)
-    try:
-        for _ in range(200):
-            assert process.poll() is None, log.read_text()
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("pymap did not start")
+    """Its port."""
+    with mail_server(tmp_path_factory.mktemp("pymap")) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def at_once(connection: socket.socket) -> socket.socket:
@@ -177,15 +157,8 @@ def mail(server: int, client: imaplib.IMAP4, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def set_connection(monkeypatch: pytest.MonkeyPatch, port: int, name: str = "imap_default", **changes: Any) -> None:
-    connection = {
-        "conn_type": "imap",
-        "host": "127.0.0.1",
-        "port": port,
-        "login": LOGIN,
-        "password": PASSWORD,
-        "extra": {"use_ssl": False},
-    }
-    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection | changes))
+    connection = json.loads(mail_connection(port)) | changes
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
 
 
 def message(
@@ -542,7 +515,9 @@ def test_every_argument_of_the_trigger_has_a_default_and_survives_the_database()
     assert path == "airflow_provider_apscores.triggers.notification_email.APScoresNotificationEmailTrigger"
 
 
-def test_a_server_that_says_nothing_holds_up_neither_the_loop_nor_the_wait(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_says_nothing_holds_up_neither_the_wait_nor_the_loop_nor_its_threads(
+    mail: Mail, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(mailbox_module, "TIMEOUT", 0.4)
     mail.deliver(message())
     mail.gate.plan = ["hang"]
@@ -554,10 +529,11 @@ def test_a_server_that_says_nothing_holds_up_neither_the_loop_nor_the_wait(mail:
     async def heartbeat() -> None:
         while True:
             before = time.perf_counter()
-            await asyncio.sleep(0.01)
+            await asyncio.to_thread(time.sleep, 0.01)
             gaps.append(time.perf_counter() - before)
 
     async def both() -> Any:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         beating = asyncio.create_task(heartbeat())
         payloads = [event.payload async for event in trigger.run()]
         beating.cancel()
