@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 # The trigger ends the wait at the deadline by itself; Airflow does so that much later if no triggerer is alive.
-_GRACE = timedelta(minutes=5)
+GRACE = timedelta(minutes=5)
 # Where Airflow keeps something between the looks of a rescheduled sensor (3.3), this is its name.
 _STATE_KEY = "apscores.missed_looks"
 _PAUSE = 30.0
@@ -130,7 +130,7 @@ class PatientSensor(BaseSensorOperator):
             trigger=self.make_trigger(deadline=self._deadline, missed=self._missed),
             method_name="execute_complete",
             kwargs={"deadline": self._deadline, "missed": self._missed},
-            timeout=timedelta(seconds=self._deadline - now) + _GRACE,
+            timeout=timedelta(seconds=self._deadline - now) + GRACE,
         )
         raise AssertionError("defer() raises")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.news import COURTESY, JITTER, look, patience_of, read_campuses
-from airflow_provider_apscores.sensors._patient import DEFERRABLE, PatientSensor
+from airflow_provider_apscores.sensors._patient import DEFERRABLE, GRACE, PatientSensor
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -148,8 +148,8 @@ class APScoresNewReportsSensor(PatientSensor):
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=_TRIGGER,
-            trigger_kwargs=self._trigger_arguments(),
+            trigger_kwargs={**self._trigger_arguments(), "timeout": self.timeout},
             next_method="execute_complete",
             next_kwargs=None,
-            timeout=timedelta(seconds=self.timeout),
+            timeout=timedelta(seconds=self.timeout) + GRACE,
         )

@@ -40,6 +40,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
     :param minimum_interval: seconds between looks at a service that is not on this machine, at least.
     :param since: seconds since 1970 of the look before; None for now.
     :param deadline: seconds since 1970 at which the wait ends; None for never.
+    :param timeout: seconds after which the wait ends, for a trigger that begins it and so has no *deadline*.
     :param missed: failed looks in a row up to now.
     :param max_consecutive_failures: that many failed looks in a row are an error; 0 for any number.
     :param apscores_conn_id: the connection to use.
@@ -55,6 +56,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
         minimum_interval: float = COURTESY,
         since: float | None = None,
         deadline: float | None = None,
+        timeout: float | None = None
         missed: int = 0,
         max_consecutive_failures: int = 5,
         apscores_conn_id: str = APScoresHook.default_conn_name,
@@ -68,6 +70,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
         self.minimum_interval = minimum_interval
         self.since = since
         self.deadline = deadline
+        self.timeout = timeout
         self.missed = missed
         self.max_consecutive_failures = max_consecutive_failures
         self.apscores_conn_id = apscores_conn_id
@@ -85,6 +88,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
                 "minimum_interval": self.minimum_interval,
                 "since": self.since,
                 "deadline": self.deadline,
+                "timeout": self.timeout,
                 "missed": self.missed,
                 "max_consecutive_failures": self.max_consecutive_failures,
                 "apscores_conn_id": self.apscores_conn_id,
@@ -102,6 +106,8 @@ class APScoresNewReportsTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         missed, seen = self.missed, list(read_campuses(self.seen))
         since = last = time.time() if self.since is None else self.since
+        if self.deadline is None and self.timeout is not None:
+            self.deadline = time.time() + self.timeout
         interval = await self._interval()
         while True:
             if not await self._sleep(interval, since, last):

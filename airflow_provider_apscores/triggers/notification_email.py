@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -15,13 +17,16 @@ if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.mailbox import Notices
 
 
+_THREADS = ThreadPoolExecutor(8, thread_name_prefix="apscores-mailbox")
+
+
 class APScoresNotificationEmailTrigger(BaseTrigger):
     """
     Look into a mailbox until there is a notification or the deadline has passed; tell so in one event.
 
     It changes nothing: the sensor marks or moves the messages, in its worker. So it may run again, or twice, at any
-    time. The sensor has looked just before; therefore it sleeps first. IMAP is spoken in a thread, with a time-out at
-    each step.
+    time. The sensor has looked just before; therefore it sleeps first. IMAP is spoken with a time-out at each
+    step, and in threads of its own: a mail server that hangs must not hold up what other triggers do in theirs.
 
     Events: ``{"status": "found", "di_codes", "uids", "uidvalidity", "unmatched"}``, ``{"status": "timeout"}`` and
     ``{"status": "error", "error", "message"}``.
@@ -121,7 +126,8 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
 
         with mailbox_connection(self.imap_conn_id):
             connection = await get_async_connection(self.imap_conn_id)
-        return await asyncio.to_thread(self._look_into, connection)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_THREADS, copy_context().run, self._look_into, connection)
 
     def _look_into(self, connection: Any) -> Notices:
         from airflow_provider_apscores.hooks.mailbox import open_mailbox

@@ -377,6 +377,7 @@ def test_what_is_deferred_holds_what_is_needed_and_no_more(sandbox: Sandbox):
         "file_format": "TXT",
         "poke_interval": 0.05,
         "minimum_interval": 300.0,
+        "timeout": None,
         "missed": 1,
         "max_consecutive_failures": 5,
         "apscores_conn_id": "apscores_default",
@@ -458,12 +459,21 @@ def test_a_trigger_may_begin_without_a_look_in_a_worker(sandbox: Sandbox):
     arguments = task.start_trigger_args
 
     assert task.start_from_trigger is True
-    assert (arguments.next_method, arguments.timeout) == ("execute_complete", timedelta(days=3))
+    assert (arguments.next_method, arguments.timeout) == ("execute_complete", timedelta(days=3, minutes=5))
     trigger = APScoresNewReportsTrigger(**arguments.trigger_kwargs)
     assert arguments.trigger_cls == trigger.serialize()[0]
     event = first_event(revived(trigger))
     assert sensor("deferrable").resume_execution("execute_complete", {"event": event}, {}) == [FEW]
     assert sensor("poke").start_from_trigger is False
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_a_wait_that_begins_in_the_triggerer_ends_like_any_other(soft_fail: bool, sandbox: Sandbox):
+    task = sensor("deferrable", di_codes=NONE, start_from_trigger=True, timeout=0.3, soft_fail=soft_fail)
+    event = first_event(APScoresNewReportsTrigger(**task.start_trigger_args.trigger_kwargs))
+
+    with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
+        task.resume_execution("execute_complete", {"event": event}, {})
 
 
 def test_an_event_of_another_version_or_none_at_all_is_another_look(sandbox: Sandbox):
