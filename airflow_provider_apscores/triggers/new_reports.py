@@ -56,7 +56,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
         minimum_interval: float = COURTESY,
         since: float | None = None,
         deadline: float | None = None,
-        timeout: float | None = None
+        timeout: float | None = None,
         missed: int = 0,
         max_consecutive_failures: int = 5,
         apscores_conn_id: str = APScoresHook.default_conn_name,
