@@ -19,6 +19,13 @@ ENDINGS = {"parquet": "parquet", "csv": "csv", "jsonl": "jsonl"}
 #: would have the same lowest and highest value.
 _STATISTICS = frozenset({"college_code", "report_date", "record_number"})
 
+#: Types of which few different values come, so that dictionaries make them smaller at no cost.
+_SMALL = frozenset({"int8", "int16", "date32"})
+
+#: Rows that a piece of a Parquet file (a row group) should have. Readers want more than the reader of score files
+#: makes at a time, whose memory grows with it.
+_ROW_GROUP = 1 << 16
+
 
 class Sink(Protocol):
     """What rows are written to: one file."""
@@ -82,14 +89,26 @@ class _Parquet:
         self._table = table
         self._stream = _Stream(write)
         self._writer: Any = None
+        self._held: list[pa.RecordBatch] = []
 
     def write(self, rows: pa.RecordBatch) -> None:
-        self._begin()
-        self._writer.write_batch(rows)
+        self._held.append(rows)
+        if sum(each.num_rows for each in self._held) >= _ROW_GROUP:
+            self._write_held()
 
     def close(self) -> None:
-        self._begin()
+        self._write_held()
         self._writer.close()
+
+    def _write_held(self) -> None:
+        import pyarrow as pa
+
+        self._begin()
+        if self._held:
+            # One dictionary for the whole row group, else pyarrow spells the words out.
+            rows = pa.Table.from_batches(self._held).unify_dictionaries()
+            self._held = []
+            self._writer.write_table(rows, row_group_size=rows.num_rows)
 
     def _begin(self) -> None:
         from pyarrow import parquet
@@ -102,7 +121,7 @@ class _Parquet:
             schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[each.name for each in self._table.columns if each.repeats],
+            use_dictionary=[each.name for each in self._table.columns if each.repeats or each.type in _SMALL],
             write_statistics=[each.name for each in schema if each.name in _STATISTICS],
             # How a column was encoded here is nobody's business: readers see plain strings.
             store_schema=False,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1 << 20
 
 #: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
-_RECORDS = 16384
+_RECORDS = 12288
 
 _BLANK_8 = 0x2020202020202020
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -123,84 +123,85 @@ def write_tables(
         raise ConfigurationError("A stem is the beginning of a file name: not empty, no slash, no dot in front.")
     place = folder(output)
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(1))
-        opening = pool.submit(read_score_file, source, today=today)
+        # Left in the opposite order: no thread is at work any more when its parts are thrown away.
+        staging = stack.enter_context(Staging(place))
+        hands = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)]
+        opening = hands[0].submit(read_score_file, source, today=today)
         # Digesting the file and importing these take about the same time and need different hands.
         import pyarrow.parquet  # noqa: F401
 
         file = stack.enter_context(opening.result())
-        staging = stack.enter_context(Staging(place))
-        writing = _Writing(staging, formats, stem, max_rows_per_file, max_bytes_per_file)
-        written: Future[None] | None = None
-        try:
-            for batch in file.typed_batches(on_problem):
-                if written is not None:
-                    written.result()
-                # Writing one batch overlaps with reading the next.
-                written = pool.submit(writing.write, batch, file)
-                if progress is not None:
-                    progress(file.position, file.size)
-            if written is not None:
-                written.result()
-        except BaseException:
-            if written is not None:
-                written.cancel() or written.exception()
-            raise
+        writing = _Writing(staging, hands, formats, stem, max_rows_per_file, max_bytes_per_file)
+        for batch in stack.enter_context(closing(file.typed_batches(on_problem))):
+            writing.write(batch, file)
+            if progress is not None:
+                progress(file.position, file.size)
         writing.finish()
-        uris = staging.publish()
-    return writing.result(file, uris, place)
+        staging.publish()
+    return writing.result(file, place)
 
 
 class _Writing:
-    """The files of one score file, as they grow."""
+    """The files of one score file, as they grow.
+
+    One batch is written by two threads while the next is made: students cost about as much as all other tables.
+    """
 
     def __init__(
         self,
         staging: Staging,
+        hands: Sequence[Executor],
         formats: tuple[str, ...],
         stem: str | None,
         max_rows: int | None,
         max_bytes: int | None,
     ) -> None:
         self._staging = staging
+        self._hands = hands
+        self._going_on: list[Future[None]] = []
         self._formats = formats
         self._stem = stem
         self._limits = (max_rows, max_bytes)
         self._files: list[_TableFiles] = []
         self._rejected: Part | None = None
-        self._rejected_at = 0
         self._rejected_lines = 0
-        self._opened = 0
         self._di_codes: set[str] = set()
         self._problems: Counter[str] = Counter()
 
     def write(self, batch: Batch, file: ScoreFile) -> None:
         self._begin(batch, file)
+        self._wait()
         for each in self._files:
-            each.write(batch.table(each.table.name))
+            hand = self._hands[each.table.name != "students"]
+            self._going_on.append(hand.submit(each.write, batch.table(each.table.name)))
         for _, line in batch.rejected:
             if self._rejected is None:
-                self._rejected_at = self._opened
-                self._rejected = self.open(f"rejected/{self._stem}.txt")
+                self._rejected = self._staging.open(self._rejected_name)
             self._rejected.write(line + b"\n")
             self._rejected_lines += 1
         self._di_codes.update(code for code in batch.students.column("di_code").unique().to_pylist() if code)
         self._problems.update(batch.problems.column("kind").to_pylist())
 
-    def open(self, name: str) -> Part:
-        self._opened += 1
-        return self._staging.open(name)
-
     def finish(self) -> None:
+        self._wait()
         for each in self._files:
             each.close()
 
-    def result(self, file: ScoreFile, uris: list[str], place: Folder) -> WrittenTables:
+    def _wait(self) -> None:
+        for each in self._going_on:
+            each.result()
+        self._going_on = []
+
+    @property
+    def _rejected_name(self) -> str:
+        return f"rejected/{self._stem}.txt"
+
+    def result(self, file: ScoreFile, place: Folder) -> WrittenTables:
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for each in self._files:
-            found.setdefault(each.table.name, {})[each.format] = tuple(uris[at] for at in each.parts)
+            found.setdefault(each.table.name, {})[each.format] = tuple(place.uri(name) for name in each.names)
             self._sweep(place.child(each.table.name), ENDINGS[each.format], found[each.table.name][each.format])
-        rejected = None if self._rejected is None else uris[self._rejected_at]
+        rejected = None if self._rejected is None else place.uri(self._rejected_name)
         self._sweep(place.child("rejected"), "txt", (rejected,) if rejected else ())
         unknown: dict[str, dict[str, int]] = {}
         for (name, code), rows in file.unknown_codes.items():
@@ -232,7 +233,7 @@ class _Writing:
             self._stem = f"{campus}-{file.sha256[:12]}"
         for name in self._formats:
             for table in TABLES.values():
-                self._files.append(_TableFiles(table, name, self._stem, self._limits, self))
+                self._files.append(_TableFiles(table, name, self._stem, self._limits, self._staging))
 
     def _sweep(self, place: Folder, ending: str, kept: tuple[str, ...]) -> None:
         """Remove what earlier runs, killed ones or ones with other limits, wrote of the same score file."""
@@ -250,18 +251,15 @@ class _TableFiles:
     """The files of one table in one format: one, or several when it is split."""
 
     def __init__(
-        self, table: Table, name: str, stem: str, limits: tuple[int | None, int | None], writing: _Writing
+        self, table: Table, name: str, stem: str, limits: tuple[int | None, int | None], staging: Staging
     ) -> None:
         self.table = table
         self.format = name
         self.rows = 0
-        self.parts: list[int] = []
+        self.names: list[str] = []
         self._stem = stem
         self._max_rows, self._max_bytes = limits
-        self._writing = writing
-        self._sink: Sink | None = None
-        self._rows_in_file = 0
-        self._bytes_in_file = 0
+        self._staging = staging
         # Every table has a file, also when it has no rows.
         self._next_file()
 
@@ -273,25 +271,23 @@ class _TableFiles:
                 self._next_file()
                 continue
             fits, rows = rows.slice(0, room), rows.slice(room)
-            assert self._sink is not None
             self._sink.write(fits)
             self._rows_in_file += fits.num_rows
             self.rows += fits.num_rows
 
     def close(self) -> None:
-        if self._sink is not None:
-            self._sink.close()
-            self._sink = None
+        self._sink.close()
+        # However many files a table is split into, one of them is open.
+        self._part.close()
 
     def _next_file(self) -> None:
         split = self._max_rows is not None or self._max_bytes is not None
-        number = f"-part-{len(self.parts) + 1:05}" if split else ""
-        self.parts.append(self._writing._opened)
-        part = self._writing.open(f"{self.table.name}/{self._stem}{number}.{ENDINGS[self.format]}")
+        number = f"-part-{len(self.names) + 1:05}" if split else ""
+        self.names.append(f"{self.table.name}/{self._stem}{number}.{ENDINGS[self.format]}")
         self._rows_in_file = self._bytes_in_file = 0
+        self._part: Part = self._staging.open(self.names[-1])
+        self._sink: Sink = open_sink(self.format, self.table, self._append)
 
-        def write(data: bytes) -> None:
-            part.write(data)
-            self._bytes_in_file += len(data)
-
-        self._sink = open_sink(self.format, self.table, write)
+    def _append(self, data: bytes) -> None:
+        self._part.write(data)
+        self._bytes_in_file += len(data)

@@ -1,8 +1,17 @@
-"""How work flows from the source to the files: what is loaded."""
+"""How work flows from the source to the files: in several threads, in order, with everything put away at the end."""
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from pyarrow import parquet
+from students import student, txt
+
+from airflow_provider_apscores.errors import StorageUnavailable
+from airflow_provider_apscores.scorefile import lines, read_score_file, write_tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,3 +38,101 @@ def test_pandas_is_not_loaded(tmp_path):
         [sys.executable, "-c", LOADS_PANDAS, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout == ""
+
+
+@pytest.fixture
+def many_blocks(monkeypatch):
+    """A file of many blocks: every kind of row, words that differ from block to block, and defects."""
+    monkeypatch.setattr(lines, "_RECORDS", 16)
+    records = [
+        student(
+            number,
+            high_school_name=f"SCHOOL {number // 40}",
+            exam_code_02="ZZ" if number % 50 == 3 else "07",
+            birth_date="999999" if number % 70 == 5 else "051407",
+        )
+        for number in range(1, 401)
+    ]
+    return txt(records)
+
+
+def test_blocks_are_written_in_order_and_the_same_from_run_to_run(tmp_path, many_blocks):
+    one, two = (write_tables(many_blocks, tmp_path / name, formats=["parquet", "csv"]) for name in ("one", "two"))
+    assert one.to_dict() | {"uris": None, "rejected_uri": None} == two.to_dict() | {"uris": None, "rejected_uri": None}
+    names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    assert len(names) == 9
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    students = parquet.read_table(one.uris["students"]["parquet"][0].removeprefix("file://"))
+    assert students["record_number"].to_pylist() == list(range(1, 401))
+    assert students.equals(read_score_file(many_blocks).students)
+
+
+def test_blocks_share_row_groups_and_dictionaries(tmp_path, many_blocks):
+    written = write_tables(many_blocks, tmp_path)
+    pages = parquet.ParquetFile(written.uris["students"]["parquet"][0].removeprefix("file://")).metadata
+    assert pages.num_row_groups == 1
+    at = pages.schema.names.index("high_school_name")
+    assert pages.row_group(0).column(at).total_uncompressed_size < 1000
+
+
+@pytest.mark.parametrize("hand_over", ["batches", "typed_batches"])
+def test_whoever_stops_in_the_middle_leaves_no_thread_behind(many_blocks, hand_over):
+    before = threading.active_count()
+    batches = getattr(read_score_file(many_blocks), hand_over)()
+    next(batches)
+    assert threading.active_count() > before
+    batches.close()
+    assert threading.active_count() == before
+
+
+class FullStore(MemoryFileSystem):
+    """An object store that has no room left for students, or for exam scores."""
+
+    def __init__(self, full):
+        super().__init__(skip_instance_cache=True)
+        self.full = full
+        self.store = {}
+        self.pseudo_dirs = [""]
+
+    def open(self, path, mode="rb", **options):
+        file = super().open(path, mode, **options)
+        if self.full in path:
+            file.write = self._fail
+        return file
+
+    def _fail(self, data):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("full", ["/students/", "/exam_scores/"])
+def test_an_error_in_a_writing_thread_publishes_nothing_and_ends_all_threads(many_blocks, full):
+    class Place:
+        fs = FullStore(full)
+        path = "/tables"
+        protocol = "memory"
+
+    before = threading.active_count()
+    with pytest.raises(StorageUnavailable, match="No space left"):
+        write_tables(many_blocks, Place, max_rows_per_file=30)
+    assert threading.active_count() == before
+    assert Place.fs.find("/tables") == []
+
+
+def test_many_files_do_not_exhaust_what_a_process_may_open(tmp_path):
+    program = """
+import resource, sys
+from airflow_provider_apscores.scorefile import write_tables
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+written = write_tables(sys.stdin.buffer.read(), sys.argv[1], max_rows_per_file=1)
+print(sum(len(formats["parquet"]) for formats in written.uris.values()))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program, tmp_path],
+        cwd=ROOT,
+        input=txt([student(number) for number in range(20)]),
+        capture_output=True,
+        check=True,
+    )
+    assert int(found.stdout) == 20 + 40 + 20 + 1
