@@ -229,7 +229,11 @@ def _mask(secret: str) -> None:
 async def _amask(secret: str) -> None:
     try:
         from airflow.sdk.log import amask_secret
-    except ImportError:  # before Airflow 3.3.2, where the triggerer's own masker is all there is
-        _mask(secret)
+    except ImportError:
+        # Before Airflow 3.3.2 the triggerer tells its supervisor of a mask as it asks for connections: from a thread of
+        # this kind. On the event loop itself, Airflow 3.0 raises a RuntimeError.
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(_mask)(secret)
     else:
         await amask_secret(secret)

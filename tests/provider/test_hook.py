@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import sys
 
 import pytest
 from airflow.providers.common.compat.sdk import redact
@@ -96,6 +98,29 @@ def test_secrets_are_masked_as_soon_as_they_exist(world: World):
     shown = redact(" / ".join(secrets))
 
     assert not [secret for secret in secrets if secret in shown]
+
+
+async def test_a_triggerer_before_3_3_2_masks_from_a_thread(world: World, monkeypatch: pytest.MonkeyPatch):
+    """
+    There, masking is a message to another process and waits for the answer; Airflow 3.0 refuses that on the event loop.
+    """
+    masked = []
+    hook = APScoresHook()
+    settings = hook.settings()
+
+    def mask(secret: str) -> None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        masked.append(secret)
+
+    monkeypatch.delattr(sys.modules.get("airflow.sdk.log"), "amask_secret", raising=False)
+    monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._mask", mask)
+
+    async with hook.get_async_conn(settings) as client:
+        await client.order(SALTMARSH)
+
+    assert world.sandbox.password in masked
+    assert len(masked) == 5
 
 
 def test_the_connections_campuses_are_known(world: World):
