@@ -65,9 +65,12 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--kind", choices=list(score_files_ways.WAYS), default="txt")
     parser.add_argument("--without", action="append", default=[], metavar="WAY", help="leave a slow way out")
+    parser.add_argument("--only", action="append", default=[], metavar="WAY", help="run this way beside ours")
     parser.add_argument("--file", type=Path, help="keep the generated file here, and take it when it is there")
     asked = parser.parse_args()
     ways = [way.__name__ for way in score_files_ways.WAYS[asked.kind] if way.__name__ not in asked.without]
+    if asked.only:
+        ways = [way for way in ways if way in ("ours", *asked.only)]
     with tempfile.TemporaryDirectory() as folder:
         source, output = asked.file or Path(folder, f"scores.{asked.kind}"), Path(folder, "tables")
         if not source.exists():
