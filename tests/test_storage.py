@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import stat
 import threading
@@ -13,6 +14,7 @@ from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 from airflow_provider_apscores.storage import Folder, RemoteFolder, Staging, folder, locate
@@ -145,6 +147,43 @@ def test_discarding_a_published_part_keeps_the_file(place: Folder):
     part.discard()
 
     assert read(place, "scores.txt") == b"x"
+
+
+def test_a_file_is_read_whole_or_piece_by_piece(place: Folder):
+    content = b"0123456789" * 150_000
+    part = place.open_part("scores.txt")
+    part.write(content)
+    part.publish()
+
+    assert (place.read("scores.txt"), place.read("nothing.txt")) == (content, None)
+    pieces = list(place.chunks("scores.txt"))
+    assert (len(pieces), b"".join(pieces)) == (2, content)
+
+
+class Torn(MemoryFileSystem):
+    """A store that breaks off while it is read, in words that hold a signed address."""
+
+    protocol = "torn"
+
+    def cat_file(self, path: str, **_: object) -> bytes:
+        raise RuntimeError("https://store.example/x?Signature=secret")
+
+    def open(self, path: str, *_: object, **__: object) -> io.BytesIO:
+        return TornFile()
+
+
+class TornFile(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise RuntimeError("https://store.example/x?Signature=secret")
+
+
+@pytest.mark.parametrize("how", [lambda place: place.read("x"), lambda place: list(place.chunks("x"))])
+def test_trouble_while_reading_is_told_as_any_other(how):
+    with pytest.raises(StorageUnavailable) as caught:
+        how(RemoteFolder(Torn(), "/scores", "torn://scores"))
+
+    assert str(caught.value) == "Can't read torn://scores/x: RuntimeError."
+    assert caught.value.__cause__ is None
 
 
 def test_publishing_replaces_the_file_of_that_name(place: Folder):

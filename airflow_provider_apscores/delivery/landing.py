@@ -245,9 +245,9 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
 
     manifest = delivery.manifest
     marks = destination.child(f"{manifest.di_code}/.digests")
-    if marks.size(manifest.sha256) is not None:
-        with marks.open(manifest.sha256) as mark:
-            earlier = mark.read().decode("utf-8", "replace").strip()
+    mark = marks.read(manifest.sha256)
+    if mark is not None:
+        earlier = mark.decode("utf-8", "replace").strip()
         if earlier != manifest_name and destination.size(earlier) is not None:
             return Delivery(delivery.folder, replace(manifest, duplicate_of=destination.uri(earlier)))
     part = marks.open_part(manifest.sha256)

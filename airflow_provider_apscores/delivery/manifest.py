@@ -160,9 +160,8 @@ class Delivery:
             )
         digest = hashlib.sha256()
         if size == self.manifest.bytes:
-            with self.folder.open(self.manifest.file) as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
+            for chunk in self.folder.chunks(self.manifest.file):
+                digest.update(chunk)
         if digest.hexdigest() != self.manifest.sha256:
             raise DeliveryDamaged(f"{self.uri} is not the file that {self.manifest_uri} describes.{self._help}")
 
@@ -215,10 +214,10 @@ def load_delivery(folder: Folder, name: str) -> Delivery:
         ManifestNotUnderstood: See :func:`read_manifest`.
         StorageUnavailable: It can't be read now.
     """
-    if folder.size(name) is None:
+    data = folder.read(name)
+    if data is None:
         raise DeliveryDamaged(f"There is no manifest {folder.uri(name)}.")
-    with folder.open(name) as file:
-        return Delivery(folder, read_manifest(file.read(), folder.uri(name)))
+    return Delivery(folder, read_manifest(data, folder.uri(name)))
 
 
 def open_delivery(place: Any) -> Delivery:

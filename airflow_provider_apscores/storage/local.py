@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from airflow_provider_apscores.storage.places import Part, is_part, part_name, storage_errors
+from airflow_provider_apscores.storage.places import CHUNK, Part, is_part, part_name, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class LocalFolder:
         """See :meth:`Folder.open`."""
         with storage_errors(self.uri(name), "read"):
             return open(self.path / name, "rb")
+
+    def read(self, name: str) -> bytes | None:
+        """See :meth:`Folder.read`."""
+        with storage_errors(self.uri(name), "read"):
+            try:
+                return (self.path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """See :meth:`Folder.chunks`."""
+        with storage_errors(self.uri(name), "read"), open(self.path / name, "rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
 
     def size(self, name: str) -> int | None:
         """See :meth:`Folder.size`."""

@@ -9,6 +9,9 @@ from typing import IO, Literal, Protocol
 
 from airflow_provider_apscores.errors import StorageUnavailable
 
+#: Bytes of one piece where a file is read piece by piece.
+CHUNK = 1 << 20
+
 
 class Folder(Protocol):
     """Where files are kept: the few things this package asks of a place."""
@@ -24,6 +27,12 @@ class Folder(Protocol):
 
     def open(self, name: str) -> IO[bytes]:
         """Read a file."""
+
+    def read(self, name: str) -> bytes | None:
+        """The contents of a small file as they are at one moment, or None when there is no such file."""
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The contents of a file of any length, piece by piece."""
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, or None when there is no such file."""

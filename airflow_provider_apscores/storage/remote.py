@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, Any, cast
 
-from airflow_provider_apscores.storage.places import Part, is_part, part_name, storage_errors
+from airflow_provider_apscores.storage.places import CHUNK, Part, is_part, part_name, storage_errors
 
 
 class RemoteFolder:
@@ -42,6 +42,21 @@ class RemoteFolder:
         """See :meth:`Folder.open`."""
         with storage_errors(self.uri(name), "read"):
             return cast("IO[bytes]", self.fs.open(self.path(name), "rb"))
+
+    def read(self, name: str) -> bytes | None:
+        """See :meth:`Folder.read`."""
+        with storage_errors(self.uri(name), "read"):
+            try:
+                # Not by an open file: s3fs refuses to read one that another worker has replaced since.
+                return cast("bytes", self.fs.cat_file(self.path(name)))
+            except FileNotFoundError:
+                return None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """See :meth:`Folder.chunks`."""
+        with storage_errors(self.uri(name), "read"), self.fs.open(self.path(name), "rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
 
     def size(self, name: str) -> int | None:
         """See :meth:`Folder.size`."""
