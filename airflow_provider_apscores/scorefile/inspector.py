@@ -68,7 +68,7 @@ class Inspector:
         self._pieces.append(bytes(chunk))
         self._waiting += len(chunk)
         self._bytes += len(chunk)
-        self._ended_line = chunk[-1] == 10
+        self._ended_line = chunk[-1] in b"\n\x1a"
         if self._waiting >= (_PIECE if self._splitter else HEAD):
             self._look(complete=False)
 
@@ -115,7 +115,8 @@ class Inspector:
                 raise self._not_whole(whole[0], last=last)
             if isinstance(splitter, RecordSplitter):
                 self._layout = self._layout or part.layout.name
-                if last and any(len(line) < part.layout.length for line in part.raw_lines.values()):
+                short = any(len(line) < part.layout.length for line in part.raw_lines.values())
+                if last and short and not self._ended_line:
                     raise self._not_whole(
                         Problem(splitter.records, "wrong_length", detail="it has no line end"), last=True
                     )

@@ -1,7 +1,7 @@
 """One TXT line that is not plain: another length, letters beyond ASCII, control characters.
 
 Positions count characters when the line decodes (UTF-8) to a layout's length, and bytes when only the bytes do; then
-the bytes are UTF-8 if they can be, else Windows-1252, which holds Latin-1's letters.
+the bytes of a field are UTF-8 if they can be, else Windows-1252, which holds Latin-1's letters.
 
 A line of another length may have lost or gained characters *anywhere*, so that a score would be read from a wrong
 column. It is believed only as far as its landmarks stand in their places: see :func:`_aligned`. An editor that cuts
@@ -21,8 +21,9 @@ from airflow_provider_apscores.scorefile.problems import Problem
 #: What a line may consist of and still be blank: page breaks, and the end-of-file mark of DOS.
 _NOTHING = b" \t\r\n\x00\x0c\x1a"
 
-#: What may stand before a record that was the first of another file.
+#: What may stand before a record that was the first of another file, or of a page.
 _BOM = b"\xef\xbb\xbf"
+_BEFORE = b"\r\x00\x0c\x1a"
 
 #: Until here every record has something: the report date. Blanks beyond may be missing.
 _LAST_CERTAIN_FIELD = "report_date"
@@ -61,11 +62,14 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
             not trimmed.
     """
     bare = _bare(line)
-    for candidate in (line, bare):
-        for text, decode in _readings(candidate):
-            for each in LAYOUTS.values():
-                if len(text) == each.length and (each is layout or is_whole(text, each)):
-                    return _typed(OddLine(each), text, decode, number)
+    readings = [*_readings(line), *_readings(bare)]
+    fitting = [
+        (text, decode, each) for text, decode in readings for each in LAYOUTS.values() if len(text) == each.length
+    ]
+    # By chance a line may fit in two ways. What is a whole record comes first.
+    for text, decode, each in sorted(fitting, key=lambda fit: not is_whole(fit[0], fit[2])):
+        if each is layout or is_whole(text, each):
+            return _typed(OddLine(each), text, decode, number)
     for text, decode in _readings(bare):
         if _aligned(text, layout):
             if not cut and (trimmed := _trimmed_layout(text, layout)):
@@ -79,19 +83,26 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
 
 def _bare(line: bytes) -> bytes:
     """A line without what does not count before and behind a record, such as a tab or the end-of-file mark of DOS."""
-    line = line.removeprefix(_BOM)
+    line = line.lstrip(_BEFORE).removeprefix(_BOM)
     behind = line[len(line.rstrip(_NOTHING)) :]
     return line[: len(line) - len(behind.lstrip(b" "))]
 
 
 def _readings(line: bytes) -> list[tuple[str, Callable[[str], str]]]:
     """The ways to count positions, the likelier first: text with one character a position, and a field's decoder."""
-    as_bytes = line.decode("latin-1")
+    as_bytes = line.decode("latin-1"), _from_bytes
     try:
-        as_characters = line.decode()
+        return [(line.decode(), str), as_bytes]
     except UnicodeDecodeError:
-        return [(as_bytes, lambda piece: piece.encode("latin-1").decode("cp1252"))]
-    return [(as_characters, str), (as_bytes, lambda piece: piece.encode("latin-1").decode())]
+        return [as_bytes]
+
+
+def _from_bytes(piece: str) -> str:
+    """A field of which each character stands for one byte."""
+    try:
+        return piece.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return piece.encode("latin-1").decode("cp1252")
 
 
 def is_whole(text: str, layout: Layout) -> bool:
@@ -144,11 +155,14 @@ def _trimmed_layout(text: str, layout: Layout) -> Layout | None:
 
     What was cut may be all in which layouts differ. Then the report date tells: the newest layout that was in use.
     """
+    fitting = [layout]
     date = text[layout.fields["report_date"].span]
     if date.isascii() and date.isdigit() and len(date) == 6:
-        in_use = (each for each in LAYOUTS.values() if each.in_use(year=int(date[4:]), month=int(date[:2])))
-        layout = next(in_use, layout)
-    return layout if _only_blanks_differ(text, layout) else None
+        newest_first = list(LAYOUTS.values())
+        in_use = [each.in_use(year=int(date[4:]), month=int(date[:2])) for each in newest_first]
+        fitting = newest_first[in_use.index(True) :: -1]
+    fitting = [each for each in fitting if each is layout or is_whole(text, each)]
+    return next((each for each in fitting if _only_blanks_differ(text, each)), None)
 
 
 def _only_blanks_differ(text: str, layout: Layout) -> bool:

@@ -98,6 +98,8 @@ TXT_VARIANTS = {
     "NULs behind": b"".join(line + b"\0\0\n" for line in LINES),
     "a BOM before each record": b"".join(b"\xef\xbb\xbf" + line + b"\n" for line in LINES),
     "page breaks": LINES[0] + b"\n\x0c\n" + LINES[1] + b"\n" + LINES[2] + b"\n",
+    "page breaks before records": b"\n\x0c".join(LINES) + b"\n",
+    "files joined with their end-of-file marks": b"\r\n\x1a\xef\xbb\xbf".join(LINES) + b"\r\n\x1a",
     "blanks cut by an editor": b"".join(line.rstrip() + b"\n" for line in LINES),
     "blanks cut, CRLF, no last newline": b"\r\n".join(line.rstrip() for line in LINES),
     "blanks added": b"".join(line + b"   \n" for line in LINES),
@@ -170,6 +172,18 @@ def test_letters_beyond_ascii_keep_the_columns(encode, name):
         assert found["problems"] == found["rejected"] == []
 
     check_three_ways(data, LINES[2], check)
+
+
+def test_letters_of_two_fields_that_happen_to_be_one_in_utf_8():
+    record = student(2, last_name="ABCDEFGHIJKLMNÑ", first_name="ŒUVRE")
+    line = encode_record(record).decode().encode("cp1252")
+    assert line.decode()  # as UTF-8, one character less
+    for odd in (line, line + b"\0", line.rstrip()):
+        found = read(LINES[0] + b"\n" + odd + b"\n" + LINES[2] + b"\n")
+        assert found["problems"] == []
+        of_two = found["students"][1]
+        assert (of_two["last_name"], of_two["first_name"]) == (record["last_name"], record["first_name"])
+        assert [row["score"] for row in found["exam_scores"]] == [5, 3] * 3
 
 
 def put(record, name, value):
