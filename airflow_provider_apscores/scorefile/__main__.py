@@ -90,7 +90,7 @@ def _print_written(written: WrittenTables) -> None:
     for table, formats in written.uris.items():
         for uris in formats.values():
             for uri in uris:
-                print(f"{table:<12}{written.rows[table]:>12,} rows  {uri}")
+                print(f"{table:<12}{written.file_rows[uri]:>12,} rows  {uri}")
     if written.rejected_uri:
         print(f"{'rejected':<12}{written.rejected_lines:>12,} lines {written.rejected_uri}")
 

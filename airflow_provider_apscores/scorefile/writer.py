@@ -49,6 +49,7 @@ class WrittenTables:
         problems: Rows of ``problems`` by kind.
         unknown_codes: Rows by raw field name and code, of codes that are not in the code tables.
         unread_columns: How many columns of a CSV file are in no table because their names were not understood.
+        file_rows: Rows by address.
     """
 
     sha256: str
@@ -63,9 +64,10 @@ class WrittenTables:
     problems: dict[str, int] = field(default_factory=dict)
     unknown_codes: dict[str, dict[str, int]] = field(default_factory=dict)
     unread_columns: int = 0
+    file_rows: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON values, small enough to be handed between tasks."""
+        """The same but for *file_rows* as plain JSON values, small enough to be handed between tasks."""
         return {
             "sha256": self.sha256,
             "bytes": self.bytes,
@@ -199,7 +201,7 @@ class _Writing:
     def result(self, file: ScoreFile, place: Folder) -> WrittenTables:
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for each in self._files:
-            found.setdefault(each.table.name, {})[each.format] = tuple(place.uri(name) for name in each.names)
+            found.setdefault(each.table.name, {})[each.format] = tuple(place.uri(name) for name in each.file_rows)
             self._sweep(place.child(each.table.name), ENDINGS[each.format], found[each.table.name][each.format])
         rejected = None if self._rejected is None else place.uri(self._rejected_name)
         self._sweep(place.child("rejected"), "txt", (rejected,) if rejected else ())
@@ -221,6 +223,7 @@ class _Writing:
             problems=dict(sorted(self._problems.items())),
             unknown_codes=unknown,
             unread_columns=len(file.unread_columns),
+            file_rows={place.uri(name): rows for each in self._files for name, rows in each.file_rows.items()},
         )
 
     def _begin(self, batch: Batch, file: ScoreFile) -> None:
@@ -255,25 +258,27 @@ class _TableFiles:
     ) -> None:
         self.table = table
         self.format = name
-        self.rows = 0
-        self.names: list[str] = []
+        self.file_rows: dict[str, int] = {}
         self._stem = stem
         self._max_rows, self._max_bytes = limits
         self._staging = staging
         # Every table has a file, also when it has no rows.
         self._next_file()
 
+    @property
+    def rows(self) -> int:
+        return sum(self.file_rows.values())
+
     def write(self, rows: pa.RecordBatch) -> None:
         while rows.num_rows:
-            room = rows.num_rows if self._max_rows is None else self._max_rows - self._rows_in_file
+            room = rows.num_rows if self._max_rows is None else self._max_rows - self.file_rows[self._name]
             if room <= 0 or (self._max_bytes is not None and self._bytes_in_file >= self._max_bytes):
                 self.close()
                 self._next_file()
                 continue
             fits, rows = rows.slice(0, room), rows.slice(room)
             self._sink.write(fits)
-            self._rows_in_file += fits.num_rows
-            self.rows += fits.num_rows
+            self.file_rows[self._name] += fits.num_rows
 
     def close(self) -> None:
         self._sink.close()
@@ -282,10 +287,11 @@ class _TableFiles:
 
     def _next_file(self) -> None:
         split = self._max_rows is not None or self._max_bytes is not None
-        number = f"-part-{len(self.names) + 1:05}" if split else ""
-        self.names.append(f"{self.table.name}/{self._stem}{number}.{ENDINGS[self.format]}")
-        self._rows_in_file = self._bytes_in_file = 0
-        self._part: Part = self._staging.open(self.names[-1])
+        number = f"-part-{len(self.file_rows) + 1:05}" if split else ""
+        self._name = f"{self.table.name}/{self._stem}{number}.{ENDINGS[self.format]}"
+        self.file_rows[self._name] = 0
+        self._bytes_in_file = 0
+        self._part: Part = self._staging.open(self._name)
         self._sink: Sink = open_sink(self.format, self.table, self._append)
 
     def _append(self, data: bytes) -> None:
