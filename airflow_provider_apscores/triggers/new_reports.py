@@ -144,7 +144,8 @@ class APScoresNewReportsTrigger(BaseTrigger):
     async def _sleep(self, interval: float, since: float, last: float) -> bool:
         """Sleep until the next look is due, or the deadline is there. False when there is none any more."""
         now = time.time()
-        due = next_look(since, interval, now)
+        # Whatever the clock does, the look that was just made is not due again.
+        due = next_look(since, interval, max(now, last + interval / 2))
         last_one = self.deadline is not None and due > self.deadline
         if self.deadline is not None and last_one:
             due = max(self.deadline, now)
@@ -170,11 +171,18 @@ def courteous(minimum_interval: float) -> float:
 
 
 def next_look(since: float, interval: float, now: float) -> float:
-    """When to look next: at the next time after *now* on the timetable that began *since*, or somewhat later."""
+    """When to look next: the next time after *now* on the timetable that began *since*."""
     if interval <= 0:
         return now
-    rounds = max(1, int((now - since) // interval) + 1)
-    return since + (rounds + random.uniform(0, JITTER)) * interval  # noqa: S311 - no secret
+    rounds = max(1, int((now - since) // interval))
+    while (due := since + (rounds + _lateness(since, rounds)) * interval) <= now:
+        rounds += 1
+    return due
+
+
+def _lateness(since: float, rounds: int) -> float:
+    """By which share of the interval a look is late: by chance, but the same again after a restart."""
+    return random.Random(f"{since} {rounds}").uniform(0, JITTER)  # noqa: S311 - no secret
 
 
 def is_transient(error: Exception) -> bool:
