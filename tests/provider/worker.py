@@ -247,7 +247,7 @@ def _warm_up() -> None:
     del os.environ["AIRFLOW_CONN_WARM_UP"]
     mask_secret("warmed up")
     _ = ObjectStoragePath("/tmp").fs
-    get_hook_lineage_collector()  # loads every plugin, which would be most of what a try costs
+    get_hook_lineage_collector()  # loads the plugins
     # What was loaded stays shared with the forks: the collector shall not touch it.
     gc.freeze()
 
