@@ -90,12 +90,14 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
         # An AP ID or a name may begin like anything.
         if looks.startswith(signature) and not (lines and _is_record(lines[0])):
             raise ScoreFileMalformed(f"This is no AP score file: it is {what}.")
-    if separator := re.match(rb'\s*"?sep=(.)"?(\r?\n|\r)', head[skip:], re.IGNORECASE):
-        return _csv(head, skip + separator.end(), separator[1].decode("latin-1"))
-    if delimiter := _delimiter(lines[0] if lines else b""):
-        return _csv(head, skip, delimiter)
+    separator = re.match(rb'\s*"?sep=(.)"?(\r?\n|\r)', head[skip:], re.IGNORECASE)
+    if separator:
+        skip += separator.end()
+    end, line_end = _first_row(head, skip)
+    if delimiter := separator[1].decode("latin-1") if separator else _delimiter(head[skip:end]):
+        return Recognised("CSV", skip, delimiter, head[:end], line_end)
     if any(read_odd_line(line, LAYOUT_950, 1).row is not None for line in lines):
-        line_end = b"\r\n" if head.partition(b"\n")[0].endswith(b"\r") else b"\n"
+        line_end = b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
         return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
     raise ScoreFileMalformed(
@@ -104,16 +106,16 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     )
 
 
-def _csv(head: bytes, skip: int, delimiter: str) -> Recognised:
-    """A CSV file whose header begins at *skip*."""
+def _first_row(head: bytes, skip: int) -> tuple[int, bytes]:
+    """Where the first row of a CSV file ends, if it is one, and what ends it. It may take several lines."""
     first = re.search(rb"\r*\n", head) or re.search(rb"\r", head)
     line_end = first[0] if first else b"\n"
     end = skip
     while (end := head.find(line_end, end + 1)) >= 0:
         # A name may hold a line end; then its quote is still open here.
         if not is_blank(head[skip:end]) and head.count(b'"', skip, end) % 2 == 0:
-            break
-    return Recognised("CSV", skip, delimiter, head if end < 0 else head[:end], line_end)
+            return end, line_end
+    return len(head), line_end
 
 
 def _is_record(line: bytes) -> bool:

@@ -437,6 +437,7 @@ CSV_VARIANTS = {
     "tabs": csv_file(ALL, delimiter="\t"),
     "sep= line": b"sep=;\r\n" + csv_file(ALL, delimiter=";", line_end="\r\n"),
     "unquoted": remade(),
+    "line ends in names": csv_file(ALL).replace(b"Last Name", b"Last\nName", 1).replace(b"Exam Code", b"Exam\nCode", 1),
     "reversed": mapped(lambda at, row: row[::-1]),
     "old names": remade(header=[OLD_NAMES.get(name, name) for name in NAMES]),
     "vendor columns": mapped(lambda at, row: ["Vendor Row" if not at else "x", *row, "Extra" if not at else "y, z"]),
