@@ -1,9 +1,9 @@
 """CSV bytes to rows of cells, as they come in pieces of any size.
 
-Most pieces are parsed at once by pyarrow, and are believed when it finds as many rows as there are lines and quotes
-come in pairs. Otherwise small groups of lines are tried, and only in a group that fails is each record read by
-itself: a value with a line end in it, a row with too many or too few cells, a quote that never ends, a header in the
-middle.
+Most pieces are plain and become blocks at once (csvplain.py). Others are parsed by pyarrow, and are believed when it
+finds as many rows as there are lines and quotes come in pairs. Otherwise small groups of lines are tried, and only in a
+group that fails is each record read by itself: a value with a line end in it, a row with too many or too few cells, a
+quote that never ends, a header in the middle.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.arrays import strings
+from airflow_provider_apscores.scorefile.blocks import Block
 from airflow_provider_apscores.scorefile.csvlines import Lines
+from airflow_provider_apscores.scorefile.csvplain import PlainCutter
 from airflow_provider_apscores.scorefile.csvwidth import stands_under, tells_names
 from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
 from airflow_provider_apscores.scorefile.oddlines import is_blank
@@ -82,11 +84,12 @@ class CsvSplitter:
         self._rest = b""
         self._cr_only: bool | None = None
         self._names: list[str] = []
+        self._cutter: PlainCutter | None = None
         self._blank_before_quote = re.compile(rf'(?:\A|\n|{re.escape(delimiter)}) +"')
         self._blank_behind_quote = re.compile(rf'" +(?={re.escape(delimiter)}|\Z)')
 
-    def feed(self, piece: bytes) -> Iterator[Rows]:
-        """Take the next piece, and give the records that are complete.
+    def feed(self, piece: bytes) -> Iterator[Rows | Block]:
+        """Take the next piece, and give the records that are complete: plain ones as blocks, others as text.
 
         Raises:
             ScoreFileMalformed: The header lacks essential columns, or a line has no end.
@@ -101,7 +104,7 @@ class CsvSplitter:
             )
         yield from self._rows(data, end, complete=False)
 
-    def finish(self) -> Iterator[Rows]:
+    def finish(self) -> Iterator[Rows | Block]:
         """Give what is left."""
         data, self._rest = self._rest, b""
         data = data.replace(b"\r", b"\n") if self._cr_only is None else self._line_feeds(data)
@@ -113,7 +116,7 @@ class CsvSplitter:
             self._cr_only = not first[0].endswith(b"\n")
         return data.replace(b"\r", b"\n") if self._cr_only else data
 
-    def _rows(self, data: bytes, end: int, *, complete: bool) -> Iterator[Rows]:
+    def _rows(self, data: bytes, end: int, *, complete: bool) -> Iterator[Rows | Block]:
         """The records in *data* up to *end*. Large pieces are looked at where they are: to copy them costs as much as
         to parse them.
         """
@@ -127,6 +130,10 @@ class CsvSplitter:
                 self._rest = data
                 return
             at = found
+        block = self._plain_block(lines, at) if at < len(lines) and self._cutter else None
+        if block is not None:
+            yield block
+            return
         group = len(lines)
         while at < len(lines):
             until = min(at + group, len(lines))
@@ -159,10 +166,39 @@ class CsvSplitter:
     def _take_header(self, cells: list[str]) -> None:
         self.header = understand_header(cells)
         self._names = cells
+        # Who wants some columns only is better served by pyarrow.
+        self._cutter = PlainCutter(self.header, self._delimiter) if self._only is None else None
 
     def _fields(self) -> dict[str, int]:
         assert self.header is not None
         return {name: at for name, at in self.header.columns.items() if self._only is None or name in self._only}
+
+    def _plain_block(self, lines: Lines, at: int) -> Block | None:
+        """All lines from *at* on, when they are plain; else None."""
+        import numpy as np
+
+        assert self._cutter is not None
+        text = lines.utf8(at)
+        as_in_file = isinstance(text, memoryview) and text[-1] == 10 and b"\r" not in lines.data
+        found = self._cutter.block(text, self.records + 1) if as_in_file else None
+        begin = lines.starts[at] if at else 0
+        if found is not None:
+            block, ends = found[0], found[1] + begin
+        else:
+            changed = bytes(text).replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
+            # If rows are plain without the blanks behind delimiters, all of them stood between cells.
+            changed = changed.replace(f'"{self._delimiter} "'.encode(), f'"{self._delimiter}"'.encode())
+            changed += b"" if changed.endswith(b"\n") else b"\n"
+            if b"\r" in changed or (as_in_file and len(changed) == len(text)):
+                return None
+            found = self._cutter.block(changed, self.records + 1)
+            if found is None:
+                return None
+            block, ends = found[0], lines.ends[at:]
+        self.records += len(block)
+        starts = np.concatenate(([begin], ends[:-1]))
+        block.line_of = lambda row: lines.data[starts[row] : ends[row]].rstrip(b"\r\n")
+        return block
 
     def _parse_together(self, lines: Lines, at: int, until: int) -> Rows | None:
         """Let pyarrow parse some lines; None when it does not find one student record a line."""

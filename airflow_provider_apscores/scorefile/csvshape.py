@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.arrays import null_where_empty, numbers, strings, text_parts
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
-from airflow_provider_apscores.scorefile.csvrows import Rows
 from airflow_provider_apscores.scorefile.dates import latest_year, read_dates, stand_in
 from airflow_provider_apscores.scorefile.fields import Field, Kind
 from airflow_provider_apscores.scorefile.layouts import LAYOUT_950 as LAYOUT
@@ -22,8 +21,10 @@ from airflow_provider_apscores.scorefile.problems import Problem
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from airflow_provider_apscores.scorefile.csvrows import Rows
+
 #: Text that is all digits and shorter than this (the lengths it can have) has lost zeros on the left.
-_LOST_ZEROS: dict[str, tuple[int, ...]] = {
+LOST_ZEROS: dict[str, tuple[int, ...]] = {
     "ap_id": (8,),
     "zip_code": (5, 9),
     "high_school_code": (6,),
@@ -68,8 +69,8 @@ def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.
     if _is_empty(cells):
         return _nothing(len(cells))
     column = pc.ascii_trim_whitespace(cells) if plain else pc.utf8_trim_whitespace(cells)
-    if name in _LOST_ZEROS:
-        column = _with_zeros(column, _LOST_ZEROS[name])
+    if name in LOST_ZEROS:
+        column = _with_zeros(column, LOST_ZEROS[name])
     if name == "college_code":
         column = _without_bad_codes(block, name, column)
     if plain:
@@ -152,7 +153,7 @@ def _lay_out(block: Block, field: Field, cells: pa.StringArray, today: date) -> 
             lengths[four[_four_digit_years(block, field, four, data, at, today)]] = 0
     singly = np.concatenate([np.flatnonzero((lengths != field.width) & (lengths > 0)), fits[~plain]])
     for row in np.sort(singly).tolist():
-        _lay_out_one(block, field, row, cells[row].as_py().strip())
+        lay_out_one(block, field, row, cells[row].as_py().strip())
 
 
 def _four_digit_years(block: Block, field: Field, rows: Any, data: Any, at: Any, today: date) -> Any:
@@ -173,7 +174,8 @@ def _four_digit_years(block: Block, field: Field, rows: Any, data: Any, at: Any,
     return good
 
 
-def _lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
+def lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
+    """Put one cell, blanks around it left out, where it belongs in the record."""
     value: str | None = cell
     if field.kind is Kind.DATE:
         value, exact = _date(cell)

@@ -244,11 +244,11 @@ class Reading:
     def _csv_blocks(self, source: Source) -> Iterator[Block]:
         splitter = CsvSplitter(self._recognised.delimiter)
         for rows in ahead(self._csv_rows(splitter, source)):
-            yield shape(rows, self._assembler.today)
+            yield rows if isinstance(rows, Block) else shape(rows, self._assembler.today)
         self.records = splitter.records
         self.unread_columns = splitter.header.unread if splitter.header else ()
 
-    def _csv_rows(self, splitter: CsvSplitter, source: Source) -> Iterator[Rows]:
+    def _csv_rows(self, splitter: CsvSplitter, source: Source) -> Iterator[Rows | Block]:
         for piece in self._without_mark(source.pieces(lambda: _CSV_PIECE)):
             yield from splitter.feed(piece)
         yield from splitter.finish()

@@ -1,0 +1,94 @@
+"""The short way through plain CSV rows says what the long way says, and is not taken where it could be wrong."""
+
+import csv
+import io
+import random
+
+import numpy as np
+import pytest
+from students import csv_file, student
+from test_reader import ALL, CSV_VARIANTS, read
+
+from airflow_provider_apscores.scorefile import csvplain
+from airflow_provider_apscores.scorefile.csvplain import PlainCutter
+
+TAKEN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed", "blanks before quotes"]
+
+ODD_CELLS = {
+    "letters beyond ASCII": {"last_name": "NUÑEZ", "street_3": "É"},
+    "text wider than its field": {"last_name": "WOLFESCHLEGELSTEINHAUSENBERGERDORFF", "college_name": "C" * 40},
+    "blanks around": {"first_name": " ALEX ", "gender": " ", "exam_code_01": "7 ", "zip_code": " 2139"},
+    "lost zeros": {"exam_code_01": "7", "admin_year_01": "5", "birth_date": "51407", "zip_code": "2139"},
+    "other dates": {"birth_date": "5/4/07", "report_date": "9.7.26", "released_date": "2025-07-01"},
+    "years in full": {"admin_year_01": "2025", "award_year_1": "1925"},
+    "what no record holds": {"province": "QC", "postal_code": "H2X 1Y4", "student_identifier": "S-17"},
+    "defects": {"exam_grade_01": "9", "exam_grade_02": "10", "award_type_1": "A", "birth_date": "023007"},
+    "short answers": {"race_ethnicity_response": "NNNNY"},
+    "no answers on the left": {"race_ethnicity_response": " NNNYNNNNY "},
+    "control characters": {"last_name": "A\x01B", "street_1": "A\x7fB"},
+    "no campus": {"college_code": ""},
+    "another campus": {"college_code": "4866"},
+}
+
+
+def both_ways(data, monkeypatch):
+    """What is read in the short way and in the long way, and how often the short way was taken."""
+    taken = []
+    cut = PlainCutter.block
+    with monkeypatch.context() as patch:
+        patch.setattr(csvplain, "_AT_A_TIME", 2500)
+        patch.setattr(PlainCutter, "block", lambda *given: taken.append(cut(*given)) or taken[-1])
+        short = read(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(PlainCutter, "block", lambda *given: None)
+        return short, read(data), sum(each is not None for each in taken)
+
+
+@pytest.mark.parametrize("variant", CSV_VARIANTS)
+def test_every_dress(variant, monkeypatch):
+    short, long, taken = both_ways(CSV_VARIANTS[variant], monkeypatch)
+    assert short == long
+    assert taken or variant not in TAKEN
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_NONE])
+@pytest.mark.parametrize("odd", ODD_CELLS)
+def test_odd_cells(odd, quoting, monkeypatch):
+    records = [*ALL[::2], student(2, **ODD_CELLS[odd]), *ALL[::2]]
+    rows = list(csv.reader(io.StringIO(csv_file(records).decode())))
+    out = io.StringIO()
+    csv.writer(out, quoting=quoting).writerows([[*row, "Ñote"] for row in rows])
+    short, long, _ = both_ways(out.getvalue().encode(), monkeypatch)
+    assert short == long
+
+
+def test_what_is_taken_for_plain_means_the_same_to_a_parser():
+    """
+    Random quotes, delimiters and line ends: where cells are found among them, they are the right ones.
+    """
+    rng = random.Random(4)
+    agreed = 0
+    for _ in range(20_000):
+        cells = ["", "", "a", ",", '"', '","', '",', ',"', "\n", '""', "a,a", '"\n"']
+        odd = 0.15 if rng.random() < 0.7 else 0
+        rows = [[rng.choice(cells[:4] if rng.random() > odd else cells) for _ in range(3)] for _ in range(2)]
+        text = "".join('"' + '","'.join(row) + '"\n' for row in rows)
+        if rng.random() < 0.5:
+            at = rng.randrange(len(text))
+            text = text[:at] + rng.choice(["", '"', ",", "\n", "a"]) + text[at + 1 :]
+        if not text.endswith("\n") or len(text) < 6:
+            continue
+        piece = np.frombuffer(text.encode(), np.uint8)
+        is_lf = piece == 10
+        found = csvplain._filled_cells(piece, is_lf, is_lf.nonzero()[0], ord(","), 3)
+        if found is None:
+            continue
+        spans, columns, counts = found
+        parsed = list(csv.reader(io.StringIO(text), strict=True))
+        assert [len(row) for row in parsed] == [3] * len(counts)
+        expected = [(row, at, cell) for row, cells in enumerate(parsed) for at, cell in enumerate(cells) if cell]
+        numbers = np.repeat(np.arange(len(counts)), counts).tolist()
+        cells = [text[start:stop] for start, stop in spans.tolist()]
+        assert list(zip(numbers, columns.tolist(), cells, strict=True)) == expected
+        agreed += 1
+    assert agreed > 1000
