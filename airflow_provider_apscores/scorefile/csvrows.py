@@ -97,18 +97,21 @@ class CsvSplitter:
         data = self._line_feeds(self._rest + piece if self._rest else piece)
         end = data.rfind(b"\n") + 1
         self._rest = data[end:]
-        if len(self._rest) > LONGEST_LINE:
-            raise ScoreFileMalformed(
-                f"Record {self.records + 1} has no end within {LONGEST_LINE:,} characters. "
-                "The line ends or quotes of this CSV file were damaged on the way: fetch it again."
-            )
         yield from self._rows(data, end, complete=False)
+        self._check_length(self._rest)
 
     def finish(self) -> Iterator[Rows | Block]:
         """Give what is left."""
         data, self._rest = self._rest, b""
         data = data.replace(b"\r", b"\n") if self._cr_only is None else self._line_feeds(data)
         yield from self._rows(data, len(data), complete=True)
+
+    def _check_length(self, line: bytes) -> None:
+        if len(line) > LONGEST_LINE:
+            raise ScoreFileMalformed(
+                f"Record {self.records + 1} has no end within {LONGEST_LINE:,} characters. "
+                "The line ends or quotes of this CSV file were damaged on the way: fetch it again."
+            )
 
     def _line_feeds(self, data: bytes) -> bytes:
         """*data* with LF where lines end with CR alone, as on old Macs; the file's first line end tells."""
@@ -266,6 +269,7 @@ class CsvSplitter:
             if cells is None:
                 end = at + 1
             raw = lines.raw(at, end)
+            self._check_length(raw)
             begin, at = at, end
             if is_blank(raw) or (cells is not None and not any(cell.strip() for cell in cells)):
                 continue

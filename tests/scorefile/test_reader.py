@@ -704,6 +704,14 @@ def test_a_line_of_more_than_a_megabyte_is_refused_wherever_it_stands(long, piec
     assert read(LINES[0] + b"\n" + b"x" * 1_000_000 + b"\n", piece)["problems"][0]["kind"] == "wrong_length"
 
 
+@pytest.mark.parametrize("long", [b"x" * 1_100_000, b'"' + b"x" * 1_100_000])
+def test_a_line_of_more_than_a_megabyte_is_refused_in_csv_too(long):
+    header, row = csv_file([ONE]).splitlines()
+    for behind in (b"", b"\n", b"\n" + row + b"\n"):
+        with pytest.raises(ScoreFileMalformed, match="Record 2 has no end"):
+            read(b"\n".join([header, row, long]) + behind)
+
+
 def test_what_is_no_score_file(tmp_path):
     with pytest.raises(ScoreFileMalformed, match="empty"):
         read_score_file(b"")
