@@ -224,7 +224,7 @@ class CsvSplitter:
         fields = self._fields()
         if np.count_nonzero(np.frombuffer(data, np.uint8) == 34) % 2:
             return None
-        if self._has_blank_before_quote(bytes(data).decode()):
+        if b' "' in bytes(data) and self._has_blank_before_quote(bytes(data).decode()):
             return None
         names = [str(each) for each in range(self.header.width)]
         wanted = [str(each) for each in fields.values()]
