@@ -1,11 +1,11 @@
 """What many waiting sensors cost a triggerer: CPU, memory, and whether its loop was ever blocked.
 
-    python benchmarks/waiting.py [--sensors 1000] [--interval 120] [--seconds 300]
+    python benchmarks/waiting.py [--sensors 1000] [--interval 3600] [--seconds 300]
 
 A real Airflow (API server, scheduler, DAG processor, triggerer: processes of their own, SQLite) and a sandbox College
 Board with three campuses without news. First come as many of Airflow's own sensors, waiting for a day in 2099. Then
-ours look once an hour, the default: for the minutes measured, they only wait. Then they look far more often; from both
-follows what an hour costs with its looks.
+ours at their default pace, a look an hour each, with its jitter. Their timetables are spread evenly over the hour, as
+those of sensors that began at any time, so that a few minutes hold as many looks as any other few minutes.
 
 No worker is needed to defer them, for they begin in the triggerer (``start_from_trigger``). Airflow 3.3 pays for that
 by loading the DAG once for each trigger; so the triggerer that is measured is a new one, after the DAGs were changed
@@ -44,13 +44,12 @@ for number in range({dags}):
             {sensor}
     globals()[dag.dag_id] = dag
 """
-# They begin in one moment here, so their paces differ lest all look in the same.
-OURS = """APScoresNewReportsSensor(
-                task_id=f"news_{{each}}",
-                poke_interval={interval} * (1 + 2 * each / {sensors}),
-                deferrable=True,
-                start_from_trigger=True,
-            )"""
+# They begin in one moment here, so their timetables say that they began at any time of an interval long ago.
+OURS = """news = APScoresNewReportsSensor(
+                task_id=f"news_{{each}}", poke_interval={interval}, deferrable=True, start_from_trigger=True
+            )
+            began = (number * {sensors} + each) / ({dags} * {sensors})
+            news.start_trigger_args.trigger_kwargs["since"] = 1_780_000_000 - {interval} * began"""
 # What Airflow itself needs for as many.
 CONTROL = """DateTimeSensorAsync(
                 task_id=f"news_{{each}}",
@@ -62,24 +61,22 @@ CONTROL = """DateTimeSensorAsync(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sensors", type=int, default=1000)
-    parser.add_argument("--interval", type=float, default=120, help="seconds between looks, up to three times")
+    parser.add_argument("--interval", type=float, default=3600, help="seconds between looks")
     parser.add_argument("--seconds", type=float, default=300, help="how long to measure")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="waiting-") as name:
         folder = Path(name)
         campuses = [word for code in (CAMPUS, "9120", "9245") for word in ("--campus", f"{code}:College:0")]
         with sandbox(folder, *campuses) as (college_board, connection):
-            stages = {
-                "Airflow's own": (CONTROL, 0.0),
-                "ours, an hour and more apart": (OURS, 3600.0),
-                f"ours, {chosen.interval:g} s and more apart": (OURS, chosen.interval),
-            }
-            for number, (title, (sensor, interval)) in enumerate(stages.items()):
-                dags = max(1, chosen.sensors // 50)
-                each = chosen.sensors // dags
-                text = DAG.format(dags=dags, sensors=each, sensor=sensor.format(interval=interval, sensors=each))
-                home = folder / str(number)
-                with deployment(home, {"apscores_default": connection}, {"waiting.py": text}) as airflow:
+            dags = max(1, chosen.sensors // 50)
+            each = chosen.sensors // dags
+            stages = {"Airflow's own": CONTROL, f"ours, a look each {chosen.interval:g} s": OURS}
+            for number, (title, sensor) in enumerate(stages.items()):
+                sensor = sensor.format(interval=chosen.interval, dags=dags, sensors=each)
+                text = DAG.format(dags=dags, sensors=each, sensor=sensor)
+                with deployment(
+                    folder / str(number), {"apscores_default": connection}, {"waiting.py": text}
+                ) as airflow:
                     fill(airflow, chosen.sensors)
                     measure(airflow, college_board, chosen.seconds, f"{chosen.sensors} sensors, {title}")
     return 0
