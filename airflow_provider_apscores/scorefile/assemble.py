@@ -67,6 +67,8 @@ class Assembler:
 
     def _note_unknown(self, field: str, code: str, record: int, rows: int, other_years: bool) -> None:
         each = self._unknown.setdefault((field, code), _Unknown(record))
+        # Blocks come in order, but the same code may come twice in one: with its blank in front, and behind.
+        each.first_record = min(each.first_record, record)
         each.rows += rows
         each.other_years |= other_years
 

@@ -68,6 +68,14 @@ def test_blocks_are_written_in_order_and_the_same_from_run_to_run(tmp_path, many
     assert students.equals(read_score_file(many_blocks).students)
 
 
+@pytest.mark.parametrize("records_in_block", [1, 2, 100])
+def test_an_unknown_code_is_told_at_its_first_record_whatever_the_blocks(monkeypatch, records_in_block):
+    monkeypatch.setattr(lines, "_RECORDS", records_in_block)
+    file = read_score_file(txt([student(number, irregularity_1_01=code) for number, code in enumerate([" 5", "5"])]))
+    assert file.unknown_codes == {("irregularity_1", "5"): 2}
+    assert file.problems["record_number"].to_pylist() == [1]
+
+
 def test_blocks_share_row_groups_and_dictionaries(tmp_path, many_blocks):
     written = write_tables(many_blocks, tmp_path)
     pages = parquet.ParquetFile(written.uris["students"]["parquet"][0].removeprefix("file://")).metadata
