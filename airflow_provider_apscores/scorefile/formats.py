@@ -109,6 +109,8 @@ class _Parquet:
             rows = pa.Table.from_batches(self._held).unify_dictionaries()
             self._held = []
             self._writer.write_table(rows, row_group_size=rows.num_rows)
+            # What one thread allocates and another frees, Arrow would keep for long: some 30 MB.
+            pa.default_memory_pool().release_unused()
 
     def _begin(self) -> None:
         from pyarrow import parquet
