@@ -23,7 +23,10 @@ ROOMS: dict[str, set[str]] = {
         "airflow", "delivery", "errors", "hooks", "operators", "scorefile", "storage", "triggers", "webservice",
     },
     "triggers": {"airflow", "delivery", "errors", "hooks", "scorefile", "storage", "webservice"},
-    "hooks": {"airflow", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "webservice", "wtforms"},
+    # asgiref, flask_appbuilder, flask_babel and wtforms come with the Airflows that need them.
+    "hooks": {
+        "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "webservice", "wtforms",
+    },
     "delivery": {"errors", "pendulum", "scorefile", "storage", ""},
     "webservice": {"errors", "httpx", "pendulum", ""},
     "scorefile": {"errors", "fsspec", "numpy", "pyarrow", "storage", ""},
