@@ -62,21 +62,28 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
             not trimmed.
     """
     bare = _bare(line)
-    readings = [*_readings(line), *_readings(bare)]
-    fitting = [
-        (text, decode, each) for text, decode in readings for each in LAYOUTS.values() if len(text) == each.length
+    readings = _readings(bare)
+    exact = [
+        (text, decode, each)
+        for text, decode in [*readings, *_readings(line)]
+        for each in LAYOUTS.values()
+        if len(text) == each.length
     ]
-    # By chance a line may fit in two ways. What is a whole record comes first.
-    for text, decode, each in sorted(fitting, key=lambda fit: not is_whole(fit[0], fit[2])):
-        if each is layout or is_whole(text, each):
+    # By chance a line may fit in several ways. The surest comes first.
+    for text, decode, each in exact:
+        if is_whole(text, each):
             return _typed(OddLine(each), text, decode, number)
-    for text, decode in _readings(bare):
-        if _aligned(text, layout):
-            if not cut and (trimmed := _trimmed_layout(text, layout)):
-                return _typed(OddLine(trimmed), text[: trimmed.length].ljust(trimmed.length), decode, number)
-            odd = OddLine(layout, problems=[_wrong_length(text, layout, number)])
-            text = _whole_part(text, layout)
-            return _typed(odd, text[: layout.length].ljust(layout.length), decode, number)
+    aligned = [(text, decode) for text, decode in readings if _aligned(text, layout)]
+    for text, decode in aligned:
+        if not cut and (trimmed := _trimmed_layout(text, layout)):
+            return _typed(OddLine(trimmed), text[: trimmed.length].ljust(trimmed.length), decode, number)
+    for text, decode, each in exact:
+        if each is layout:
+            return _typed(OddLine(each), text, decode, number)
+    for text, decode in aligned:
+        odd = OddLine(layout, problems=[_wrong_length(text, layout, number)])
+        text = _whole_part(text, layout)
+        return _typed(odd, text[: layout.length].ljust(layout.length), decode, number)
     text, _ = next(iter(_readings(line)))
     return OddLine(layout, problems=[_wrong_length(text, layout, number)])
 

@@ -178,7 +178,7 @@ def test_letters_of_two_fields_that_happen_to_be_one_in_utf_8():
     record = student(2, last_name="ABCDEFGHIJKLMNÑ", first_name="ŒUVRE")
     line = encode_record(record).decode().encode("cp1252")
     assert line.decode()  # as UTF-8, one character less
-    for odd in (line, line + b"\0", line.rstrip()):
+    for odd in (line, line + b"\0", line + b" ", b"\x0c" + line, line.rstrip()):
         found = read(LINES[0] + b"\n" + odd + b"\n" + LINES[2] + b"\n")
         assert found["problems"] == []
         of_two = found["students"][1]
