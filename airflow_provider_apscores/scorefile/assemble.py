@@ -7,7 +7,7 @@ from datetime import date
 
 from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.layouts import LAYOUT_950
+from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT
 from airflow_provider_apscores.scorefile.problems import Problem
 from airflow_provider_apscores.scorefile.typed import read_block
 
@@ -62,7 +62,9 @@ class Assembler:
             )
             for (field, code), each in sorted(self._unknown.items())
         ]
-        nothing = Block(LAYOUT_950, np.empty((0, LAYOUT_950.length), np.uint8), np.empty(0, np.int64), problems=found)
+        nothing = Block(
+            CURRENT_LAYOUT, np.empty((0, CURRENT_LAYOUT.length), np.uint8), np.empty(0, np.int64), problems=found
+        )
         return self.batch(nothing)
 
     def _note_unknown(self, field: str, code: str, record: int, rows: int, other_years: bool) -> None:

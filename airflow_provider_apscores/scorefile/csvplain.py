@@ -16,7 +16,7 @@ from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
 from airflow_provider_apscores.scorefile.csvshape import LOST_ZEROS, lay_out_one
 from airflow_provider_apscores.scorefile.fields import Field, Kind
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS
-from airflow_provider_apscores.scorefile.layouts import LAYOUT_950 as LAYOUT
+from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
 from airflow_provider_apscores.scorefile.recognise import Header
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
-"""CSV bytes to rows of cells, as they come in pieces of any size.
+"""CSV bytes to student records, as they come in pieces of any size: three ways, the quickest first.
 
-Most pieces are plain and become blocks at once (csvplain.py). Others are parsed by pyarrow, and are believed when it
-finds as many rows as there are lines and quotes come in pairs. Otherwise small groups of lines are tried, and only in a
-group that fails is each record read by itself: a value with a line end in it, a row with too many or too few cells, a
-quote that never ends, a header in the middle.
+1. Most pieces are plain and become blocks at once (csvplain.py).
+2. Others are parsed by pyarrow, and believed when it finds as many rows as there are lines and quotes come in pairs.
+   Where a piece fails, small groups of its lines are tried. Their cells become blocks in csvshape.py.
+3. Only in a group that fails is each record read by itself: a value with a line end in it, a row with too many or too
+   few cells (csvwidth.py), a quote that never ends, a header in the middle. Its cells go on as those of 2.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from airflow_provider_apscores.scorefile.arrays import strings
 from airflow_provider_apscores.scorefile.blocks import Block
 from airflow_provider_apscores.scorefile.csvlines import Lines
 from airflow_provider_apscores.scorefile.csvplain import PlainCutter
-from airflow_provider_apscores.scorefile.csvwidth import stands_under, tells_names
+from airflow_provider_apscores.scorefile.csvwidth import stands_under
 from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
 from airflow_provider_apscores.scorefile.oddlines import is_blank
 from airflow_provider_apscores.scorefile.problems import Problem
-from airflow_provider_apscores.scorefile.recognise import Header, understand_header
+from airflow_provider_apscores.scorefile.recognise import Header, tells_names, understand_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,7 +239,7 @@ class CsvSplitter:
                     column_types=dict.fromkeys(wanted, pa.string()),
                     include_columns=wanted,
                     strings_can_be_null=False,
-                    check_utf8=False,  # It is: see _as_utf8.
+                    check_utf8=False,  # It is: see Lines.utf8.
                 ),
             )
         except pa.ArrowInvalid:

@@ -14,7 +14,7 @@ from airflow_provider_apscores.scorefile.arrays import null_where_empty, numbers
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
 from airflow_provider_apscores.scorefile.dates import latest_year, read_dates, stand_in
 from airflow_provider_apscores.scorefile.fields import Field, Kind
-from airflow_provider_apscores.scorefile.layouts import LAYOUT_950 as LAYOUT
+from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
 from airflow_provider_apscores.scorefile.lookups import pairs, two_digits
 from airflow_provider_apscores.scorefile.problems import Problem
 

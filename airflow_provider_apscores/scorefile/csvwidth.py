@@ -1,7 +1,7 @@
-"""CSV rows that do not have as many cells as the header, and rows that are a header themselves.
+"""CSV rows with more or fewer cells than the header: which of them can be believed.
 
-A cell may have been lost or gained *anywhere* in a row of another width, so that a score would be read from a wrong
-column. Such a row is believed only when what it has stands under the right names.
+A cell may have been lost or gained *anywhere*, so that a score would be read from a wrong column. Such a row is
+believed only when what it has stands under the right names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from airflow_provider_apscores.scorefile.fields import Kind
-from airflow_provider_apscores.scorefile.layouts import LAYOUT_950, csv_fields, csv_key
+from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT
 from airflow_provider_apscores.scorefile.recognise import Header
 
 #: What cells of a kind look like. None of it is a proof; but of the dates, exams and answers behind a cell too many or
@@ -48,15 +48,8 @@ def stands_under(cells: list[str], header: Header) -> bool:
     return all(_looks_right(name, cells[columns[name]]) for name, value in values.items() if value)
 
 
-def tells_names(cells: list[str]) -> bool:
-    """Whether most of what stands in *cells* are names of columns."""
-    known = csv_fields()
-    filled = [cell for cell in cells if cell.strip()]
-    return 2 * sum(csv_key(cell) in known for cell in filled) > len(filled)
-
-
 def _looks_right(name: str, cell: str) -> bool:
-    field = LAYOUT_950.fields.get(name)
+    field = CURRENT_LAYOUT.fields.get(name)
     if field is None:
         return True
     if field.kind is Kind.CODE:

@@ -1,9 +1,9 @@
 """The layouts of AP Higher Education score files, as data.
 
-**Where next year's layout goes:** declare a :class:`~.fields.Layout` here, reuse the parts that did not change, and
-add it to :data:`LAYOUTS`. The reader, the writer and the inspector know a record by its length and find everything
-else by field name; no other file counts columns. New CSV columns go to :data:`CSV_COLUMNS`, other spellings to
-:data:`CSV_ALIASES`.
+**Where next year's layout goes:** declare a :class:`~.fields.Layout` here with the month of its first reports, reuse
+the parts that did not change, and put it first in :data:`LAYOUTS`. The reader, the writer and the inspector know a
+record by its length and find everything else by field name; no other file counts columns or names a layout. New CSV
+columns go to :data:`CSV_COLUMNS`, other spellings to :data:`CSV_ALIASES`.
 
 Sources: the TXT layouts are College Board's for higher education as two independent public loaders have them,
 unchanged from July 2016 to 2026; lines of the live service confirm the boundaries of the exams. The CSV names are
@@ -111,6 +111,9 @@ LAYOUT_950 = Layout(
 
 #: Every layout by its name, the current one first.
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (LAYOUT_950, LAYOUT_910)}
+
+#: What CSV rows are laid out in, and what records are written in unless another one is named.
+CURRENT_LAYOUT = next(iter(LAYOUTS.values()))
 
 
 def _address(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.blocks import Block, extremes
 from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.layouts import LAYOUT_950, LAYOUTS
+from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT, LAYOUTS
 from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, is_whole, read_odd_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class RecordSplitter:
 
     def __init__(self) -> None:
         self.records = 0
-        self.layout: Layout = LAYOUT_950
+        self.layout: Layout = CURRENT_LAYOUT
         self._line_end = b"\n"
         self._rest = b""
         self._short_lines = False

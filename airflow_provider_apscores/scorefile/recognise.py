@@ -1,6 +1,6 @@
 """What a stream of bytes is: student records in columns, CSV under a header, or no score file at all.
 
-Told from the content, never from a file's name.
+Told from the content, never from a file's name. What a CSV header means is understood here as well.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import cache
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.layouts import (
     CSV_COLUMNS,
+    CURRENT_LAYOUT,
     EXAMS_GROUP,
-    LAYOUT_950,
     LAYOUTS,
     csv_fields,
     csv_key,
@@ -96,7 +96,7 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     end, line_end = _first_row(head, skip)
     if delimiter := separator[1].decode("latin-1") if separator else _delimiter(head[skip:end]):
         return Recognised("CSV", skip, delimiter, head[:end], line_end)
-    if any(read_odd_line(line, LAYOUT_950, 1).row is not None for line in lines):
+    if any(read_odd_line(line, CURRENT_LAYOUT, 1).row is not None for line in lines):
         line_end = b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
         return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
@@ -120,7 +120,7 @@ def _first_row(head: bytes, skip: int) -> tuple[int, bytes]:
 
 def _is_record(line: bytes) -> bool:
     """Whether a line is a whole student record of a campus."""
-    read = read_odd_line(line, LAYOUT_950, 1)
+    read = read_odd_line(line, CURRENT_LAYOUT, 1)
     whole = read.row is not None and all(problem.kind != "wrong_length" for problem in read.problems)
     return whole and (read.row or b"")[read.layout.fields["college_code"].span].isdigit()
 
@@ -185,3 +185,10 @@ def understand_header(names: list[str]) -> Header:
             "get the file again with all its columns, named as College Board names them."
         )
     return Header(len(names), columns, tuple(unread))
+
+
+def tells_names(cells: list[str]) -> bool:
+    """Whether most of what stands in *cells* are names of columns."""
+    known = csv_fields()
+    filled = [cell for cell in cells if cell.strip()]
+    return 2 * sum(csv_key(cell) in known for cell in filled) > len(filled)

@@ -10,10 +10,10 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
-from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUTS
+from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, CURRENT_LAYOUT, LAYOUTS
 
 
-def encode_record(values: Mapping[str, str], layout: str = "950") -> bytes:
+def encode_record(values: Mapping[str, str], layout: str = CURRENT_LAYOUT.name) -> bytes:
     """One student record as a line of a TXT file, without a line end.
 
     Args:
@@ -39,7 +39,7 @@ def encode_record(values: Mapping[str, str], layout: str = "950") -> bytes:
     return "".join(record).encode()
 
 
-def decode_record(line: bytes | str, layout: str = "950") -> dict[str, str]:
+def decode_record(line: bytes | str, layout: str = CURRENT_LAYOUT.name) -> dict[str, str]:
     """The text of every field of a TXT line that is not blank, fillers included; blanks on the right are dropped.
 
     Args:

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile.layouts import AWARDS_GROUP, EXAMS_GROUP, LAYOUTS
+from airflow_provider_apscores.scorefile.layouts import AWARDS_GROUP, CURRENT_LAYOUT, EXAMS_GROUP, LAYOUTS
 from airflow_provider_apscores.scorefile.reader import ScoreFile
 from airflow_provider_apscores.scorefile.records import csv_header, encode_csv_record, encode_record
 from airflow_provider_apscores.scorefile.tables import TABLES
@@ -71,7 +71,8 @@ def write_score_file(
         records: A score file that was read, or raw records: text by field name.
         target: A local path, a URI, a path object, or a binary file object.
         file_format: "TXT" or "CSV"; None for that of the score file, for TXT with raw records.
-        layout: For TXT: a name in :data:`~.layouts.LAYOUTS`; None for that of each record, for "950" with raw records.
+        layout: For TXT: a name in :data:`~.layouts.LAYOUTS`; None for that of each record, for the current one with raw
+            records.
         line_end: What ends a line; None for that of the score file, for LF with raw records.
 
     Returns:
@@ -127,7 +128,8 @@ def _lines(records: ScoreFile | Iterable[Mapping[str, str]], file_format: str, l
 def _encoded(values: Mapping[str, str], file_format: str, layout: str | None) -> bytes:
     if file_format == "CSV":
         return encode_csv_record(values).encode()
-    return encode_record({name: value for name, value in values.items() if name not in _CSV_ONLY}, layout or "950")
+    in_txt = {name: value for name, value in values.items() if name not in _CSV_ONLY}
+    return encode_record(in_txt, layout or CURRENT_LAYOUT.name)
 
 
 def _raw(value: Any) -> str:

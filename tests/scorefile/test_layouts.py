@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_apscores.scorefile import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
-from airflow_provider_apscores.scorefile.fields import Field, Group, Layout
+from airflow_provider_apscores.scorefile import (
+    CSV_COLUMNS,
+    LAYOUT_910,
+    LAYOUT_950,
+    LAYOUTS,
+    Inspector,
+    encode_record,
+    read_score_file,
+)
+from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
 from airflow_provider_apscores.scorefile.layouts import csv_fields, csv_key
 
 DATA = Path(__file__).parent / "data"
@@ -32,6 +40,38 @@ def test_the_older_layout_has_the_same_fields_up_to_column_900():
 
 def test_layouts_are_known_by_name_the_current_one_first():
     assert list(LAYOUTS.items()) == [("950", LAYOUT_950), ("910", LAYOUT_910)]
+
+
+@pytest.fixture
+def next_layout():
+    """A layout as it might come, put where layouts.py says: first of all, and nowhere else."""
+    known = dict(LAYOUTS)
+    new = Layout("1000", 1000, (*LAYOUT_950.parts, Field("filler_6", 951, 50, Kind.FILLER)), since=(2027, 7))
+    LAYOUTS.clear()
+    LAYOUTS.update({new.name: new, **known})
+    yield new
+    LAYOUTS.clear()
+    LAYOUTS.update(known)
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_a_new_layout_is_read_once_it_is_declared(next_layout, trimmed):
+    values = {"ap_id": "AP000001", "last_name": "RIVERA", "college_code": "004866", "birth_date": "051409"}
+    exam = {"admin_year_01": "27", "exam_code_01": "07", "exam_grade_01": "4"}
+    lines = [
+        encode_record({**values, **exam, "report_date": report_date}, layout)
+        for layout, report_date in (("1000", "070127"), ("1000", "070927"), ("950", "063027"))
+    ]
+    data = b"".join((line.rstrip() if trimmed else line) + b"\n" for line in lines)
+    inspector = Inspector("TXT", "4866")
+    inspector.feed(data)
+
+    file = read_score_file(data)
+
+    assert (inspector.finish().layout, file.layout) == ("1000", "1000")
+    assert [block.layout.name for block, _ in file.blocks_and_batches()] == ["1000", "950"]
+    assert (file.records, file.exam_scores.column("score").to_pylist()) == (3, [4, 4, 4])
+    assert file.problems.num_rows == 0
 
 
 @pytest.mark.parametrize(
