@@ -1,4 +1,4 @@
-"""The lines of a piece of a CSV file: as bytes of the file, and as UTF-8."""
+"""The lines of a piece of a CSV file: as bytes of the file, and as UTF-8, which lines in Windows-1252 become."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bytes to tables, TXT or CSV, batch by batch.
 
-    pieces of bytes -> blocks of records (lines.py; csvrows.py) -> rows of the tables (typed.py)
+    pieces of bytes (source.py) -> blocks of records (lines.py; csvrows.py) -> rows of the tables (typed.py)
 
 Each step holds one piece, so that memory stays the same however long the file is.
 """
