@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,13 @@ def test_httpx_is_used_in_one_file():
         if target(name) == "httpx"
     }
     assert users <= {"webservice/client.py"}
+
+
+def test_the_door_of_scorefile_says_what_is_in_each_file():
+    from airflow_provider_apscores import scorefile
+
+    files = {path.name for path in modules() if room(path) == "scorefile"} - {"__init__.py"}
+    assert set(re.findall(r"``(\w+\.py)``", scorefile.__doc__ or "")) == files
 
 
 def test_a_violation_is_seen(tmp_path: Path):

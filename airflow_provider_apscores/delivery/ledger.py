@@ -83,13 +83,12 @@ class APScoresLedger:
         A part of a score file holds student records. The next try in its folder deletes it; where there is none, it
         can be deleted once no task is at work here.
         """
-        places = [
-            place
-            for campus in self._campuses(di_code)
-            for child in [self._destination.child(campus)]
-            for place in (child.child(".digests"), *_folders_in(child))
-        ]
-        return [place.uri(name) for place in places for name in place.parts()]
+        found = []
+        for campus in self._campuses(di_code):
+            place = self._destination.child(campus)
+            for run in (place.child(".digests"), *_folders_in(place)):
+                found += [run.uri(name) for name in run.parts()]
+        return found
 
     def quarantined(self, di_code: str | None = None) -> list[str]:
         """Addresses of files that were set aside: neither published nor recorded."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from airflow_provider_apscores.storage.places import CHUNK, Part, is_part, part_name, storage_errors
+from airflow_provider_apscores.storage.places import CHUNK, Folder, Part, part_name, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
-class LocalFolder:
+class LocalFolder(Folder):
     """A folder on a local disk."""
 
     path: Path
@@ -58,23 +58,10 @@ class LocalFolder:
             except FileNotFoundError:
                 return None
 
-    def names(self) -> list[str]:
-        """See :meth:`Folder.names`."""
-        return [name for name in self._listed() if not is_part(name)]
-
-    def parts(self) -> list[str]:
-        """See :meth:`Folder.parts`."""
-        return [name for name in self._listed() if is_part(name)]
-
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
         with storage_errors(self.uri(name)):
             (self.path / name).unlink(missing_ok=True)
-
-    def sweep(self) -> None:
-        """See :meth:`Folder.sweep`."""
-        for name in self.parts():
-            self.remove(name)
 
     def try_out(self) -> None:
         """See :meth:`Folder.try_out`."""
@@ -87,7 +74,8 @@ class LocalFolder:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def _listed(self) -> list[str]:
+    def listed(self) -> list[str]:
+        """See :meth:`Folder.listed`."""
         with storage_errors(self.uri(), "read"):
             try:
                 return sorted(os.listdir(self.path))

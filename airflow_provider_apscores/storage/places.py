@@ -37,17 +37,24 @@ class Folder(Protocol):
     def size(self, name: str) -> int | None:
         """Bytes of a file, or None when there is no such file."""
 
+    def listed(self) -> list[str]:
+        """The names of all that is in this folder, sorted; empty when it does not exist."""
+
     def names(self) -> list[str]:
         """The names of the files and folders in this folder, sorted, parts left out; empty when it does not exist."""
+        return [name for name in self.listed() if not is_part(name)]
 
     def parts(self) -> list[str]:
         """The names of parts in this folder, sorted: files being written, or left by killed processes."""
+        return [name for name in self.listed() if is_part(name)]
 
     def remove(self, name: str) -> None:
         """Delete a file; nothing happens when it is not there."""
 
     def sweep(self) -> None:
         """Delete the parts in this folder."""
+        for name in self.parts():
+            self.remove(name)
 
     def try_out(self) -> None:
         """Write a byte here and take it away again, which leaves nothing behind.

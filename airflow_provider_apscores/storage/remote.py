@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, Any, cast
 
-from airflow_provider_apscores.storage.places import CHUNK, Part, is_part, part_name, storage_errors
+from airflow_provider_apscores.storage.places import CHUNK, Folder, Part, part_name, storage_errors
 
 
-class RemoteFolder:
+class RemoteFolder(Folder):
     """A folder on anything that fsspec speaks to."""
 
     def __init__(self, fs: Any, path: str, uri: str) -> None:
@@ -67,14 +67,6 @@ class RemoteFolder:
             except FileNotFoundError:
                 return None
 
-    def names(self) -> list[str]:
-        """See :meth:`Folder.names`."""
-        return [name for name in self._listed() if not is_part(name)]
-
-    def parts(self) -> list[str]:
-        """See :meth:`Folder.parts`."""
-        return [name for name in self._listed() if is_part(name)]
-
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
         with storage_errors(self.uri(name)):
@@ -83,11 +75,6 @@ class RemoteFolder:
             except FileNotFoundError:
                 return
 
-    def sweep(self) -> None:
-        """See :meth:`Folder.sweep`."""
-        for name in self.parts():
-            self.remove(name)
-
     def try_out(self) -> None:
         """See :meth:`Folder.try_out`."""
         path = self.path(".trial")
@@ -95,7 +82,8 @@ class RemoteFolder:
             file.write(b"\0")
         self.remove(".trial")
 
-    def _listed(self) -> list[str]:
+    def listed(self) -> list[str]:
+        """See :meth:`Folder.listed`."""
         with storage_errors(self.uri(), "read"):
             # A listing that fsspec remembers may be older than what another worker wrote.
             self.fs.invalidate_cache(self._path)
