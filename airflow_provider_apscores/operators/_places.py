@@ -17,12 +17,19 @@ def airflow_path(place: Any, argument: str) -> Any:
 
     :param place: what the user gave.
     :param argument: the name of the operator's argument, for messages.
-    :raises ConfigurationError: there is nothing at all, or no file system for the URI's scheme.
+    :raises ConfigurationError: there is nothing at all, no file system for the URI's scheme, or a password in it.
     """
+    import re
+
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     if not str(place or "").strip():
         raise ConfigurationError(f"{argument} is empty. Give it a local path or a URI such as s3://bucket/ap-scores.")
+    # The place goes into logs, XComs and manifests as it stands.
+    if re.search(r"://[^/@]*:[^/]*@", str(place)):
+        raise ConfigurationError(
+            f"{argument} holds a password. Put it into an Airflow connection and name that: scheme://conn_id@host/path."
+        )
     try:
         path = ObjectStoragePath(str(place))
         _ = path.fs  # looked up now, so that a missing file system is an error about this argument

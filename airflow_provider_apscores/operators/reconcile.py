@@ -50,7 +50,7 @@ class APScoresReconcileOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "di_code",
         "source",
-        "output_folder",
+        "output_uri",
         "file_format",
         "reporting_year_start",
         "apscores_conn_id",
@@ -75,7 +75,7 @@ class APScoresReconcileOperator(BaseOperator):
         self.di_code = di_code
         self.source = source
         # Not self.output: operators have that name for what they return.
-        self.output_folder = output
+        self.output_uri = output
         self.file_format = file_format
         self.reporting_year_start = reporting_year_start
         self.on_missing = on_missing
@@ -112,7 +112,7 @@ class APScoresReconcileOperator(BaseOperator):
 
         begin = _reporting_year_start(self.reporting_year_start)
         landed = LandedFiles(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
-        output = folder(airflow_path(self.output_folder, "output")) if self.output_folder else None
+        output = folder(airflow_path(self.output_uri, "output")) if self.output_uri else None
         # What is reconciled must not be taken for a delivery, and must not outlive this process even if it is killed.
         with TemporaryFile() as file:
             full = [read_score_file(file)] if self._fetch(order, file) else []

@@ -271,6 +271,7 @@ def test_a_campus_that_is_not_the_connections(world: World):
         ({"download_type": "all"}, "new"),
         ({"destination": ""}, "destination is empty"),
         ({"destination": "nowhere://bucket/x"}, "no file system for nowhere://"),
+        ({"destination": "sftp://ap:pass@word@files.college.edu/ap"}, "destination holds a password"),
     ],
 )
 def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):
