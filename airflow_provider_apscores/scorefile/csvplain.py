@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.arrays import strings
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
-from airflow_provider_apscores.scorefile.csvshape import LOST_ZEROS, lay_out_one
+from airflow_provider_apscores.scorefile.csvshape import LOST_ZEROS, as_meant, lay_out_one
 from airflow_provider_apscores.scorefile.fields import Field, Kind
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS
 from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
@@ -180,6 +180,8 @@ class PlainCutter:
         for row, at, cell in sorted(odd, key=lambda each: (self._order[each[1]], each[0])):
             name, text = self._names[at], cell.strip()
             field = LAYOUT.fields.get(name)
+            if as_meant(name, text) != text:
+                return False
             if field is None or _is_text(field):
                 if (name in LOST_ZEROS and text.isdigit()) or "\ufffd" in text or not text.isprintable():
                     return False

@@ -1,7 +1,8 @@
 """CSV rows laid out as a block: dates, years, codes and scores at their columns of the record, free text beside it.
 
-Spreadsheets strip leading zeros, spell dates and years out, and drop blanks. What can only have meant one thing is put
-back: ``7`` is exam code ``07``, ``51407`` is ``051407``, ``2139`` is the ZIP code ``02139``.
+Spreadsheets strip leading zeros, spell dates and years out, and drop blanks; pandas makes fractions of numbers in
+columns with gaps, and R and databases name the gaps. What can only have meant one thing is put back: ``7`` and ``7.0``
+are exam code ``07``, ``51407`` is ``051407``, ``2139`` is the ZIP code ``02139``, a score ``NA`` is none.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ LOST_ZEROS: dict[str, tuple[int, ...]] = {
     "previous_ai_code_2": (6,),
 }
 
+#: What tools make of whole numbers and of gaps; the number itself is kept, if there is one.
+_LEFT_BY_TOOLS = r"^(?:([0-9]+)\.0|NA|NULL)$"
+
 _BAD = {Kind.DATE: "bad_date", Kind.YEAR: "bad_year", Kind.SCORE: "bad_score"}
 
 
@@ -52,14 +56,36 @@ def shape(rows: Rows, today: date) -> Block:
     # The report date comes first: years are counted from it.
     for name in sorted(rows.cells, key=lambda name: name != "report_date"):
         field = LAYOUT.fields.get(name)
+        cells = _all_as_meant(name, rows.cells[name])
         if field is None or (name not in LAYOUT.slot_names and field.kind in (Kind.TEXT, Kind.CODE)):
-            block.texts[name] = _text(block, name, rows.cells[name], plain=rows.plain)
+            block.texts[name] = _text(block, name, cells, plain=rows.plain)
         else:
-            _lay_out(block, field, rows.cells[name], today)
+            _lay_out(block, field, cells, today)
     for name, field in LAYOUT.fields.items():
         if name not in rows.cells and name not in LAYOUT.slot_names and field.kind in (Kind.TEXT, Kind.CODE):
             block.texts[name] = _nothing(len(rows.numbers))
     return block
+
+
+def _is_coded(name: str) -> bool:
+    """Whether a field holds a number, a code, a date or answers: a name or an address may well be "NA"."""
+    field = LAYOUT.fields.get(name)
+    return field is not None and (name in LOST_ZEROS or name in LAYOUT.slot_names or field.kind is not Kind.TEXT)
+
+
+def as_meant(name: str, cell: str) -> str:
+    """A cell without what tools left there."""
+    return re.sub(_LEFT_BY_TOOLS, r"\1", cell) if _is_coded(name) else cell
+
+
+def _all_as_meant(name: str, cells: pa.StringArray) -> pa.StringArray:
+    """A column without what tools left there."""
+    import pyarrow.compute as pc
+
+    letters = text_parts(cells)[1].tobytes() if _is_coded(name) else b""
+    if not any(each in letters for each in (b".0", b"NA", b"NULL")):
+        return cells
+    return pc.replace_substring_regex(cells, _LEFT_BY_TOOLS, r"\1")
 
 
 def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.StringArray:

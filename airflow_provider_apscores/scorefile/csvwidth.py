@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from airflow_provider_apscores.scorefile.csvshape import as_meant
 from airflow_provider_apscores.scorefile.fields import Kind
 from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT
 from airflow_provider_apscores.scorefile.recognise import Header
@@ -38,21 +39,21 @@ def stands_under(cells: list[str], header: Header) -> bool:
     exams = {name: at for name, at in columns.items() if name.startswith(("admin_year", "exam_code", "exam_grade"))}
     if max(*exams.values(), *(columns[name] for name in _NOT_MISSING if name in columns)) >= len(cells):
         return False
-    values = {name: cells[at].strip(" ") for name, at in columns.items() if at < len(cells)}
+    values = {name: as_meant(name, cells[at].strip(" ")) for name, at in columns.items() if at < len(cells)}
     if not _COLLEGE_CODE.fullmatch(values["college_code"]):
         return False
     # Something must stand behind the campus, or nothing tells that columns were not moved there.
     telling = [name for name in ("race_ethnicity_response", *exams) if values.get(name)]
     if not telling and not all(values.get(name) for name in ("released_date", "report_date")):
         return False
-    return all(_looks_right(name, cells[columns[name]]) for name, value in values.items() if value)
+    return all(_looks_right(name, value, cells[columns[name]]) for name, value in values.items() if value)
 
 
-def _looks_right(name: str, cell: str) -> bool:
+def _looks_right(name: str, value: str, cell: str) -> bool:
     field = CURRENT_LAYOUT.fields.get(name)
     if field is None:
         return True
     if field.kind is Kind.CODE:
-        return len(cell.strip(" ")) <= field.width
+        return len(value) <= field.width
     looks = _LOOKS.get(field.kind)
-    return looks is None or bool(looks.fullmatch(cell if field.kind is Kind.FLAGS else cell.strip(" ")))
+    return looks is None or bool(looks.fullmatch(cell if field.kind is Kind.FLAGS else value))

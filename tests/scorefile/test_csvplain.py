@@ -19,6 +19,8 @@ ODD_CELLS = {
     "text wider than its field": {"last_name": "WOLFESCHLEGELSTEINHAUSENBERGERDORFF", "college_name": "C" * 40},
     "blanks around": {"first_name": " ALEX ", "gender": " ", "exam_code_01": "7 ", "zip_code": " 2139"},
     "lost zeros": {"exam_code_01": "7", "admin_year_01": "5", "birth_date": "51407", "zip_code": "2139"},
+    "fractions": {"exam_grade_01": "5.0", "exam_code_01": "7.0", "zip_code": "2139.0", "grade_level": "7.0"},
+    "named gaps": {"exam_grade_01": "NA", "irregularity_1_01": "NULL", "last_name": "NA", "best_language": "NA"},
     "other dates": {"birth_date": "5/4/07", "report_date": "9.7.26", "released_date": "2025-07-01"},
     "years in full": {"admin_year_01": "2025", "award_year_1": "1925"},
     "what no record holds": {"province": "QC", "postal_code": "H2X 1Y4", "student_identifier": "S-17"},

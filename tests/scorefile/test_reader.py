@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import threading
 from datetime import date
 
@@ -420,6 +421,11 @@ def with_cell(name, change):
     return mapped(lambda at, row: [change(cell) if at and i == column(name) else cell for i, cell in enumerate(row)])
 
 
+def with_named_gaps(row, gap):
+    coded = re.compile("(Award|Previous|Admin|Exam|Irregularity|Class|AI Zip|Date|Race|Derived)")
+    return [cell or (gap if coded.match(name) else "") for name, cell in zip(NAMES, row, strict=True)]
+
+
 OLD_NAMES = {
     "AP Number / AP ID": "AP Number",
     "Gender": "Sex",
@@ -445,6 +451,9 @@ CSV_VARIANTS = {
     "end-of-file mark": csv_file(ALL) + b"\x1a",
     "trailing separators": b"".join(line + b"," * bool(at) + b"\n" for at, line in enumerate(remade().splitlines())),
     "lost zeros": mapped(lambda at, row: [cell.lstrip("0") if cell.isdigit() else cell for cell in row]),
+    "fractions": mapped(lambda at, row: [f"{int(cell)}.0" if cell.isdigit() else cell for cell in row]),
+    "gaps named NA": mapped(lambda at, row: with_named_gaps(row, "NA")),
+    "gaps named NULL": mapped(lambda at, row: with_named_gaps(row, "NULL")),
     "spelled out years": with_cell("Admin Year 01", lambda cell: "20" + cell),
     "spelled out dates": with_cell("Date of Birth", lambda cell: "5/14/2007"),
     "iso dates": with_cell("Date of this report", lambda cell: "2025-07-07"),
@@ -475,6 +484,11 @@ def test_csv_in_every_dress_says_the_same(variant):
     tail = data.rstrip(b"\x1a, \r\n").splitlines()[-1]
     if variant not in ("blank rows", "rows of blanks") and "Mac" not in variant:
         check_equal(without_last_record(read(data.rstrip(b"\x1a\r\n") + b"\n" + tail)), expected)
+
+
+def test_people_and_places_may_be_called_na():
+    record = student(1, last_name="NA", first_name="NULL", street_1="1.0", country_code="NA")
+    check_equal(read(csv_file([record])), read(txt([record])))
 
 
 @pytest.mark.parametrize("change", [lambda row: [*row, ""], lambda row: [*row, "", " "]], ids=["one", "two"])
