@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
+#: Rows written before the size of a file is looked at again, when tables are split by it: half a megabyte at most.
+_ROWS_BETWEEN_LOOKS = 256
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenTables:
@@ -276,6 +279,8 @@ class _TableFiles:
                 self.close()
                 self._next_file()
                 continue
+            if self._max_bytes is not None:
+                room = min(room, _ROWS_BETWEEN_LOOKS)
             fits, rows = rows.slice(0, room), rows.slice(room)
             self._sink.write(fits)
             self.file_rows[self._name] += fits.num_rows
