@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-#: Rows written before the size of a file is looked at again, when tables are split by it: half a megabyte at most.
-_ROWS_BETWEEN_LOOKS = 256
+#: Rows written before the size of a file is looked at again, when tables are split by it: a megabyte at most.
+_ROWS_BETWEEN_LOOKS = 512
 
 
 @dataclass(frozen=True, slots=True)
