@@ -49,9 +49,15 @@ def read_reference(value: Any) -> Mapping[str, Any] | str | None:
     A template renders a dict as text unless the DAG renders native objects; both are understood.
     """
     import ast
+    import os
 
     if value is None or isinstance(value, Mapping):
         return value
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigurationError(
+            f"A reference to a download is one dict, URI or path, not a {type(value).__name__}. "
+            "Map the task over several downloads, or both tasks in one task group."
+        )
     text = str(value).strip()
     if text in ("", "None"):
         return None

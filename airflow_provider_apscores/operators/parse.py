@@ -23,7 +23,7 @@ class APScoresParseOperator(BaseOperator):
     :param source: what ``APScoresDownloadOperator`` returned, or the URI or local path of a TXT or CSV score file from
         anywhere, such as a download from the portal. The task is skipped when it is None. (templated)
     :param output: the folder for the tables: a local path or any ``ObjectStoragePath`` URI. (templated)
-    :param formats: any of ``parquet``, ``csv``, ``jsonl``.
+    :param formats: one or more of ``parquet``, ``csv``, ``jsonl``.
     :param on_problem: what to do about records that can't be read whole: ``quarantine`` writes them to a ``rejected``
         file and goes on; ``fail`` fails the task before anything is published.
     :return: for each table its URIs and its number of rows, without personal data.
@@ -39,7 +39,7 @@ class APScoresParseOperator(BaseOperator):
         *,
         source: Any,
         output: str,
-        formats: Sequence[str] = ("parquet",),
+        formats: str | Sequence[str] = ("parquet",),
         on_problem: str = "quarantine",
         **kwargs: Any,
     ) -> None:
@@ -71,9 +71,13 @@ class APScoresParseOperator(BaseOperator):
             written = write_tables(
                 airflow_path(uri, "source"),
                 airflow_path(self.output_uri, "output"),
-                formats=tuple(self.formats),
+                formats=self.formats,
                 on_problem="fail" if self.on_problem == "fail" else "quarantine",
             )
+        rows = ", ".join(f"{count} {table}" for table, count in written.rows.items())
+        self.log.info("Parsed %s: %d student records; rows: %s.", uri, written.records, rows)
+        if written.rejected_uri is not None:
+            self.log.warning("%d lines could not be read whole: %s.", written.rejected_lines, written.rejected_uri)
         result = written.to_dict()
         tell_of_tables(context, self, uri, delivery, result)
         return result

@@ -77,6 +77,22 @@ def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
         parse(world, nothing)
 
 
+@pytest.mark.parametrize("source", [["a.txt", "b.txt"], b"a.txt"])
+def test_what_is_no_reference_fails_for_good(world: World, source):
+    with pytest.raises(errors.ConfigurationError, match="one dict, URI or path, not a"):
+        parse(world, source)
+
+
+def test_a_format_may_stand_alone_and_rows_are_told(
+    world: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    caplog.set_level("INFO")
+    written = parse(world, world.download(), formats="csv")
+
+    assert list(written["uris"]["students"]) == ["csv"]
+    assert "12 student records; rows: 12 students, " in caplog.text + capfd.readouterr().out
+
+
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"changed")])
 def test_a_file_that_differs_from_its_manifest_is_not_parsed(world: World, damage):
     landed = world.download()
