@@ -69,6 +69,9 @@ class APScoresDownloadOperator(BaseOperator):
         super().__init__(**kwargs)
         if on_no_new_reports not in _ON_NO_NEW_REPORTS:
             raise ValueError(f"on_no_new_reports must be one of {', '.join(_ON_NO_NEW_REPORTS)}.")
+        # The text "False" would record, and nothing takes a record back.
+        if record not in (None, True, False):
+            raise ValueError("record must be one of True, False, None.")
         self.di_code = di_code
         self.destination = destination
         self.file_format = file_format

@@ -97,7 +97,7 @@ class FileOrder:
     def __post_init__(self) -> None:
         if not (isinstance(self.di_code, str) and re.fullmatch(r"[0-9]{4}", self.di_code)):
             raise ConfigurationError(
-                f"A campus is named by its DI code, a text of four digits such as '4866', not {self.di_code!r}."
+                f"A campus is named by its DI code, a text of four digits such as '0417', not {self.di_code!r}."
             )
         check_file_format(self.file_format)
         if self.download_type not in DOWNLOAD_TYPES:

@@ -257,6 +257,11 @@ def test_a_refused_campus(world: World, connect):
     assert world.sandbox.counts["order"] == 1
 
 
+def test_a_record_that_is_neither_yes_nor_no_is_refused():
+    with pytest.raises(ValueError, match="record must be"):
+        APScoresDownloadOperator(task_id="download", di_code="0901", destination="files", record="False")
+
+
 def test_a_campus_that_is_not_the_connections(world: World):
     assert_trouble(world, errors.ConfigurationError, "4866 is not one of this connection's", di_code="4866")
     assert world.sandbox.counts["login"] == 0
