@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -23,8 +24,11 @@ _HEADER = ("campus", "landed (UTC)", "order", "records", "recorded (UTC)", "dupl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    lines = (__doc__ or "").splitlines()
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_apscores.delivery", description=lines[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_apscores.delivery",
+        description="Show the deliveries under a destination, and then what needs somebody.",
+        epilog="Ends with 0 when nothing needs anybody, 1 when something does, 2 when something can't be read.",
+    )
     parser.add_argument("destination", help="the folder or URI that the download tasks write to")
     parser.add_argument("--di-code", metavar="CODE", help="one campus only")
     parser.add_argument("--check", action="store_true", help="read every score file and compare it with its manifest")
@@ -49,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = [asdict(each.manifest) | {"uri": each.uri, "manifest_uri": each.manifest_uri} for each in deliveries]
         print(json.dumps({"deliveries": shown, **findings}, indent=2))
     else:
-        _show(deliveries, findings)
+        _show(given.destination, deliveries, findings)
     return 1 if any(findings.values()) else 0
 
 
@@ -70,17 +74,24 @@ _TITLES = {
 }
 
 
-def _show(deliveries: list[Delivery], findings: dict[str, list[str]]) -> None:
+def _show(destination: str, deliveries: list[Delivery], findings: dict[str, list[str]]) -> None:
+    if deliveries:
+        _show_table(deliveries)
+    else:
+        print(f"No deliveries under {destination}.")
+    for kind, uris in findings.items():
+        if uris:
+            print(f"\n{_TITLES[kind]}:")
+            _list(uris)
+
+
+def _show_table(deliveries: list[Delivery]) -> None:
     rows = [_HEADER, *(_row(each) for each in deliveries)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEADER))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     count = sum(each.manifest.recorded for each in deliveries)
     print(f"\n{len(deliveries)} deliveries, {count} of them recorded.")
-    for kind, uris in findings.items():
-        if uris:
-            print(f"\n{_TITLES[kind]}:")
-            _list(uris)
 
 
 def _list(uris: Iterable[str]) -> None:
@@ -107,4 +118,9 @@ def _minute(moment: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os._exit(1)
+    sys.exit(status)

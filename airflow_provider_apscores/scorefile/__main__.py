@@ -7,6 +7,7 @@ python -m airflow_provider_apscores.scorefile FILE --summary
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import IO, Any
@@ -118,4 +119,9 @@ class _Bar:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os._exit(1)
+    sys.exit(status)

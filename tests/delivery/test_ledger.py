@@ -134,6 +134,11 @@ def test_the_command_compares_files_when_asked(place: Path, land, capsys):
     assert f"Gone or changed since they were landed:\n  {delivery.uri}" in capsys.readouterr().out
 
 
+def test_the_command_says_where_it_found_nothing(place: Path, capsys):
+    assert main([str(place)]) == 0
+    assert capsys.readouterr().out == f"No deliveries under {place}.\n"
+
+
 def test_the_command_speaks_json(place: Path, land, capsys):
     delivery = land()
 

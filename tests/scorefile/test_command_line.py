@@ -1,6 +1,7 @@
 """The reader on the command line."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -106,3 +107,12 @@ def test_as_a_program_with_standard_input(score_file):
     )
     assert done.stdout.startswith(b"2 student records")
     assert done.stderr == b""
+
+
+def test_a_reader_that_has_seen_enough_causes_no_traceback(score_file):
+    gone, pipe = os.pipe()
+    os.close(gone)
+    command = [sys.executable, "-m", "airflow_provider_apscores.scorefile", str(score_file)]
+    with os.fdopen(pipe, "wb") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
