@@ -27,7 +27,8 @@ class APScoresNewReportsSensor(PatientSensor):
     ::
 
         news = APScoresNewReportsSensor(task_id="news", deferrable=True)
-        APScoresDownloadOperator.partial(task_id="download", destination="…").expand(di_code=news.output)
+        download = APScoresDownloadOperator.partial(task_id="download", destination="…")
+        download.expand(di_code=news.output)
 
     To ask means to order: each look orders a ``new`` file for each campus, with one login, several at a time, and
     fetches and records none. So reports that were seen stay new until a download of them is recorded, and any number

@@ -33,7 +33,8 @@ class APScoresNotificationEmailSensor(PatientSensor):
             campus_patterns={"4866": "Main Campus", "0417": "Online Campus"},
             deferrable=True,
         )
-        APScoresDownloadOperator.partial(task_id="download", destination="…").expand(di_code=news.output)
+        download = APScoresDownloadOperator.partial(task_id="download", destination="…")
+        download.expand(di_code=news.output)
 
     Asking the web service means ordering a file; asking a mailbox costs College Board nothing. Needs the extra
     ``[imap]``. Nothing of a message reaches a log, an XCom or a trigger's event but DI codes, counts and UIDs.
