@@ -32,7 +32,10 @@ _AT_A_TIME = 1 << 18
 #: Longer cells fit nowhere.
 _LONGEST = 32
 
-_QUOTE, _LF, _ZERO = 34, 10, 48
+_QUOTE, _LF, _POINT, _ZERO = 34, 10, 46, 48
+
+#: What some tools write where there is nothing, and as long as a code: csvshape.py takes it away.
+_GAP = b"NA"
 
 _DATES = frozenset(name for name, field in LAYOUT.fields.items() if field.kind is Kind.DATE)
 
@@ -112,8 +115,10 @@ class PlainCutter:
             row += len(ends)
         block = Block(LAYOUT, matrix, np.arange(first, first + len(matrix), dtype=np.int64))
         code = block.column("college_code")
-        # Blank rows, and headers in the middle, are none of ours.
+        # Blank rows, and headers in the middle, are none of ours; nor are whole numbers that were made fractions.
         if code.min(initial=_ZERO) < _ZERO or code.max(initial=_ZERO) > _ZERO + 9 or not self._add(block, odd):
+            return None
+        if any((block.column(name) == _POINT).any() for name in LOST_ZEROS):
             return None
         return block, np.concatenate(all_ends)
 
@@ -155,6 +160,8 @@ class PlainCutter:
             kind = f"u{size}" if size <= 2 else f"V{size}"
             # Views in which an item of this size begins at every byte.
             cells = np.ndarray(len(piece), kind, padded, strides=(1,))[starts.take(chosen)]
+            if size == len(_GAP) and (cells == np.frombuffer(_GAP, kind)).any():
+                return False
             filled = lengths.take(chosen)
             if filled.min() < size:
                 blank = filled[:, None] <= np.arange(size, dtype=np.int32)
