@@ -9,7 +9,7 @@
     │   │   ├── CredentialsRefused
     │   │   └── CampusRefused
     │   ├── ServiceUnavailable    transient: 5xx, 429, time-outs, no connection
-    │   ├── UnexpectedReply       transient: not what the reference promises (a maintenance page, bad JSON)
+    │   ├── UnexpectedReply       transient: a maintenance page, bad JSON
     │   │   └── InsecureAddress   it points to an address that is not https
     │   ├── TransferBroken        transient: the bytes of a file ended early
     │   └── DownloadExpired       transient: the short-lived URL of a file is no longer good
@@ -21,7 +21,7 @@
     │   ├── ManifestNotUnderstood
     │   ├── DeliveryDamaged       a manifest's file is gone or changed
     │   ├── ReportsMissing        a full order has scores that were never landed
-    │   └── NoNewReports          transient: nothing to deliver, where the user said that this is an error
+    │   └── NoNewReports          transient: nothing new, with on_no_new_reports="fail"
     └── MailboxError              the mailbox that the notification e-mail comes to
         ├── MailboxRefused
         └── MailboxUnavailable    transient: no usable answer from the mail server

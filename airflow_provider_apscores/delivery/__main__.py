@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = [asdict(each.manifest) | {"uri": each.uri, "manifest_uri": each.manifest_uri} for each in deliveries]
         print(json.dumps({"deliveries": shown, **findings}, indent=2))
     else:
-        _show(given.destination, deliveries, findings)
+        campus = f"of campus {given.di_code} " if given.di_code else ""
+        _show(f"{campus}under {given.destination}", deliveries, findings)
     return 1 if any(findings.values()) else 0
 
 
@@ -74,11 +75,11 @@ _TITLES = {
 }
 
 
-def _show(destination: str, deliveries: list[Delivery], findings: dict[str, list[str]]) -> None:
+def _show(place: str, deliveries: list[Delivery], findings: dict[str, list[str]]) -> None:
     if deliveries:
         _show_table(deliveries)
     else:
-        print(f"No deliveries under {destination}.")
+        print(f"No deliveries {place}.")
     for kind, uris in findings.items():
         if uris:
             print(f"\n{_TITLES[kind]}:")

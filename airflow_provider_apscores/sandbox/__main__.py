@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import ipaddress
 import logging
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text_ids=chosen.text_ids,
         )
     except (OSError, ValueError) as error:
-        parser.error(str(error))
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        parser.error(f"port {chosen.port} is in use; --port names another, 0 any that is free" if taken else str(error))
     for planned in chosen.fault:
         sandbox.faults.add(planned)
     if chosen.chaos_seed is not None:

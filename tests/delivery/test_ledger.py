@@ -137,6 +137,8 @@ def test_the_command_compares_files_when_asked(place: Path, land, capsys):
 def test_the_command_says_where_it_found_nothing(place: Path, capsys):
     assert main([str(place)]) == 0
     assert capsys.readouterr().out == f"No deliveries under {place}.\n"
+    assert main([str(place), "--di-code", "4866"]) == 0
+    assert capsys.readouterr().out == f"No deliveries of campus 4866 under {place}.\n"
 
 
 def test_the_command_speaks_json(place: Path, land, capsys):

@@ -142,7 +142,7 @@ def test_a_port_that_is_taken():
         port = str(connection(lines)["host"]).split(":")[2].partition("/")[0]
         done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, env=environment(), timeout=20)
     assert done.returncode == 2
-    assert "in use" in done.stderr
+    assert "is in use; --port names another" in done.stderr
 
 
 def test_help_lists_every_fault():
