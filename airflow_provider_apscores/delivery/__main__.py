@@ -92,7 +92,8 @@ def _show_table(deliveries: list[Delivery]) -> None:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     count = sum(each.manifest.recorded for each in deliveries)
-    print(f"\n{len(deliveries)} deliveries, {count} of them recorded.")
+    noun = "delivery" if len(deliveries) == 1 else "deliveries"
+    print(f"\n{len(deliveries)} {noun}, {count} of them recorded.")
 
 
 def _list(uris: Iterable[str]) -> None:

@@ -104,7 +104,7 @@ def test_the_command_shows_deliveries(place: Path, land, capsys):
     assert row.split()[0] == "4866"
     assert "2026-11-23 18:16" in row
     assert row.endswith(delivery.uri)
-    assert total == "1 deliveries, 1 of them recorded."
+    assert total == "1 delivery, 1 of them recorded."
 
 
 def test_the_command_says_what_needs_somebody(place: Path, land, capsys):
