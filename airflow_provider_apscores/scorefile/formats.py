@@ -23,8 +23,11 @@ _STATISTICS = frozenset({"college_code", "report_date", "record_number"})
 _SMALL = frozenset({"int8", "int16", "date32"})
 
 #: Rows that a piece of a Parquet file (a row group) should have. Readers want more than the reader of score files
-#: makes at a time, whose memory grows with it.
-_ROW_GROUP = 1 << 16
+#: makes at a time, whose memory grows with it; long ones keep others waiting.
+_ROW_GROUP = 1 << 15
+
+#: Bytes that are written at a time: Parquet comes in crumbs, and each write waits for the interpreter.
+_WRITTEN = 1 << 18
 
 
 class Sink(Protocol):
@@ -88,6 +91,7 @@ class _Parquet:
     def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
         self._table = table
         self._stream = _Stream(write)
+        self._out: Any = None
         self._writer: Any = None
         self._held: list[pa.RecordBatch] = []
 
@@ -99,6 +103,7 @@ class _Parquet:
     def close(self) -> None:
         self._write_held()
         self._writer.close()
+        self._out.close()
 
     def _write_held(self) -> None:
         import pyarrow as pa
@@ -113,13 +118,15 @@ class _Parquet:
             pa.default_memory_pool().release_unused()
 
     def _begin(self) -> None:
+        import pyarrow as pa
         from pyarrow import parquet
 
         if self._writer is not None:
             return
+        self._out = pa.BufferedOutputStream(pa.PythonFile(self._stream, mode="w"), _WRITTEN)
         schema = self._table.schema(encoded=True)
         self._writer = parquet.ParquetWriter(
-            self._stream,
+            self._out,
             schema,
             compression="zstd",
             compression_level=1,

@@ -23,8 +23,8 @@ from airflow_provider_apscores.storage import LocalFolder, locate
 #: Bytes that are read at a time, unless somebody knows better.
 PIECE = 16 << 20
 
-#: Bytes that are digested at a time: they fit into a processor's cache.
-_DIGESTED = 1 << 20
+#: Bytes that are digested at a time: many, since after each of them the thread may wait for the interpreter.
+_DIGESTED = 8 << 20
 
 #: Up to this size a fetched copy stays in memory.
 _SMALL = 32 << 20

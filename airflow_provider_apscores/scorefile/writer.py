@@ -11,7 +11,7 @@ The same score file gives the same names, so that writing it again replaces its 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -28,6 +28,10 @@ from airflow_provider_apscores.storage import Folder, Part, Staging, folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: Batches that may wait to be written. A file that writes a row group keeps the thread for longer than a batch takes
+#: to be made.
+_WAITING = 2
 
 Progress = Callable[[int, int], None]
 
@@ -149,7 +153,7 @@ def write_tables(
 class _Writing:
     """The files of one score file, as they grow.
 
-    One batch is written by two threads while the next is made: students cost about as much as all other tables.
+    Batches are written by two threads while others are made: students cost about as much as all other tables.
     """
 
     def __init__(
@@ -163,7 +167,7 @@ class _Writing:
     ) -> None:
         self._staging = staging
         self._hands = hands
-        self._going_on: list[Future[None]] = []
+        self._going_on: deque[list[Future[None]]] = deque()
         self._formats = formats
         self._stem = stem
         self._limits = (max_rows, max_bytes)
@@ -175,10 +179,13 @@ class _Writing:
 
     def write(self, batch: Batch, file: ScoreFile) -> None:
         self._begin(batch, file)
-        self._wait()
-        for each in self._files:
-            hand = self._hands[each.table.name != "students"]
-            self._going_on.append(hand.submit(each.write, batch.table(each.table.name)))
+        self._wait_until(_WAITING)
+        self._going_on.append(
+            [
+                self._hands[each.table.name != "students"].submit(each.write, batch.table(each.table.name))
+                for each in self._files
+            ]
+        )
         for _, line in batch.rejected:
             if self._rejected is None:
                 self._rejected = self._staging.open(self._rejected_name)
@@ -188,14 +195,14 @@ class _Writing:
         self._problems.update(batch.problems.column("kind").to_pylist())
 
     def finish(self) -> None:
-        self._wait()
+        self._wait_until(0)
         for each in self._files:
             each.close()
 
-    def _wait(self) -> None:
-        for each in self._going_on:
-            each.result()
-        self._going_on = []
+    def _wait_until(self, batches: int) -> None:
+        while len(self._going_on) > batches:
+            for each in self._going_on.popleft():
+                each.result()
 
     @property
     def _rejected_name(self) -> str:
