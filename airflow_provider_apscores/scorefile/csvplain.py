@@ -99,6 +99,7 @@ class PlainCutter:
         all_ends = []
         odd: list[tuple[int, int, str]] = []
         at = row = 0
+        points = False
         while at < len(letters):
             piece = letters[at : at + _AT_A_TIME]
             is_lf = piece == _LF
@@ -110,6 +111,7 @@ class PlainCutter:
             found = _filled_cells(piece[:size], is_lf[:size], ends, self._delimiter, self._width)
             if found is None or not self._lay_out(matrix, row, piece[:size], *found, odd):
                 return None
+            points = points or bool((piece == _POINT).any())
             all_ends.append(ends + (at + 1))
             at += size
             row += len(ends)
@@ -118,7 +120,7 @@ class PlainCutter:
         # Blank rows, and headers in the middle, are none of ours; nor are whole numbers that were made fractions.
         if code.min(initial=_ZERO) < _ZERO or code.max(initial=_ZERO) > _ZERO + 9 or not self._add(block, odd):
             return None
-        if any((block.column(name) == _POINT).any() for name in LOST_ZEROS):
+        if points and any((block.column(name) == _POINT).any() for name in LOST_ZEROS):
             return None
         return block, np.concatenate(all_ends)
 
