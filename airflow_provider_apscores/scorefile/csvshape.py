@@ -68,9 +68,14 @@ def shape(rows: Rows, today: date) -> Block:
 
 
 def _is_coded(name: str) -> bool:
-    """Whether a field holds a number, a code, a date or answers: a name or an address may well be "NA"."""
+    """Whether a field holds a number, a code, a date or answers: a name or an address may well be "NA".
+
+    Not the campus: it is never missing, so that no tool has a reason to make a fraction or a gap of it.
+    """
     field = LAYOUT.fields.get(name)
-    return field is not None and (name in LOST_ZEROS or name in LAYOUT.slot_names or field.kind is not Kind.TEXT)
+    if field is None or name == "college_code":
+        return False
+    return name in LOST_ZEROS or name in LAYOUT.slot_names or field.kind is not Kind.TEXT
 
 
 def as_meant(name: str, cell: str) -> str:

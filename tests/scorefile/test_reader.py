@@ -451,7 +451,9 @@ CSV_VARIANTS = {
     "end-of-file mark": csv_file(ALL) + b"\x1a",
     "trailing separators": b"".join(line + b"," * bool(at) + b"\n" for at, line in enumerate(remade().splitlines())),
     "lost zeros": mapped(lambda at, row: [cell.lstrip("0") if cell.isdigit() else cell for cell in row]),
-    "fractions": mapped(lambda at, row: [f"{int(cell)}.0" if cell.isdigit() else cell for cell in row]),
+    "fractions": mapped(
+        lambda at, row: [f"{int(cell)}.0" if cell.isdigit() and cell != "004866" else cell for cell in row]
+    ),
     "gaps named NA": mapped(lambda at, row: with_named_gaps(row, "NA")),
     "gaps named NULL": mapped(lambda at, row: with_named_gaps(row, "NULL")),
     "spelled out years": with_cell("Admin Year 01", lambda cell: "20" + cell),
