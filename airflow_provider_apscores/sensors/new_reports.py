@@ -37,8 +37,8 @@ class APScoresNewReportsSensor(PatientSensor):
     A look that gets no answer about some campus and does not end the wait is a missed look. A refused login or campus
     and a wrong connection fail the task for good at once, whatever ``retries`` say.
 
-    :param di_codes: the campuses: DI codes of four digits, as a list or separated by commas. None for all campuses
-        of the connection. (templated)
+    :param di_codes: the campuses: DI codes of four digits, as a list or separated by commas. All campuses of
+        the connection when there are none. (templated)
     :param wait_for: ``any`` ends the wait as soon as one campus has news; ``all`` waits for every one. A campus that
         was seen to have news is not asked for again.
     :param file_format: ``TXT`` or ``CSV``: what is ordered. (templated)
