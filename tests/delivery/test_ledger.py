@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,16 @@ def test_the_command_shows_deliveries(place: Path, land, capsys):
     assert "2026-11-23 18:16" in row
     assert row.endswith(delivery.uri)
     assert total == "1 delivery, 1 of them recorded."
+
+
+def test_a_reader_that_has_seen_enough_causes_no_traceback(place: Path, land):
+    land().noted_as_recorded(RECORDED)
+    gone, pipe = os.pipe()
+    os.close(gone)
+    command = [sys.executable, "-m", "airflow_provider_apscores.delivery", str(place)]
+    with os.fdopen(pipe, "wb") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_the_command_says_what_needs_somebody(place: Path, land, capsys):
