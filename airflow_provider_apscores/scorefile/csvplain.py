@@ -9,6 +9,7 @@ where more has to be interpreted, this way is not taken, and csvrows.py and csvs
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.arrays import strings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 #: Bytes that are looked at together: they, and the records made of them, fit into a processor's cache.
-_AT_A_TIME = 1 << 18
+_AT_A_TIME = 1 << 19
 
 #: Longer cells fit nowhere.
 _LONGEST = 32
@@ -95,26 +96,22 @@ class PlainCutter:
         import numpy as np
 
         letters = np.frombuffer(text, np.uint8)
-        matrix = np.full((np.count_nonzero(letters == _LF), LAYOUT.length), 32, np.uint8)
-        all_ends = []
+        ends = (letters == _LF).nonzero()[0] + 1
+        matrix = np.full((len(ends), LAYOUT.length), 32, np.uint8)
         odd: list[tuple[int, int, str]] = []
         at = row = 0
         points = False
-        while at < len(letters):
-            piece = letters[at : at + _AT_A_TIME]
-            is_lf = piece == _LF
-            ends = is_lf.nonzero()[0]
-            size = int(ends[-1]) + 1 if len(ends) else 0
+        while row < len(ends):
+            until = int(np.searchsorted(ends, at + _AT_A_TIME, "right"))
+            piece = letters[at : ends[until - 1]]
             # Every row has its delimiters, and its LF.
-            if not size or size < len(ends) * self._width:
+            if until == row or len(piece) < (until - row) * self._width:
                 return None
-            found = _filled_cells(piece[:size], is_lf[:size], ends, self._delimiter, self._width)
-            if found is None or not self._lay_out(matrix, row, piece[:size], *found, odd):
+            found = _filled_cells(piece, ends[row:until] - (at + 1), self._delimiter, self._width)
+            if found is None or not self._lay_out(matrix, row, piece, *found, odd):
                 return None
             points = points or bool((piece == _POINT).any())
-            all_ends.append(ends + (at + 1))
-            at += size
-            row += len(ends)
+            at, row = int(ends[until - 1]), until
         block = Block(LAYOUT, matrix, np.arange(first, first + len(matrix), dtype=np.int64))
         code = block.column("college_code")
         # Blank rows, and headers in the middle, are none of ours; nor are whole numbers that were made fractions.
@@ -122,7 +119,7 @@ class PlainCutter:
             return None
         if points and any((block.column(name) == _POINT).any() for name in LOST_ZEROS):
             return None
-        return block, np.concatenate(all_ends)
+        return block, ends
 
     def _lay_out(
         self,
@@ -166,8 +163,11 @@ class PlainCutter:
                 return False
             filled = lengths.take(chosen)
             if filled.min() < size:
-                blank = filled[:, None] <= np.arange(size, dtype=np.int32)
-                np.copyto(cells.view(np.uint8).reshape(-1, size), 32, where=blank)
+                cell_letters = cells.view(np.uint8).reshape(-1, size)
+                # What follows a shorter cell becomes blank: that is zero in between.
+                cell_letters ^= 32
+                cell_letters &= _leading(size).take(filled, axis=0)
+                cell_letters ^= 32
             np.ndarray(len(records) - size + 1, kind, records, strides=(1,))[places.take(chosen)] = cells
         strange = (~(good | lost_zero)).nonzero()[0]
         if len(strange) > 2 * len(counts):
@@ -212,6 +212,14 @@ def _is_text(field: Field) -> bool:
     return field.kind in (Kind.TEXT, Kind.CODE) and field.name not in LAYOUT.slot_names
 
 
+@cache
+def _leading(size: int) -> Bytes:
+    """All bits of the first letters of *size*, as many as the row's number says."""
+    import numpy as np
+
+    return np.tri(size + 1, size, -1, np.uint8) * np.uint8(255)
+
+
 def _texts(rows: int, values: dict[int, str]) -> pa.Array:
     import pyarrow as pa
 
@@ -219,7 +227,7 @@ def _texts(rows: int, values: dict[int, str]) -> pa.Array:
 
 
 def _filled_cells(
-    piece: Bytes, is_lf: Any, ends: Any, delimiter: int, width: int
+    piece: Bytes, ends: Any, delimiter: int, width: int
 ) -> tuple[Numbers, Numbers, Any] | None:
     """The cells that are not empty: where they are, shape (cells, 2), their columns, and how many each row has.
 
@@ -229,7 +237,7 @@ def _filled_cells(
     import numpy as np
 
     separates = piece == delimiter
-    separates |= is_lf
+    separates[ends] = True
     between = piece == _QUOTE
     quotes = np.count_nonzero(between)
     if quotes:
