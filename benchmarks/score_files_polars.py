@@ -6,6 +6,8 @@ from score_files_wanted import REPORT_YEAR, SLOT, STUDENT, TITLES
 
 from airflow_provider_apscores.scorefile import CSV_COLUMNS, LAYOUT_950
 
+_COMPRESSED = {"compression": "zstd", "compression_level": 1}
+
 
 def polars_slices(source, output):
     import polars as pl
@@ -77,10 +79,27 @@ def _polars_txt(lines, output, cut, stem="table"):
 
 
 def csv_polars(source, output):
+    """The whole file at once."""
     import polars as pl
 
+    _polars_csv(pl.read_csv(source, **_csv_options()).lazy(), output, _collected)
+
+
+def csv_polars_lazily(source, output):
+    """Tuned: the file is gone through once for each table, and only what that needs is kept."""
+    import polars as pl
+
+    _polars_csv(pl.scan_csv(source, **_csv_options()), output, _streamed)
+
+
+def _csv_options():
     names = [name or f"unused_{at}" for at, (_, name) in enumerate(CSV_COLUMNS)]
-    frame = pl.read_csv(source, has_header=True, new_columns=names, infer_schema=False).lazy()
+    return {"has_header": True, "new_columns": names, "infer_schema": False}
+
+
+def _polars_csv(frame, output, write):
+    import polars as pl
+
     frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     exams = [
         frame.select(
@@ -99,10 +118,18 @@ def csv_polars(source, output):
         )
         for slot in range(1, 7)
     ]
-    _polars_tables(frame.select(field.name for field in STUDENT), exams, awards, output)
+    _polars_tables(frame.select(field.name for field in STUDENT), exams, awards, output, write=write)
 
 
-def _polars_tables(wide, exams, awards, output, stem="table"):
+def _collected(frame, path):
+    frame.collect().write_parquet(path, **_COMPRESSED)
+
+
+def _streamed(frame, path):
+    frame.sink_parquet(path, **_COMPRESSED)
+
+
+def _polars_tables(wide, exams, awards, output, stem="table", write=_collected):
     import polars as pl
 
     titles = pl.LazyFrame(TITLES, schema=["exam_code", "admin_year", "exam_title"], orient="row")
@@ -118,4 +145,4 @@ def _polars_tables(wide, exams, awards, output, stem="table"):
     for table, frame in (("students", wide), ("exam_scores", exams), ("awards", awards)):
         place = Path(output) / table
         place.mkdir(parents=True, exist_ok=True)
-        frame.collect().write_parquet(place / f"{stem}.parquet", compression="zstd", compression_level=1)
+        write(frame, place / f"{stem}.parquet")

@@ -5,11 +5,29 @@ from pathlib import Path
 
 from score_files_wanted import REPORT_YEAR, SLOT, STUDENT, TITLES
 
-from airflow_provider_apscores.scorefile import LAYOUT_950
+from airflow_provider_apscores.scorefile import CSV_COLUMNS, LAYOUT_950
 
 
 def python_dicts(source, output):
     """What public scripts do: a dict of every field of a line, then rows of CSV."""
+    with open(source, encoding="ascii") as lines:
+        _tables_of_dicts(
+            (
+                {name: line[field.start - 1 : field.end].strip() for name, field in LAYOUT_950.fields.items()}
+                for line in lines
+            ),
+            output,
+        )
+
+
+def csv_python_dicts(source, output):
+    """The same for CSV."""
+    with open(source, encoding="ascii", newline="") as lines:
+        next(lines)
+        _tables_of_dicts(csv.DictReader(lines, [name for _, name in CSV_COLUMNS]), output)
+
+
+def _tables_of_dicts(records, output):
     titles = {(code, year): name for code, year, name in TITLES}
     headings = {
         "students": [field.name for field in STUDENT],
@@ -23,22 +41,20 @@ def python_dicts(source, output):
         files.append(open(place / "table.csv", "w", newline=""))  # noqa: SIM115
         writers[table] = csv.DictWriter(files[-1], heading, extrasaction="ignore")
         writers[table].writeheader()
-    with open(source, encoding="ascii") as lines:
-        for line in lines:
-            record = {name: line[field.start - 1 : field.end].strip() for name, field in LAYOUT_950.fields.items()}
-            writers["students"].writerow(record)
-            for slot in range(1, 31):
-                exam = {name: record[f"{name}_{slot:02}"] for name in SLOT}
-                if not exam["exam_code"]:
-                    continue
-                year = REPORT_YEAR + 1 - (REPORT_YEAR + 1 - int(exam["admin_year"])) % 100
-                exam.update(ap_id=record["ap_id"], position=slot, admin_year=year, score=exam["exam_grade"])
-                exam["exam_title"] = titles.get((exam["exam_code"], year), "")
-                writers["exam_scores"].writerow(exam)
-            for slot in range(1, 7):
-                award = {name: record[f"{name}_{slot}"] for name in ("award_type", "award_year")}
-                if award["award_type"]:
-                    writers["awards"].writerow({"ap_id": record["ap_id"], "position": slot, **award})
+    for record in records:
+        writers["students"].writerow(record)
+        for slot in range(1, 31):
+            exam = {name: record[f"{name}_{slot:02}"] for name in SLOT}
+            if not exam["exam_code"]:
+                continue
+            year = REPORT_YEAR + 1 - (REPORT_YEAR + 1 - int(exam["admin_year"])) % 100
+            exam.update(ap_id=record["ap_id"], position=slot, admin_year=year, score=exam["exam_grade"])
+            exam["exam_title"] = titles.get((exam["exam_code"], year), "")
+            writers["exam_scores"].writerow(exam)
+        for slot in range(1, 7):
+            award = {name: record[f"{name}_{slot}"] for name in ("award_type", "award_year")}
+            if award["award_type"]:
+                writers["awards"].writerow({"ap_id": record["ap_id"], "position": slot, **award})
     for file in files:
         file.close()
 

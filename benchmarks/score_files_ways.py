@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from score_files_duckdb import csv_duckdb, duckdb_substring, duckdb_tuned
-from score_files_pandas import pandas_read_fwf, pandas_read_fwf_tuned, pandas_slices
-from score_files_polars import csv_polars, polars_binary_slices, polars_pieces, polars_slices
-from score_files_python import python_dicts, python_slices
+from score_files_pandas import csv_pandas, pandas_read_fwf, pandas_read_fwf_tuned, pandas_slices
+from score_files_polars import csv_polars, csv_polars_lazily, polars_binary_slices, polars_pieces, polars_slices
+from score_files_pyarrow import csv_pyarrow
+from score_files_python import csv_python_dicts, python_dicts, python_slices
 
 
 def ours(source, output):
@@ -43,7 +44,7 @@ WAYS = {
         pandas_read_fwf_tuned,
         pandas_read_fwf,
     ],
-    "csv": [reading_bytes, ours, csv_duckdb, csv_polars],
+    "csv": [reading_bytes, ours, csv_polars_lazily, csv_polars, csv_duckdb, csv_pyarrow, csv_pandas, csv_python_dicts],
 }
 
 

@@ -226,9 +226,7 @@ def _texts(rows: int, values: dict[int, str]) -> pa.Array:
     return strings([values.get(row) or None for row in range(rows)]) if values else pa.nulls(rows, pa.string())
 
 
-def _filled_cells(
-    piece: Bytes, ends: Any, delimiter: int, width: int
-) -> tuple[Numbers, Numbers, Any] | None:
+def _filled_cells(piece: Bytes, ends: Any, delimiter: int, width: int) -> tuple[Numbers, Numbers, Any] | None:
     """The cells that are not empty: where they are, shape (cells, 2), their columns, and how many each row has.
 
     Quoted cells are proved by counting: each delimiter or line end that has a quote on either side takes these two for

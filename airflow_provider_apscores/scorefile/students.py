@@ -99,11 +99,12 @@ class Students:
             return block.texts[name]
         if block.is_blank(name):
             return None
+        if column.repeats and block.is_constant(name) and name not in block.patches:
+            word = block.matrix[0, block.layout.fields[name].span].tobytes().decode("ascii").strip(" ")
+            return encoded(_zeros(len(block)), [word])
         cut = block.column(name)
         if name in block.patches:
             return replaced(fixed_strings(cut), block.patches[name])
-        if column.repeats and block.is_constant(name):
-            return encoded(_zeros(len(block)), [cut[0].tobytes().decode("ascii").strip(" ")])
         if cut.shape[1] <= 2 and column.repeats:
             return distinct(pairs(cut)).words()
         return repeated_strings(cut) if column.repeats else fixed_strings(cut, trim=block.needs_trimming(name))
