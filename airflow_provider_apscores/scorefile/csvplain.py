@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 #: Bytes that are looked at together: they, and the records made of them, fit into a processor's cache.
-_AT_A_TIME = 1 << 19
+_AT_A_TIME = 3 << 18
 
 #: Longer cells fit nowhere.
 _LONGEST = 32

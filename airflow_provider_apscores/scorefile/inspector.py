@@ -68,7 +68,7 @@ class Inspector:
         self._pieces.append(bytes(chunk))
         self._waiting += len(chunk)
         self._bytes += len(chunk)
-        self._ended_line = chunk[-1] in b"\n\x1a"
+        self._ended_line = chunk[-1] in b"\n\r\x1a"
         if self._waiting >= (_PIECE if self._splitter else HEAD):
             self._look(complete=False)
 
@@ -104,7 +104,9 @@ class Inspector:
                 )
             data = data[kind.skip :]
             wanted = frozenset({"college_code", "ap_id", "last_name"})
-            self._splitter = CsvSplitter(kind.delimiter, wanted) if kind.kind == "CSV" else RecordSplitter()
+            self._splitter = (
+                CsvSplitter(kind.delimiter, wanted) if kind.kind == "CSV" else RecordSplitter(kind.line_end)
+            )
         self._check(self._splitter.feed(data), last=False)
 
     def _check(self, parts: Iterable[Any], *, last: bool) -> None:

@@ -33,13 +33,17 @@ _BLANK_8 = 0x2020202020202020
 class RecordSplitter:
     """Cuts pieces of a TXT file into blocks of student records.
 
+    Args:
+        line_end: What ends the first line. CR makes every CR a line end; LF and CRLF are told apart anyway.
+
     Attributes:
         records: Records so far: lines that are not blank.
         layout: The layout of the records so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, line_end: bytes = b"\n") -> None:
         self.records = 0
+        self._cr_only = line_end == b"\r"
         self.layout: Layout = CURRENT_LAYOUT
         self._line_end = b"\n"
         self._rest = b""
@@ -55,6 +59,8 @@ class RecordSplitter:
         Raises:
             ScoreFileMalformed: A line without end.
         """
+        if self._cr_only:
+            piece = piece.replace(b"\r", b"\n")
         data = self._rest + piece if self._rest else piece
         if not self.records:
             self._look_at_first_line(data)

@@ -44,7 +44,7 @@ class ScoreFile:
         size: How many those are.
         kind: "TXT" or "CSV".
         heading: What stands before the first record: a byte order mark; the header of a CSV file, without its line end.
-        line_end: What ends the first line; LF where there is one line only.
+        line_end: What ends the first line: LF, CRLF, or CR alone; LF where there is one line only.
     """
 
     def __init__(self, source: Source, today: date, on_problem: OnProblem) -> None:
@@ -231,7 +231,7 @@ class Reading:
             skip = 0
 
     def _txt_blocks(self, source: Source) -> Iterator[Block]:
-        splitter = RecordSplitter()
+        splitter = RecordSplitter(self._recognised.line_end)
         for piece in self._without_mark(source.pieces(splitter.wanted)):
             for block in splitter.feed(piece):
                 self.layout = self.layout or block.layout.name

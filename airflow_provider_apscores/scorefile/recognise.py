@@ -58,7 +58,7 @@ class Recognised:
         skip: Bytes before the first record or the header: a byte order mark, Excel's ``sep=`` line.
         delimiter: What separates CSV values, or "".
         heading: All before the first record, the line end of a header left out.
-        line_end: What ends the first line; LF where there is one line only.
+        line_end: What ends the first line: LF, CRLF, or CR alone, as on old Macs; LF where there is one line only.
     """
 
     kind: str
@@ -96,6 +96,10 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     end, line_end = _first_row(head, skip)
     if delimiter := separator[1].decode("latin-1") if separator else _delimiter(head[skip:end]):
         return Recognised("CSV", skip, delimiter, head[:end], line_end)
+    text = head[skip:].lstrip(b"\r\n")
+    first = re.search(rb"\r*\n|\r", text)
+    if first and first[0] == b"\r" and _is_record(text[: first.start()]):
+        return Recognised("TXT", skip, heading=head[:skip], line_end=b"\r")
     if any(read_odd_line(line, CURRENT_LAYOUT, 1).row is not None for line in lines):
         line_end = b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
         return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)

@@ -101,7 +101,7 @@ def txt_files(draw):
         values["last_name"] = draw(st.text(_LATIN_1, max_size=15))
         records.append(encode_record(values | {"college_code": draw(digits(6))}, layout.name).decode())
     encoding = draw(st.sampled_from(["utf-8", "latin-1"]))
-    line_end = draw(st.sampled_from(["\n", "\r\n"]))
+    line_end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     data = draw(st.sampled_from(["", "\ufeff"])).encode() + line_end.join(records).encode(encoding)
     return data + draw(st.sampled_from([b"", line_end.encode()]))
 
@@ -115,7 +115,7 @@ def csv_files(draw):
     """Bytes of a CSV file under the portal's header or ours, every column filled, quoted in any way."""
     columns = draw(st.sampled_from([PORTAL_COLUMNS, CSV_COLUMNS]))
     file = io.StringIO()
-    line_end = draw(st.sampled_from(["\n", "\r\n"]))
+    line_end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     quoting = draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
     writer = csv.writer(file, delimiter=draw(st.sampled_from(",;\t")), lineterminator=line_end, quoting=quoting)
     writer.writerow(heading for heading, _ in columns)

@@ -22,6 +22,7 @@ def inspect(data, file_format="TXT", di_code="4866", piece=1 << 30):
     [
         (txt(FIVE), "TXT", "950"),
         (txt(FIVE, line_end=b"\r\n"), "TXT", "950"),
+        (txt(FIVE, line_end=b"\r"), "TXT", "950"),
         (txt(FIVE)[:-1], "TXT", "950"),
         (b"\xef\xbb\xbf" + txt(FIVE), "TXT", "950"),
         (txt(FIVE) + b"\n\r\n\x1a", "TXT", "950"),

@@ -24,6 +24,7 @@ RECORDS = [
 FILES = {
     "TXT": txt(RECORDS),
     "TXT, CRLF": txt(RECORDS, line_end=b"\r\n"),
+    "TXT, CR": txt(RECORDS, line_end=b"\r"),
     "TXT, CP1252": txt(RECORDS).decode().encode("cp1252"),
     "CSV": csv_file(RECORDS),
     "CSV, semicolons": csv_file(RECORDS, delimiter=";", line_end="\r\n"),
@@ -99,7 +100,8 @@ def test_every_line_of_a_damaged_file_is_accounted_for(name):
         assert {*students, *numbers} == set(range(1, file.records + 1))
         assert {number for number, severity in told if severity == "error"} == set(numbers)
         if name.startswith("TXT"):
-            lines = [line.removesuffix(b"\r") for line in bytes(data).split(b"\n") if not is_blank(line)]
+            one_end = data.replace(b"\r", b"\n") if file.line_end == b"\r" else data
+            lines = [line.removesuffix(b"\r") for line in bytes(one_end).split(b"\n") if not is_blank(line)]
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
             assert file.records == len(lines)
             assert all(lines[number - 1] == line for number, line in rejected)

@@ -35,7 +35,7 @@ def test_txt_agrees_with_an_independent_reading(records):
 
 
 @thorough
-@given(some_records, st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n"]))
+@given(some_records, st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_csv_says_the_same_as_txt(records, delimiter, line_end):
     from_csv = tables(csv_file(records, delimiter, line_end))
     from_txt = tables(txt(records))
@@ -59,7 +59,7 @@ def from_tables(data):
 
 
 @quick
-@given(some_records, st.sampled_from(["950", "910"]), st.sampled_from(["\n", "\r\n"]))
+@given(some_records, st.sampled_from(["950", "910"]), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_tables_of_a_txt_file_give_every_byte_back(records, layout, line_end):
     if layout == "910":
         records = [{name: v for name, v in record.items() if not name.startswith("race")} for record in records]
@@ -75,7 +75,7 @@ def test_tables_of_a_csv_file_give_every_byte_back(records):
 
 
 @quick
-@given(some_records, st.sampled_from(["\n", "\r\n"]))
+@given(some_records, st.sampled_from(["\n", "\r\n", "\r"]))
 def test_txt_to_csv_and_back_gives_every_byte_back(records, line_end):
     data = txt(records, line_end=line_end.encode())
     as_csv, _ = written(read_score_file(data), file_format="CSV")

@@ -20,6 +20,7 @@ from airflow_provider_apscores.scorefile import (
     read_score_file,
 )
 from airflow_provider_apscores.scorefile.assemble import Assembler
+from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
 from airflow_provider_apscores.scorefile.reader import Reading
 from airflow_provider_apscores.scorefile.recognise import recognise
 
@@ -112,6 +113,25 @@ def test_txt_in_every_dress_says_the_same(variant):
     expected = read(txt(ALL))
     assert expected["problems"] == expected["rejected"] == []
     check_three_ways(TXT_VARIANTS[variant], LINES[0] + b"\n", lambda found: check_equal(found, expected))
+
+
+@pytest.mark.parametrize("layout", ["950", "910"])
+def test_txt_lines_of_old_macs_end_with_a_carriage_return(layout):
+    records = [{name: value for name, value in each.items() if "race" not in name} for each in ALL * 700]
+    data = txt(records, layout, line_end=b"\r")
+    assert len(data) > LONGEST_LINE  # which a line that never ended would exceed
+    for each in (data, data[:-1], b"\xef\xbb\xbf" + data, b"\r\r" + data, data + b"\n", data[:-1] + b"\r\n"):
+        file = read_score_file(each, today=TODAY)
+        assert (file.records, file.line_end, file.problems.num_rows) == (len(records), b"\r", 0)
+        assert read(each) == read(data)
+    assert read(data) == read(txt(records))
+
+
+def test_a_carriage_return_in_a_name_is_no_line_end():
+    damaged = LINES[0][:12] + b"\r" + LINES[0][13:]
+    found = read(damaged)
+    assert [problem["kind"] for problem in found["problems"]] == ["control_characters"]
+    assert found["rejected"] == [(1, damaged)]
 
 
 def check_equal(found, expected):
