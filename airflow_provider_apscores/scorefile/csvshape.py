@@ -102,8 +102,6 @@ def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.
     column = pc.ascii_trim_whitespace(cells) if plain else pc.utf8_trim_whitespace(cells)
     if name in LOST_ZEROS:
         column = _with_zeros(column, LOST_ZEROS[name])
-    if name == "college_code":
-        column = _without_bad_codes(block, name, column)
     if plain:
         return null_where_empty(column)
     unreadable = pc.match_substring_regex(column, r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{FFFD}")
@@ -116,19 +114,6 @@ def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.
                 values[row] = None
         column = strings(values)
     return null_where_empty(column)
-
-
-def _without_bad_codes(block: Block, name: str, column: pa.StringArray) -> pa.StringArray:
-    """The campus of a record must be beyond doubt: what is not six digits is a problem, and no code."""
-    import pyarrow.compute as pc
-
-    bad = pc.invert(pc.match_substring_regex(column, "^([0-9]{6})?$"))
-    if not pc.any(bad).as_py():
-        return column
-    values = [None if wrong else value for value, wrong in zip(column.to_pylist(), bad.to_pylist(), strict=True)]
-    for row in (row for row, wrong in enumerate(bad.to_pylist()) if wrong):
-        block.problems.append(Problem(int(block.numbers[row]), "bad_code", name))
-    return strings(values)
 
 
 def _with_zeros(column: pa.StringArray, lengths: tuple[int, ...]) -> pa.StringArray:

@@ -18,7 +18,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "bad_date": (ERROR, "Not a date, or an impossible one. Null in the table."),
     "bad_year": (ERROR, "Not a year. Null in the table."),
     "bad_score": (ERROR, "A score outside 1 to 5. Null in the table."),
-    "bad_code": (ERROR, "A code too long for its field (CSV only). Null in the table."),
+    "bad_code": (ERROR, "A code too long for its field (CSV only), or a college code that is not six digits. Null "
+                        "in the table."),
     "control_characters": (ERROR, "Control characters inside a field. Null in the table."),
     "undecodable": (ERROR, "Bytes that are no text, or letters that the field can't hold. Null in the table."),
     "bad_flag": (WARNING, "A letter other than Y and N among the race and ethnicity answers. The flag is null, the "

@@ -182,8 +182,7 @@ def read_score_file(source: Any, *, today: date | None = None, on_problem: OnPro
         StorageUnavailable: The source can't be read.
         ConfigurationError: *on_problem* is something else.
     """
-    if on_problem not in ("quarantine", "fail"):
-        raise ConfigurationError(f'on_problem is "quarantine" or "fail", not {on_problem!r}.')
+    check_on_problem(on_problem)
     opened = Source(source)
     try:
         file = ScoreFile(opened, today or date.today(), on_problem)
@@ -193,6 +192,16 @@ def read_score_file(source: Any, *, today: date | None = None, on_problem: OnPro
         opened.close()
         raise
     return file
+
+
+def check_on_problem(on_problem: str) -> None:
+    """Refuse what :func:`read_score_file` does not know.
+
+    Raises:
+        ConfigurationError: *on_problem* is neither ``quarantine`` nor ``fail``.
+    """
+    if on_problem not in ("quarantine", "fail"):
+        raise ConfigurationError(f'on_problem is "quarantine" or "fail", not {on_problem!r}.')
 
 
 class Reading:

@@ -119,8 +119,10 @@ class Source:
         if hasattr(place, "read"):
             return (_rewinder(place, place.tell()) if getattr(place, "seekable", bool)() else None), place
         folder, name = locate(place)
-        again = (lambda: folder.open(name)) if isinstance(folder, LocalFolder) else None
-        return again, folder.open(name)
+        file = folder.open(name)
+        # A named pipe is local as well, and can be read once.
+        again = (lambda: folder.open(name)) if isinstance(folder, LocalFolder) and file.seekable() else None
+        return again, file
 
 
 def _rewinder(file: IO[bytes], start: int) -> Callable[[], AbstractContextManager[IO[bytes]]]:

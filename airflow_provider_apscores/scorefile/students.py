@@ -63,7 +63,7 @@ class Students:
             "previous_ai_year_1": self._year("previous_ai_year_1", limit),
             "previous_ai_year_2": self._year("previous_ai_year_2", limit),
         }
-        self._campuses = _taken_apart(self.columns["college_code"], len(block))
+        self._campuses = self._campuses_beyond_doubt()
         self.columns["college_code"], self.columns["di_code"] = self._campus_columns(None)
         self.columns.update(self._races())
         self.columns["race_ethnicity_derived_title"] = self._derived_race()
@@ -80,11 +80,25 @@ class Students:
         column = self.columns[name]
         return None if column is None else column.take(numbers(rows, None, pa.int64()))
 
+    def _campuses_beyond_doubt(self) -> tuple[Any, list[str]]:
+        """Which college code each record has (-1 for none), and the codes. What is not six digits is a problem, and no
+        code: it may be part of a name.
+        """
+        import numpy as np
+
+        at, words = _taken_apart(self.columns["college_code"], len(self._block))
+        codes = [code for code in words.to_pylist() if len(code) == 6 and code.isascii() and code.isdigit()]
+        if len(codes) == len(words):
+            return at, codes
+        # The last one is for -1.
+        good = np.array([codes.index(word) if word in codes else -1 for word in words.to_pylist()] + [-1], np.int32)
+        self._findings.in_field("college_code", "bad_code", (at >= 0) & (good[at] < 0))
+        return good[at], codes
+
     def _campus_columns(self, rows: Any) -> tuple[pa.Array, pa.Array]:
         """``college_code`` and ``di_code``, for all records or for those of *rows*."""
-        at, words = self._campuses
+        at, codes = self._campuses
         chosen = at if rows is None else at.take(rows)
-        codes = words.to_pylist()
         return encoded(chosen, codes), encoded(chosen, [code[-4:] for code in codes])
 
     def _texts(self) -> Iterator[tuple[str, Any]]:

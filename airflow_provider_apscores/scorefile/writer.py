@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.formats import ENDINGS, Sink, check_formats, open_sink
-from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, read_score_file
+from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
 from airflow_provider_apscores.scorefile.tables import TABLES, Table
 from airflow_provider_apscores.storage import Folder, Part, Staging, folder
 
@@ -125,6 +125,7 @@ def write_tables(
     """
     formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
     check_formats(formats)
+    check_on_problem(on_problem)
     for limit in (max_rows_per_file, max_bytes_per_file):
         if limit is not None and limit < 1:
             raise ConfigurationError("A table can't be split into files of less than one row or byte.")
@@ -241,8 +242,7 @@ class _Writing:
             return
         if self._stem is None:
             codes = [code for code in batch.students.column("di_code").unique().to_pylist() if code]
-            known = [code for code in codes if re.fullmatch("[0-9]+", code)]
-            campus = known[0] if len(codes) == len(known) == 1 else "mixed" if codes else "unknown"
+            campus = codes[0] if len(codes) == 1 else "mixed" if codes else "unknown"
             self._stem = f"{campus}-{file.sha256[:12]}"
         for name in self._formats:
             for table in TABLES.values():

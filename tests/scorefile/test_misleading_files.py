@@ -10,7 +10,13 @@ from datetime import date
 import pytest
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile import csv_header, encode_csv_record, encode_record, read_score_file
+from airflow_provider_apscores.scorefile import (
+    csv_header,
+    encode_csv_record,
+    encode_record,
+    read_score_file,
+    write_tables,
+)
 
 STUDENT = {
     "ap_id": "A0000001",
@@ -124,6 +130,23 @@ def test_a_date_of_six_characters_may_be_separated(written: str):
 
     assert file.students["birth_date"].to_pylist() == [date(2007, 5, 4)]
     assert file.problems.num_rows == 0
+
+
+def test_letters_where_a_college_code_should_be_are_in_no_table_written(tmp_path):
+    """A record that lost characters may have a part of a name there, and codes go into names, counts and XComs."""
+    lines = [encode_record(STUDENT | {"college_code": code}) for code in ("004866", "QUILLA", "4866  ", "      ")]
+    written = write_tables(b"\n".join(lines), tmp_path, today=TODAY)
+
+    assert (written.di_codes, written.problems, written.rejected_lines) == (("4866",), {"bad_code": 2}, 2)
+    tables = list(tmp_path.rglob("*.parquet"))
+    assert len(tables) == 4
+    assert all(b"QUILLA" not in table.read_bytes() for table in tables)
+    file = read_score_file(b"\n".join(lines), today=TODAY)
+    assert file.students["college_code"].to_pylist() == ["004866", None, None, None]
+    assert file.exam_scores["di_code"].to_pylist() == ["4866", None, None, None]
+    assert file.problems.select(["record_number", "field", "start", "end"]).to_pylist() == [
+        {"record_number": number, "field": "college_code", "start": 376, "end": 381} for number in (2, 3)
+    ]
 
 
 @pytest.mark.parametrize("code", ["4866.0", "0048661", "ABC"])

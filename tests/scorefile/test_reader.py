@@ -693,6 +693,17 @@ def test_an_object_store():
     assert read_score_file("memory://scores/in.csv").students.num_rows == 3
 
 
+def test_a_named_pipe_is_read_once(tmp_path):
+    data = txt([student(number) for number in range(400)])
+    os.mkfifo(tmp_path / "scores")
+    thread = threading.Thread(target=(tmp_path / "scores").write_bytes, args=(data,))
+    thread.start()
+    with read_score_file(tmp_path / "scores") as file:
+        assert file.students.num_rows == 400
+        assert file.exam_scores.num_rows == 800
+    thread.join()
+
+
 def test_a_pipe_is_read_once():
     reading, writing = os.pipe()
     data = txt([student(number) for number in range(400)])

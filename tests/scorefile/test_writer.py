@@ -147,6 +147,12 @@ def test_nothing_is_published_when_it_fails(tmp_path, source, options):
     assert files(tmp_path) == []
 
 
+def test_what_to_do_with_problems_is_one_of_two(tmp_path):
+    with pytest.raises(ConfigurationError, match="on_problem"):
+        write_tables(BROKEN, tmp_path, on_problem="Fail")
+    assert files(tmp_path) == []
+
+
 def test_a_later_error_publishes_nothing_either(tmp_path):
     source = txt([student(number) for number in range(40_000)]) + BROKEN
     with pytest.raises(ScoreFileMalformed, match="record 40002: bad_date"):
@@ -184,7 +190,7 @@ def test_an_object_store_as_the_place():
     [
         ([student(), student(college_code="001234")], "mixed"),
         ([student(college_code="")], "unknown"),
-        ([student(college_code="RIVERA")], "mixed"),
+        ([student(college_code="RIVERA")], "unknown"),
     ],
 )
 def test_the_name_of_files_without_one_campus(tmp_path, records, stem):
