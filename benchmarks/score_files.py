@@ -86,7 +86,8 @@ def main():
     if len(set(shapes.values())) > 1:
         raise SystemExit(f"The tables differ: {shapes}")
     ours = [statistics.median(column) for column in zip(*found["ours"], strict=True)]
-    print(f"{asked.records:,} records, {size / 1e6:,.0f} MB {asked.kind}, median of {asked.runs}\n")
+    records = shapes["ours"][0][0]
+    print(f"{records:,} records, {size / 1e6:,.0f} MB {asked.kind}, median of {asked.runs}\n")
     print("| way | seconds | times ours | processor seconds | times ours | peak MB |")
     print("|---|---:|---:|---:|---:|---:|")
     for way, runs in found.items():

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from score_files_duckdb import csv_duckdb, duckdb_substring, duckdb_tuned
-from score_files_pandas import csv_pandas, pandas_read_fwf, pandas_read_fwf_tuned, pandas_slices
+from score_files_pandas import csv_pandas, csv_pandas_pyarrow, pandas_read_fwf, pandas_read_fwf_tuned, pandas_slices
 from score_files_polars import csv_polars, csv_polars_lazily, polars_binary_slices, polars_pieces, polars_slices
 from score_files_pyarrow import csv_pyarrow
 from score_files_python import csv_python_dicts, python_dicts, python_slices
@@ -44,7 +44,17 @@ WAYS = {
         pandas_read_fwf_tuned,
         pandas_read_fwf,
     ],
-    "csv": [reading_bytes, ours, csv_polars_lazily, csv_polars, csv_duckdb, csv_pyarrow, csv_pandas, csv_python_dicts],
+    "csv": [
+        reading_bytes,
+        ours,
+        csv_polars_lazily,
+        csv_polars,
+        csv_duckdb,
+        csv_pyarrow,
+        csv_pandas_pyarrow,
+        csv_pandas,
+        csv_python_dicts,
+    ],
 }
 
 
