@@ -78,6 +78,12 @@ class APScoresParseOperator(BaseOperator):
         self.log.info("Parsed %s: %d student records; rows: %s.", uri, written.records, rows)
         if written.rejected_uri is not None:
             self.log.warning("%d lines could not be read whole: %s.", written.rejected_lines, written.rejected_uri)
+        if written.unread_columns:
+            self.log.warning(
+                "%d columns of the CSV file have names that nobody knows, and are in no table; "
+                "python -m airflow_provider_apscores.scorefile FILE --summary names them.",
+                written.unread_columns,
+            )
         result = written.to_dict()
         tell_of_tables(context, self, uri, delivery, result)
         return result

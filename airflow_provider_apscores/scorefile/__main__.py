@@ -94,6 +94,8 @@ def _print_written(written: WrittenTables) -> None:
                 print(f"{table:<12}{written.file_rows[uri]:>12,} rows  {uri}")
     if written.rejected_uri:
         print(f"{'rejected':<12}{written.rejected_lines:>12,} lines {written.rejected_uri}")
+    if written.unread_columns:
+        print(f"{'not read':<12}{written.unread_columns:>12,} columns, which --summary names")
 
 
 class _Bar:

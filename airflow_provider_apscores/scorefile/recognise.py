@@ -106,7 +106,8 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
     raise ScoreFileMalformed(
         f"This is no AP score file: its lines are no student records of {lengths} characters, "
-        "and its first line is no CSV header that names the columns."
+        "and its first line is no CSV header that names the columns. "
+        "Give it as College Board's web service or portal gave it."
     )
 
 

@@ -71,6 +71,17 @@ def test_campuses_share_an_output(world: World):
     assert len({local(uri).parent for uri in tables}) == 1
 
 
+def test_columns_that_nobody_knows_are_told_of(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    header, *rows = local(world.download(file_format="CSV")["uri"]).read_bytes().splitlines()
+    (tmp_path / "more.csv").write_bytes(b"\n".join([header + b',"Exam Code 31"', *(row + b',"07"' for row in rows)]))
+
+    assert parse(world, str(tmp_path / "more.csv"))["unread_columns"] == 1
+
+    assert "1 columns of the CSV file have names that nobody knows" in caplog.text + capfd.readouterr().out
+
+
 @pytest.mark.parametrize("nothing", [None, "None"])
 def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
     with pytest.raises(AirflowSkipException):

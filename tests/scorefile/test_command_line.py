@@ -67,6 +67,8 @@ def test_columns_that_are_not_read_are_named(tmp_path, capsys):
     path.write_bytes(header + b',"Shoe Size"\n' + row + b',"42"\n')
     command_line.main([str(path)])
     assert "not read    1 columns: Shoe Size" in capsys.readouterr().out
+    command_line.main([str(path), "--to", str(tmp_path / "out")])
+    assert capsys.readouterr().out.endswith("1 columns, which --summary names\n")
 
 
 def test_an_error_is_one_line(tmp_path, capsys):
