@@ -2,8 +2,9 @@
 
 **Where next year's layout goes:** declare a :class:`~.fields.Layout` here with the month of its first reports, reuse
 the parts that did not change, and put it first in :data:`LAYOUTS`. The reader, the writer and the inspector know a
-record by its length and find everything else by field name; no other file counts columns or names a layout. New CSV
-columns go to :data:`CSV_COLUMNS`, other spellings to :data:`CSV_ALIASES`.
+record by its length and find everything else by field name; no other file of this package counts columns or names a
+layout. New CSV columns go to :data:`CSV_COLUMNS`, other spellings to :data:`CSV_ALIASES`; those of slots are counted by
+:data:`EXAMS_GROUP` and :data:`AWARDS_GROUP`, which must be the current layout's.
 
 Sources: the TXT layouts are College Board's for higher education as two independent public loaders have them,
 unchanged from July 2016 to 2026; lines of the live service confirm the boundaries of the exams. The CSV names are

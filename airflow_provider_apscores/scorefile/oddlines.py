@@ -73,17 +73,17 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
     for text, decode, each in exact:
         if is_whole(text, each):
             return _typed(OddLine(each), text, decode, number)
-    aligned = [(text, decode) for text, decode in readings if _aligned(text, layout)]
-    for text, decode in aligned:
-        if not cut and (trimmed := _trimmed_layout(text, layout)):
+    aligned = [(text, decode, each) for text, decode in readings for each in _aligned_layouts(text, layout)]
+    for text, decode, each in aligned:
+        if not cut and (trimmed := _trimmed_layout(text, each)):
             return _typed(OddLine(trimmed), text[: trimmed.length].ljust(trimmed.length), decode, number)
     for text, decode, each in exact:
         if each is layout:
             return _typed(OddLine(each), text, decode, number)
-    for text, decode in aligned:
-        odd = OddLine(layout, problems=[_wrong_length(text, layout, number)])
-        text = _whole_part(text, layout)
-        return _typed(odd, text[: layout.length].ljust(layout.length), decode, number)
+    for text, decode, each in aligned:
+        odd = OddLine(each, problems=[_wrong_length(text, each, number)])
+        text = _whole_part(text, each)
+        return _typed(odd, text[: each.length].ljust(each.length), decode, number)
     text, _ = next(iter(_readings(line)))
     return OddLine(layout, problems=[_wrong_length(text, layout, number)])
 
@@ -115,15 +115,29 @@ def _from_bytes(piece: str) -> str:
 def is_whole(text: str, layout: Layout) -> bool:
     """Whether a record of a layout's length is one of that layout, and not one of another that was cut to it.
 
-    Every layout ends in a blank filler, and has digits where the college code is. A whole record's exams may be as
-    odd as they like.
+    It has digits where the college code is, and blanks where the layout ends in a filler. Its exams may be as odd as
+    they like.
     """
     code = text[layout.fields["college_code"].span]
-    return not text[list(layout.fields.values())[-1].span].strip(" ") and code.isascii() and code.isdigit()
+    last = list(layout.fields.values())[-1]
+    blank_end = last.kind is not Kind.FILLER or not text[last.span].strip(" ")
+    return blank_end and code.isascii() and code.isdigit()
 
 
 def _wrong_length(text: str, layout: Layout, number: int) -> Problem:
     return Problem(number, "wrong_length", detail=f"{len(text)} characters, not {layout.length}")
+
+
+def _aligned_layouts(text: str, layout: Layout) -> list[Layout]:
+    """The layouts whose landmarks stand in their places, the likeliest first.
+
+    Where layouts have their report dates in different places, a date in its place tells them apart: else an older
+    record's dates might be read as a newer one's exams.
+    """
+    date = _LAST_CERTAIN_FIELD
+    others = [each for each in LAYOUTS.values() if each.fields[date].span != layout.fields[date].span]
+    dated = [each for each in (layout, *others) if text[each.fields[date].span].strip(" ")]
+    return [each for each in dict.fromkeys([*dated, layout]) if _aligned(text, each)]
 
 
 def _aligned(text: str, layout: Layout) -> bool:

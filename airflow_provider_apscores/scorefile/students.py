@@ -124,7 +124,10 @@ class Students:
         return repeated_strings(cut) if column.repeats else fixed_strings(cut, trim=block.needs_trimming(name))
 
     def _date(self, name: str, limit: Any) -> Dates:
-        columns = self._block.column(name)
+        import numpy as np
+
+        blank = self._block.is_blank(name)
+        columns = np.full((len(self._block), 6), 32, np.uint8) if blank else self._block.column(name)
         dates = read_birth_dates(columns, self.report) if limit is None else read_dates(columns, limit)
         for row, value in self._block.exact_dates.get(name, ()):
             set_date(dates, row, value)

@@ -1,9 +1,14 @@
 """The layouts against College Board's own tables, and what a wrong declaration does."""
 
 import csv
+import dataclasses
+import itertools
+import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
+from students import student
 
 from airflow_provider_apscores.scorefile import (
     CSV_COLUMNS,
@@ -15,7 +20,7 @@ from airflow_provider_apscores.scorefile import (
     read_score_file,
 )
 from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
-from airflow_provider_apscores.scorefile.layouts import csv_fields, csv_key
+from airflow_provider_apscores.scorefile.layouts import EXAMS_GROUP, csv_fields, csv_key
 
 DATA = Path(__file__).parent / "data"
 
@@ -43,15 +48,39 @@ def test_layouts_are_known_by_name_the_current_one_first():
 
 
 @pytest.fixture
-def next_layout():
-    """A layout as it might come, put where layouts.py says: first of all, and nowhere else."""
+def declare(monkeypatch):
+    """Puts a layout where layouts.py says: first of all, and nowhere else."""
+
     known = dict(LAYOUTS)
-    new = Layout("1000", 1000, (*LAYOUT_950.parts, Field("filler_6", 951, 50, Kind.FILLER)), since=(2027, 7))
-    LAYOUTS.clear()
-    LAYOUTS.update({new.name: new, **known})
-    yield new
+
+    def first_of_all(layout):
+        LAYOUTS.clear()
+        LAYOUTS.update({layout.name: layout, **known})
+        for name, module in list(sys.modules.items()):
+            if name.startswith("airflow_provider_apscores.") and hasattr(module, "CURRENT_LAYOUT"):
+                monkeypatch.setattr(module, "CURRENT_LAYOUT", layout)
+
+    yield first_of_all
     LAYOUTS.clear()
     LAYOUTS.update(known)
+
+
+@pytest.fixture
+def next_layout(declare):
+    declare(Layout("1000", 1000, (*LAYOUT_950.parts, Field("filler_6", 951, 50, Kind.FILLER)), since=(2027, 7)))
+
+
+@pytest.fixture
+def next_layout_with_more_exams(declare):
+    """Everything behind the exams moves, and the record ends in something that is no filler."""
+    exams = dataclasses.replace(EXAMS_GROUP, count=32)
+    by = exams.span.stop - EXAMS_GROUP.span.stop
+    before = [part for part in LAYOUT_950.parts if part.start < exams.start]
+    *behind, filler = [
+        dataclasses.replace(part, start=part.start + by) for part in LAYOUT_950.parts if part.start > exams.start
+    ]
+    end = (dataclasses.replace(filler, width=13), Field("preferred_name", 971, 10))
+    declare(Layout("980", 980, (*before, exams, *behind, *end), since=(2027, 7)))
 
 
 @pytest.mark.parametrize("trimmed", [False, True])
@@ -72,6 +101,32 @@ def test_a_new_layout_is_read_once_it_is_declared(next_layout, trimmed):
     assert [block.layout.name for block, _ in file.blocks_and_batches()] == ["1000", "950"]
     assert (file.records, file.exam_scores.column("score").to_pylist()) == (3, [4, 4, 4])
     assert file.problems.num_rows == 0
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+@pytest.mark.parametrize("order", list(itertools.permutations(["980", "950", "910"])))
+def test_a_new_layout_may_move_what_older_ones_have(next_layout_with_more_exams, order, trimmed):
+    of_layout = {
+        "980": {"report_date": "070727", "exam_code_32": "66", "admin_year_32": "27", "exam_grade_32": "4"},
+        "950": {"report_date": "070726"},
+        "910": {"report_date": "070715"},
+    }
+    lines = []
+    for at, name in enumerate(order):
+        values = student(at, **of_layout[name])
+        lines.append(encode_record({key: values[key] for key in values if key in LAYOUTS[name].fields}, name))
+    data = b"".join((line.rstrip() if trimmed else line) + b"\n" for line in lines)
+
+    file = read_score_file(data, today=date(2027, 11, 24))
+
+    assert file.problems.num_rows == 0
+    assert file.students["report_date"].to_pylist() == [
+        {"980": date(2027, 7, 7), "950": date(2026, 7, 7), "910": date(2015, 7, 7)}[name] for name in order
+    ]
+    scores = list(zip(*(file.exam_scores[name].to_pylist() for name in ("record_number", "position")), strict=True))
+    assert sorted(scores) == sorted(
+        [(at, position) for at in (1, 2, 3) for position in (1, 2)] + [(order.index("980") + 1, 32)]
+    )
 
 
 @pytest.mark.parametrize(
