@@ -5,7 +5,7 @@
     python benchmarks/score_files.py --records 1000000 --runs 5 --kind csv
 
 Every way runs in a process of its own, from a file in the page cache to three tables, imports included; ways take
-turns, so that a busy machine is unfair to all alike. The median counts. Tables are compared:
+turns, so that a busy machine is unfair to all alike. The median counts. Of the tables are compared:
 rows, sums of scores and years, titles.
 """
 
