@@ -81,7 +81,8 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     skip = len(_BOM) if head.startswith(_BOM) else 0
     if complete and is_blank(head[skip:]):
         raise ScoreFileMalformed("The file is empty. Fetch it again; nothing new is told by an answer, not by a file.")
-    lines = head[skip:].split(b"\n")
+    cr_only = _ends_lines_with_cr(head[skip:])
+    lines = (head[skip:].replace(b"\r", b"\n") if cr_only else head[skip:]).split(b"\n")
     if not complete and len(lines) > 1:
         lines.pop()
     lines = [line.removesuffix(b"\r") for line in lines if not is_blank(line)]
@@ -96,12 +97,8 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     end, line_end = _first_row(head, skip)
     if delimiter := separator[1].decode("latin-1") if separator else _delimiter(head[skip:end]):
         return Recognised("CSV", skip, delimiter, head[:end], line_end)
-    text = head[skip:].lstrip(b"\r\n")
-    first = re.search(rb"\r*\n|\r", text)
-    if first and first[0] == b"\r" and _is_record(text[: first.start()]):
-        return Recognised("TXT", skip, heading=head[:skip], line_end=b"\r")
     if any(read_odd_line(line, CURRENT_LAYOUT, 1).row is not None for line in lines):
-        line_end = b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
+        line_end = b"\r" if cr_only else b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
         return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
     raise ScoreFileMalformed(
@@ -121,6 +118,18 @@ def _first_row(head: bytes, skip: int) -> tuple[int, bytes]:
         if not is_blank(head[skip:end]) and head.count(b'"', skip, end) % 2 == 0:
             return end, line_end
     return len(head), line_end
+
+
+def _ends_lines_with_cr(text: bytes) -> bool:
+    """Whether TXT lines end with CR alone: it stands between records before the first LF, or behind the only one.
+
+    A CR within a record is none: what is before the first LF is then no longer than a record.
+    """
+    line, line_feed, _ = text.partition(b"\n")
+    pieces = [piece for piece in line.split(b"\r") if not is_blank(piece)]
+    if b"\r" not in line or (len(pieces) == 1 and line_feed):
+        return False
+    return (len(pieces) == 1 or len(line.strip()) > CURRENT_LAYOUT.length) and any(map(_is_record, pieces))
 
 
 def _is_record(line: bytes) -> bool:

@@ -127,11 +127,23 @@ def test_txt_lines_of_old_macs_end_with_a_carriage_return(layout):
     assert read(data) == read(txt(records))
 
 
-def test_a_carriage_return_in_a_name_is_no_line_end():
-    damaged = LINES[0][:12] + b"\r" + LINES[0][13:]
-    found = read(damaged)
-    assert [problem["kind"] for problem in found["problems"]] == ["control_characters"]
-    assert found["rejected"] == [(1, damaged)]
+@pytest.mark.parametrize(
+    ("first", "students", "rejected"),
+    [(LINES[0][1:], 2, 1), (LINES[0] + b"X", 3, 1), (b"hello", 2, 1), (b"\x1a", 2, 0), (b" " * 950, 2, 0)],
+)
+def test_old_macs_files_may_begin_with_something_odd(first, students, rejected):
+    file = read_score_file(b"\r".join([first, *LINES[1:]]) + b"\r", today=TODAY)
+    assert (file.students.num_rows, len(file.rejected), file.line_end) == (students, rejected, b"\r")
+
+
+@pytest.mark.parametrize("column", [12, 890, 919])
+@pytest.mark.parametrize("behind", [b"", b"\n", b"\n" + LINES[1] + b"\n"])
+def test_a_carriage_return_in_a_record_is_no_line_end(column, behind):
+    damaged = LINES[0][:column] + b"\r" + LINES[0][column + 1 :]
+    file = read_score_file(damaged + behind, today=TODAY)
+    assert (file.students.num_rows, file.line_end) == (2 if LINES[1] in behind else 1, b"\n")
+    assert file.problems["kind"].to_pylist() == ["control_characters"]
+    assert file.rejected == [(1, damaged)]
 
 
 def check_equal(found, expected):
