@@ -9,8 +9,7 @@ Importing it costs next to nothing: pyarrow and NumPy are loaded when a file is 
 * ``tables.py``: the tables: columns, types, keys.
 
 So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field is a row of ``layouts.py`` and one of
-``tables.py``; if it is no text, ``students.py`` or ``slots.py`` types it, and ``rewrite.py`` knows its column. All
-other files find fields by their names.
+``tables.py``; if it is no text, ``students.py`` or ``slots.py`` types it. All other files find fields by their names.
 
 **Bytes to tables**, in the order in which they pass; ``reader.py`` leads through:
 

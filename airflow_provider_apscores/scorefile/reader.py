@@ -180,9 +180,11 @@ def read_score_file(source: Any, *, today: date | None = None, on_problem: OnPro
     Raises:
         ScoreFileMalformed: Not a score file at all; a CSV header without essential columns; or see *on_problem*.
         StorageUnavailable: The source can't be read.
-        ConfigurationError: *on_problem* is something else.
+        ConfigurationError: *on_problem* is something else, or *today* is no date.
     """
     check_on_problem(on_problem)
+    if not isinstance(today, date | None):
+        raise ConfigurationError(f"today is a date, such as date(2026, 7, 9), not {today!r}.")
     opened = Source(source)
     try:
         file = ScoreFile(opened, today or date.today(), on_problem)

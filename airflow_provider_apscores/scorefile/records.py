@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
+from airflow_provider_apscores.scorefile.fields import Layout
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, CURRENT_LAYOUT, LAYOUTS
 
 
@@ -22,10 +23,10 @@ def encode_record(values: Mapping[str, str], layout: str = CURRENT_LAYOUT.name) 
         layout: A name in :data:`~.layouts.LAYOUTS`.
 
     Raises:
-        ValueError: A field that the layout does not have, or a value wider than its field or with a line end in it.
-            The message names the field, never the value.
+        ValueError: No such layout; a field that the layout does not have; or a value wider than its field or with a
+            line end in it. The message names the field, never the value.
     """
-    chosen = LAYOUTS[layout]
+    chosen = _layout(layout)
     record = [" "] * chosen.length
     for name, value in values.items():
         field = chosen.fields.get(name)
@@ -47,9 +48,9 @@ def decode_record(line: bytes | str, layout: str = CURRENT_LAYOUT.name) -> dict[
         layout: A name in :data:`~.layouts.LAYOUTS`.
 
     Raises:
-        ValueError: The line is not as long as the layout says.
+        ValueError: No such layout, or the line is not as long as it says.
     """
-    chosen = LAYOUTS[layout]
+    chosen = _layout(layout)
     text = line if isinstance(line, str) else line.decode()
     if len(text) != chosen.length:
         raise ValueError(f"A record of layout {layout} has {chosen.length} characters, not {len(text)}.")
@@ -76,6 +77,12 @@ def encode_csv_record(values: Mapping[str, str], delimiter: str = ",") -> str:
     if homeless:
         raise ValueError(f"The CSV file has no column for {', '.join(sorted(homeless))}.")
     return _quoted((values.get(name, "") if name else "" for _, name in CSV_COLUMNS), delimiter)
+
+
+def _layout(name: str) -> Layout:
+    if name not in LAYOUTS:
+        raise ValueError(f"Layouts are {', '.join(LAYOUTS)}; not {name!r}.")
+    return LAYOUTS[name]
 
 
 def _quoted(cells: Iterable[str], delimiter: str) -> str:

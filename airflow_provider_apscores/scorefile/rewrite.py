@@ -12,29 +12,35 @@ from datetime import date
 from typing import Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile.layouts import AWARDS_GROUP, CURRENT_LAYOUT, EXAMS_GROUP, LAYOUTS
+from airflow_provider_apscores.scorefile.layouts import (
+    AWARDS_GROUP,
+    CSV_COLUMNS,
+    CURRENT_LAYOUT,
+    EXAMS_GROUP,
+    LAYOUTS,
+)
 from airflow_provider_apscores.scorefile.reader import ScoreFile
 from airflow_provider_apscores.scorefile.records import csv_header, encode_csv_record, encode_record
 from airflow_provider_apscores.scorefile.tables import TABLES
 from airflow_provider_apscores.storage import Staging, locate
 
-#: Raw fields whose column has another name, or another type.
-_STUDENT_FIELDS = {
-    **{column.field: column.name for column in TABLES["students"].columns if column.field},
-    "birth_date": "birth_date",
-    "previous_ai_year_1": "previous_ai_year_1",
-    "previous_ai_year_2": "previous_ai_year_2",
-    "released_date": "scores_released_date",
-    "student_update_date": "student_update_date",
-    "report_date": "report_date",
-    "race_ethnicity_response": "race_ethnicity_response",
-}
+#: Raw fields whose column has another name.
+_RENAMED = {"released_date": "scores_released_date", "exam_grade": "score"}
 
-_EXAM_FIELDS = {each.name: "score" if each.name == "exam_grade" else each.name for each in EXAMS_GROUP.fields}
-_AWARD_FIELDS = {each.name: each.name for each in AWARDS_GROUP.fields}
 
-#: Columns that only the CSV file has.
-_CSV_ONLY = frozenset({"province", "postal_code", "student_identifier"})
+def _columns_of(table: str, fields: Iterable[str]) -> dict[str, str]:
+    """Which column of *table* holds each raw field; fillers have none."""
+    names = {column.name for column in TABLES[table].columns}
+    return {field: name for field in fields if (name := _RENAMED.get(field, field)) in names}
+
+
+_EXAM_FIELDS = _columns_of("exam_scores", (each.name for each in EXAMS_GROUP.fields))
+_AWARD_FIELDS = _columns_of("awards", (each.name for each in AWARDS_GROUP.fields))
+_TXT_FIELDS = _columns_of("students", (name for layout in LAYOUTS.values() for name in layout.fields))
+_STUDENT_FIELDS = _columns_of("students", dict.fromkeys([*_TXT_FIELDS, *(name for _, name in CSV_COLUMNS)]))
+
+#: What only the CSV file has columns for.
+_CSV_ONLY = _STUDENT_FIELDS.keys() - _TXT_FIELDS.keys()
 
 
 def raw_records(students: Any, exam_scores: Any, awards: Any) -> Iterator[dict[str, str]]:

@@ -16,7 +16,10 @@ from airflow_provider_apscores.scorefile import (
     LAYOUT_950,
     LAYOUTS,
     Inspector,
+    csv_header,
+    encode_csv_record,
     encode_record,
+    raw_records,
     read_score_file,
 )
 from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
@@ -41,6 +44,31 @@ def test_the_current_layout_is_the_published_one_field_by_field():
 def test_the_older_layout_has_the_same_fields_up_to_column_900():
     ours = [(name, field.start, field.end, field.kind.value) for name, field in LAYOUT_910.fields.items()]
     assert ours == [field for field in published_fields() if field[2] <= 900] + [("filler_4", 901, 910, "filler")]
+
+
+def full_record(fields):
+    """Every field has a value."""
+    of_kind = {Kind.DATE: "070726", Kind.YEAR: "26", Kind.FLAGS: "YNYNYNYNYNY"}
+    values = {name: of_kind.get(field.kind, "1") for name, field in fields.items() if field.kind is not Kind.FILLER}
+    return {**values, "college_code": "004866"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_field_of_a_record_is_in_a_table(layout):
+    record = full_record(LAYOUTS[layout].fields)
+
+    file = read_score_file(encode_record(record, layout))
+
+    assert list(raw_records(file.students, file.exam_scores, file.awards)) == [record]
+
+
+def test_every_column_of_a_row_is_in_a_table():
+    row = {**dict.fromkeys((name for _, name in CSV_COLUMNS if name), "1"), **full_record(LAYOUT_950.fields)}
+
+    file = read_score_file(f"{csv_header()}\n{encode_csv_record(row)}\n".encode())
+
+    (found,) = raw_records(file.students, file.exam_scores, file.awards)
+    assert found.keys() == row.keys()
 
 
 def test_layouts_are_known_by_name_the_current_one_first():

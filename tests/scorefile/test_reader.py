@@ -786,6 +786,11 @@ def test_what_is_no_score_file(tmp_path):
         read_score_file(txt(ALL), on_problem="ignore")
 
 
+def test_a_day_that_is_no_date_is_refused():
+    with pytest.raises(ConfigurationError, match="today is a date"):
+        read_score_file(txt(ALL), today="2026-07-09")
+
+
 def test_on_problem_fail_stops_at_the_first_error():
     with pytest.raises(ScoreFileMalformed, match=r"record 2: bad_date in birth_date \(columns 142 to 147\)"):
         read_score_file(txt([ONE, student(2, birth_date="999999")]), on_problem="fail")

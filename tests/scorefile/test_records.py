@@ -50,6 +50,12 @@ def test_what_does_not_fit_is_refused_without_naming_the_value(values, complaint
     assert "SEC" not in str(caught.value)
 
 
+def test_an_unknown_layout_is_refused():
+    for use in (encode_record, decode_record):
+        with pytest.raises(ValueError, match="Layouts are 950, 910; not '1000'"):
+            use({} if use is encode_record else b"", "1000")
+
+
 def test_a_line_of_another_length_is_not_decoded():
     with pytest.raises(ValueError, match="has 950 characters, not 949"):
         decode_record(b" " * 949)
