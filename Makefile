@@ -66,7 +66,7 @@ wheel: .venv/.ready
 	.venv/bin/python -m hatchling build -d $(DIST)
 
 clean: demo-clean
-	rm -rf .venv .venv-2.11 dist build docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .tutorial .venv .venv-2.11 dist build docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A stamp is as new as the last installation: changed pins or metadata install again, anything else does not.
 # The build backend is installed first so that it is pinned too (--no-build-isolation); --group needs a recent pip.

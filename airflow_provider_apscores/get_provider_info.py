@@ -20,7 +20,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [
             {
                 "integration-name": "College Board AP Scores",
-                "external-doc-url": "https://apstudents.collegeboard.org/",
+                "external-doc-url": "https://highered.collegeboard.org/",
                 "tags": ["service"],
             }
         ],

@@ -42,7 +42,7 @@ with DAG(
     doc_md=__doc__,
 ):
 
-    @task
+    @task(retries=0)  # what can be wrong here, a person must mend
     def campuses(params: dict | None = None) -> list[str]:
         from airflow_provider_apscores.hooks.apscores import APScoresHook
 

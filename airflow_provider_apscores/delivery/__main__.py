@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         ledger = APScoresLedger(given.destination)
+        ledger.check()
         deliveries = list(ledger.deliveries(given.di_code))
         findings = {
             "pending": [each.manifest_uri for each in ledger.pending(given.di_code)],

@@ -24,6 +24,14 @@ class APScoresLedger:
     def __init__(self, destination: Any) -> None:
         self._destination = folder(destination)
 
+    def check(self) -> None:
+        """Make sure that there is a destination: a wrong one, or a disk that is not mounted, has no deliveries either.
+
+        Raises:
+            StorageUnavailable: It does not exist, or can't be read.
+        """
+        self._destination.listed(missing_ok=False)
+
     def deliveries(self, di_code: str | None = None) -> Iterator[Delivery]:
         """Every delivery, campus by campus and then in the order of landing.
 

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_apscores.errors import APScoresError, ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type
+from airflow_provider_apscores.hooks._lookup import check_type, looked_up, read_extra
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.connection import Settings
@@ -142,12 +143,13 @@ class APScoresHook(BaseHook):
     def _session(self, settings: Settings) -> Session:
         from airflow_provider_apscores.webservice import PRODUCTION_URL, Session
 
-        return Session(
-            settings.credentials,
-            base_url=settings.base_url or PRODUCTION_URL,
-            di_codes=settings.di_codes,
-            patience=self.patience,
-        )
+        with self._named():
+            return Session(
+                settings.credentials,
+                base_url=settings.base_url or PRODUCTION_URL,
+                di_codes=settings.di_codes,
+                patience=self.patience,
+            )
 
     def settings(self) -> Settings:
         """
@@ -155,22 +157,24 @@ class APScoresHook(BaseHook):
 
         :raises ConfigurationError: the connection is wrong, or there is none.
         """
-        with _found(self.apscores_conn_id):
+        with looked_up(self.apscores_conn_id, self.conn_type):
             connection = self.get_connection(self.apscores_conn_id)
-        return self._read(connection, _extra(connection))
+        return self._read(connection)
 
     async def async_settings(self) -> Settings:
         """Read the connection without blocking, for triggers."""
         from airflow.providers.common.compat.connection import get_async_connection
 
-        with _found(self.apscores_conn_id):
+        with looked_up(self.apscores_conn_id, self.conn_type):
             connection = await get_async_connection(self.apscores_conn_id)
-        return self._read(connection, _extra(connection))
+        return self._read(connection)
 
-    def _read(self, connection: Any, extra: dict[str, Any]) -> Settings:
+    def _read(self, connection: Any) -> Settings:
         from airflow_provider_apscores.hooks.connection import read_connection
 
-        try:
+        check_type(connection, self.conn_type)
+        extra = read_extra(connection)
+        with self._named():
             return read_connection(
                 login=connection.login,
                 password=connection.password,
@@ -179,39 +183,14 @@ class APScoresHook(BaseHook):
                 port=connection.port,
                 extra=extra,
             )
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say which connection is wrong: people have one for each account."""
+        try:
+            yield
         except ConfigurationError as error:
             raise ConfigurationError(f"Connection {self.apscores_conn_id!r}: {error}") from None
-
-
-@contextmanager
-def _found(conn_id: str) -> Iterator[None]:
-    """Fetch a connection inside: that there is none is a wrong configuration."""
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
-    try:
-        yield
-    except AirflowNotFoundException:
-        raise ConfigurationError(f"There is no connection {conn_id!r}; make one of type apscores.") from None
-
-
-def _extra(connection: Any) -> dict[str, Any]:
-    """
-    Read the connection's extra without ``extra_dejson``.
-
-    That one masks every value in it, through a blocking call that deadlocks a triggerer before Airflow 3.3.2; ours
-    holds one secret at most, the proxy's password, which the client masks.
-    """
-    import json
-
-    if not connection.extra:
-        return {}
-    try:
-        extra = json.loads(connection.extra)
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConfigurationError("The connection's extra must be a JSON object.")
-    return extra
 
 
 def _lasts(secret: str, settings: Settings) -> bool:

@@ -151,9 +151,10 @@ def _joined(host: str, schema: str, port: int | None) -> str:
     return f"{host}/{path}".rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    return name in ("localhost", "::1") or bool(re.fullmatch(r"127\.\d+\.\d+\.\d+", name))
+def _is_loopback(netloc: str) -> bool:
+    from airflow_provider_apscores.webservice import is_loopback
+
+    return is_loopback(urlsplit(f"//{netloc}").hostname or "")
 
 
 def _timeout(value: Any) -> float:

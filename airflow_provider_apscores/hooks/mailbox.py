@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import imaplib
-import json
 import re
 import ssl
 import time
@@ -28,11 +27,15 @@ from airflow_provider_apscores.errors import (
     MailboxRefused,
     MailboxUnavailable,
 )
+from airflow_provider_apscores.hooks._lookup import check_type, read_extra
 
 if TYPE_CHECKING:
     from airflow.providers.imap.hooks.imap import ImapHook
 
     from airflow_provider_apscores.hooks.notification import Rules
+
+#: The type of the connections to mailboxes, which is the IMAP provider's.
+CONN_TYPE = "imap"
 
 #: Seconds to wait for the server, at each step.
 TIMEOUT = 30.0
@@ -193,17 +196,6 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox_connection(conn_id: str) -> Iterator[None]:
-    """Fetch the Airflow connection *conn_id* inside: that there is none is a wrong configuration."""
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
-    try:
-        yield
-    except AirflowNotFoundException:
-        raise ConfigurationError(f"There is no connection {conn_id!r}; make one of type imap.") from None
-
-
-@contextmanager
 def open_mailbox(connection: Any, folder: str) -> Iterator[Mailbox]:
     """
     Log in to the mailbox of an Airflow connection of type ``imap``; log out at the end.
@@ -216,6 +208,7 @@ def open_mailbox(connection: Any, folder: str) -> Iterator[Mailbox]:
     :raises MailboxRefused: the mail server refused the login.
     :raises MailboxUnavailable: anything that may pass.
     """
+    check_type(connection, CONN_TYPE)
     where = f"The mailbox of connection {connection.conn_id!r}"
     hook = None
     try:
@@ -261,23 +254,13 @@ def _hook(connection: Any) -> ImapHook:
         def _build_client(self, conn: Any) -> imaplib.IMAP4:
             if not conn.host:
                 raise ConfigurationError(f"Connection {conn.conn_id!r} has no host: enter the name of the mail server.")
-            extra = _extra(conn)
+            extra = read_extra(conn)
             # The form saves untouched fields as null; null must not mean "send the password in clear".
             if extra.get("use_ssl") is None or extra["use_ssl"]:
                 return imaplib.IMAP4_SSL(conn.host, conn.port or 993, ssl_context=_ssl_context(extra), timeout=TIMEOUT)
             return imaplib.IMAP4(conn.host, conn.port or 143, timeout=TIMEOUT)
 
     return PatientHook(connection.conn_id)
-
-
-def _extra(connection: Any) -> dict[str, Any]:
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConfigurationError(f"The extra of connection {connection.conn_id!r} must be a JSON object.")
-    return extra
 
 
 def _ssl_context(extra: dict[str, Any]) -> ssl.SSLContext | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from airflow_provider_apscores.errors import APScoresError
 
@@ -29,8 +30,11 @@ def for_good(error: APScoresError) -> APScoresError:
     from airflow.providers.common.compat.sdk import AirflowFailException
 
     kind = type(error)
-    failing = type(
-        kind.__name__, (kind, AirflowFailException), {"__doc__": kind.__doc__, "__module__": kind.__module__}
-    )
-    final: APScoresError = failing(*error.args)
+
+    def reduce(final: APScoresError) -> tuple[Any, ...]:
+        # Its class has no address, so that it is pickled as what it was made of.
+        return for_good, (kind(*final.args),)
+
+    members = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__reduce__": reduce}
+    final: APScoresError = type(kind.__name__, (kind, AirflowFailException), members)(*error.args)
     return final

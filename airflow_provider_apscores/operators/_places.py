@@ -15,29 +15,42 @@ def airflow_path(place: Any, argument: str) -> Any:
     """
     Return the ``ObjectStoragePath`` of a URI or a local path; its connection is looked up as Airflow does.
 
+    A local path is absolute: each worker runs in a folder of its own, and Airflow 2.11 takes another one than 3 does.
+
     :param place: what the user gave.
     :param argument: the name of the operator's argument, for messages.
-    :raises ConfigurationError: there is nothing at all, no file system for the URI's scheme, or a password in it.
+    :raises ConfigurationError: there is nothing at all, a path that depends on where a worker runs, no file system for
+        the URI's scheme, or a password in it.
     """
+    import os
     import re
 
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    if not str(place or "").strip():
-        raise ConfigurationError(f"{argument} is empty. Give it a local path or a URI such as s3://bucket/ap-scores.")
+    text = str(place or "").strip()
+    if text in ("", "None"):
+        raise ConfigurationError(
+            f"{argument} is {'None' if text else 'empty'}. Give it an absolute local path or a URI such as "
+            "s3://bucket/ap-scores; if it comes from another task, that task must have run and returned one."
+        )
     # The place goes into logs, XComs and manifests as it stands.
-    if re.search(r"://[^/@]*:[^/]*@", str(place)):
+    if re.search(r"://[^/@]*:[^/]*@", text):
         raise ConfigurationError(
             f"{argument} holds a password. Put it into an Airflow connection and name that: scheme://conn_id@host/path."
         )
+    scheme, slashes, rest = text.partition("://") if "://" in text else ("", "", text)
+    if scheme in ("", "file", "local") and not os.path.isabs(rest):
+        raise ConfigurationError(
+            f"{argument} is {text!r}, which is another folder on each worker. Give it an absolute path, "
+            f"{scheme}{slashes}/srv/ap-scores for instance."
+        )
     try:
-        path = ObjectStoragePath(str(place))
+        path = ObjectStoragePath(text)
         _ = path.fs  # looked up now, so that a missing file system is an error about this argument
     except (ImportError, ValueError) as error:
-        scheme = str(place).partition("://")[0]
         raise ConfigurationError(
-            f"{argument}: Airflow knows no file system for {scheme}://. Install the provider that brings it, "
-            "for example apache-airflow-providers-amazon[s3fs] for s3://."
+            f"{argument}: Airflow knows no file system for {scheme}://. Install the provider that brings it, as "
+            "apache-airflow-providers-amazon[s3fs] brings s3:// and apache-airflow-providers-google gs://."
         ) from error
     return path
 

@@ -95,6 +95,8 @@ class APScoresReconcileOperator(BaseOperator):
             )
             if self.on_missing == "fail" and (found["missing"] or found["changed"]):
                 where = f"They are listed in {found['uri']}." if found["uri"] else "Name an output to have them listed."
+                if not (found["deliveries"] or found["damaged"]):
+                    where = "No delivery of the year is there at all: is it the destination of the downloads? " + where
                 raise ReportsMissing(
                     f"Campus {found['di_code']}: of {found['expected']} exam scores that College Board has for the "
                     f"reporting year, {found['missing']} are missing below {self.source} and {found['changed']} "

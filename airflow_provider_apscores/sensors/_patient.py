@@ -174,7 +174,8 @@ def _raise_what_the_trigger_met(event: dict[str, Any], timeout: float) -> None:
         raise AirflowSensorTimeout(_timed_out(timeout))
     if event.get("status") == "error":
         # An event of another version of this provider may name an error that this one has not.
-        kind: type[APScoresError] = getattr(errors, str(event.get("error")), APScoresError)
+        otherwise = errors.ServiceUnavailable if event.get("transient") else APScoresError
+        kind: type[APScoresError] = getattr(errors, str(event.get("error")), otherwise)
         raise kind(str(event.get("message")))
 
 

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.news import COURTESY, JITTER, look, patience_of, read_campuses
 from airflow_provider_apscores.sensors._patient import DEFERRABLE, GRACE, PatientSensor
@@ -38,7 +41,8 @@ class APScoresNewReportsSensor(PatientSensor):
     and a wrong connection fail the task for good at once, whatever ``retries`` say.
 
     :param di_codes: the campuses: DI codes of four digits, as a list or separated by commas. All campuses of
-        the connection when there are none. (templated)
+        the connection when this is left out; where it is given and turns out to be empty, the task is skipped.
+        (templated)
     :param wait_for: ``any`` ends the wait as soon as one campus has news; ``all`` waits for every one. A campus that
         was seen to have news is not asked for again.
     :param file_format: ``TXT`` or ``CSV``: what is ordered. (templated)
@@ -85,6 +89,8 @@ class APScoresNewReportsSensor(PatientSensor):
         if wait_for not in _WAIT_FOR:
             raise ValueError(f"wait_for must be one of {', '.join(_WAIT_FOR)}.")
         self.di_codes = di_codes
+        # What a template or another task gives may be nothing as well, and that must not become every campus.
+        self._all_campuses = di_codes is None
         self.wait_for = wait_for
         self.file_format = file_format
         self.minimum_interval = (
@@ -101,10 +107,13 @@ class APScoresNewReportsSensor(PatientSensor):
         """Ask about the campuses, or take what the trigger found."""
         if event and event.get("di_codes"):
             return list(event["di_codes"])
+        campuses = read_campuses(self.di_codes)
+        if not (campuses or self._all_campuses):
+            raise AirflowSkipException("There is no campus to wait for: di_codes is empty.")
         self._last = time.time()
         self._space(nearby=False)
         hook = APScoresHook(self.apscores_conn_id, patience=patience_of(self._interval))
-        found = look(hook, read_campuses(self.di_codes), self.file_format, but=self._seen)
+        found = look(hook, campuses, self.file_format, but=self._seen)
         self._space(nearby=found.nearby)
         self.log.info("Looked: %s.", found)
         self._seen += [code for code in found.news if code not in self._seen]
@@ -146,6 +155,11 @@ class APScoresNewReportsSensor(PatientSensor):
     def _begin_in_the_triggerer(self) -> None:
         from airflow.triggers.base import StartTriggerArgs
 
+        if not (self._all_campuses or _is_literal(self.di_codes)):
+            raise ValueError(
+                "start_from_trigger needs the campuses themselves, DI codes of four digits: no template, and no result "
+                "of another task."
+            )
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=_TRIGGER,
@@ -154,3 +168,11 @@ class APScoresNewReportsSensor(PatientSensor):
             next_kwargs=None,
             timeout=timedelta(seconds=self.timeout) + GRACE,
         )
+
+
+def _is_literal(di_codes: Any) -> bool:
+    """Whether the campuses are named here and now."""
+    try:
+        return bool(read_campuses(di_codes))
+    except (ConfigurationError, TypeError):  # a template; what another task returns
+        return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.notification import read_rules
 from airflow_provider_apscores.sensors._patient import DEFERRABLE, PatientSensor
 
@@ -101,11 +102,9 @@ class APScoresNotificationEmailSensor(PatientSensor):
             deferrable=deferrable,
             **kwargs,
         )
-        if on_match is None:
-            on_match = "move" if move_to else "seen"
-        if on_match not in _ON_MATCH:
+        if on_match not in (None, *_ON_MATCH):
             raise ValueError(f"on_match must be one of {', '.join(_ON_MATCH)}.")
-        if (on_match == "move") != bool(move_to):
+        if on_match is not None and (on_match == "move") != (move_to is not None):
             raise ValueError('on_match="move" and move_to go together.')
         if on_unmatched not in _ON_UNMATCHED:
             raise ValueError(f"on_unmatched must be one of {', '.join(_ON_UNMATCHED)}.")
@@ -122,19 +121,21 @@ class APScoresNotificationEmailSensor(PatientSensor):
 
     def look(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
         """Look into the mailbox, or take what the trigger found there; then mark or move the messages."""
-        from airflow_provider_apscores.hooks.mailbox import Notices, mailbox_connection, open_mailbox
+        from airflow_provider_apscores.hooks._lookup import looked_up
+        from airflow_provider_apscores.hooks.mailbox import CONN_TYPE, Notices, open_mailbox
 
         found = Notices.from_event(event) if event else Notices()
-        if found.di_codes and self.on_match == "leave":
+        on_match = self._on_match()
+        if found.di_codes and on_match == "leave":
             return list(found.di_codes)
         rules = read_rules(**self._rules())
-        with mailbox_connection(self.imap_conn_id):
+        with looked_up(self.imap_conn_id, CONN_TYPE):
             connection = BaseHook.get_connection(self.imap_conn_id)
         with open_mailbox(connection, self.folder) as mailbox:
             if not found.di_codes:
                 found = mailbox.look(rules, max_age=self._max_age, on_unmatched=self.on_unmatched)
                 self.log.info("Found %s.", found)
-            if found.di_codes and not self._commit(mailbox, found):
+            if found.di_codes and not self._commit(mailbox, found, on_match):
                 self.log.warning("The mail server has numbered its messages anew: they stay, and are found again.")
         return list(found.di_codes)
 
@@ -167,9 +168,15 @@ class APScoresNotificationEmailSensor(PatientSensor):
     def _max_age(self) -> float | None:
         return self.max_age.total_seconds() if isinstance(self.max_age, timedelta) else self.max_age
 
-    def _commit(self, mailbox: Mailbox, found: Notices) -> bool:
-        if self.on_match == "seen":
+    def _on_match(self) -> str:
+        """What to do about messages. Not known before templates are rendered."""
+        if self.on_match == "move" and not self.move_to:
+            raise ConfigurationError('on_match="move" needs a folder to move to, and move_to is empty.')
+        return self.on_match or ("move" if self.move_to else "seen")
+
+    def _commit(self, mailbox: Mailbox, found: Notices, on_match: str) -> bool:
+        if on_match == "seen":
             return mailbox.mark_seen(found)
-        if self.on_match == "move":
+        if on_match == "move":
             return mailbox.move(found, str(self.move_to))
         return True

@@ -74,13 +74,15 @@ class LocalFolder(Folder):
                 file.flush()
                 os.fsync(file.fileno())
 
-    def listed(self) -> list[str]:
+    def listed(self, *, missing_ok: bool = True) -> list[str]:
         """See :meth:`Folder.listed`."""
         with storage_errors(self.uri(), "read"):
             try:
                 return sorted(os.listdir(self.path))
             except (FileNotFoundError, NotADirectoryError):
-                return []
+                if missing_ok:
+                    return []
+                raise
 
 
 class _LocalPart:

@@ -37,8 +37,12 @@ class Folder(Protocol):
     def size(self, name: str) -> int | None:
         """Bytes of a file, or None when there is no such file."""
 
-    def listed(self) -> list[str]:
-        """The names of all that is in this folder, sorted; empty when it does not exist."""
+    def listed(self, *, missing_ok: bool = True) -> list[str]:
+        """The names of all that is in this folder, sorted; empty when it does not exist.
+
+        Raises:
+            StorageUnavailable: It can't be read; or it does not exist, unless *missing_ok*.
+        """
 
     def names(self) -> list[str]:
         """The names of the files and folders in this folder, sorted, parts left out; empty when it does not exist."""
@@ -102,6 +106,7 @@ def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[
         known = {
             FileNotFoundError: "No such file or directory",
             IsADirectoryError: "Is a directory",
+            NotADirectoryError: "Not a directory",
             PermissionError: "Permission denied",
         }
         reason = error.strerror or known.get(type(error), type(error).__name__)

@@ -82,7 +82,7 @@ class RemoteFolder(Folder):
             file.write(b"\0")
         self.remove(".trial")
 
-    def listed(self) -> list[str]:
+    def listed(self, *, missing_ok: bool = True) -> list[str]:
         """See :meth:`Folder.listed`."""
         with storage_errors(self.uri(), "read"):
             # A listing that fsspec remembers may be older than what another worker wrote.
@@ -90,7 +90,9 @@ class RemoteFolder(Folder):
             try:
                 listed = self.fs.ls(self._path, detail=False)
             except (FileNotFoundError, NotADirectoryError):
-                return []
+                if missing_ok:
+                    return []
+                raise
         return sorted({str(path).rstrip("/").rpartition("/")[2] for path in listed} - {""})
 
 

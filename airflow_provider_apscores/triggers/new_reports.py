@@ -10,9 +10,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_apscores.errors import APScoresError
+from airflow_provider_apscores.errors import APScoresError, ServiceUnavailable
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.news import COURTESY, JITTER, Look, look_async, patience_of, read_campuses
+from airflow_provider_apscores.triggers._events import as_ours, error_event
 
 # A last look, at the deadline, is worth so many seconds more.
 _LAST_LOOK = 60.0
@@ -100,7 +101,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
         try:
             payload = await self._wait()
         except Exception as error:
-            payload = error_event(error)
+            payload = error_event(_as_ours(error))
         yield TriggerEvent(payload)
 
     async def _wait(self) -> dict[str, Any]:
@@ -113,12 +114,13 @@ class APScoresNewReportsTrigger(BaseTrigger):
             if not await self._sleep(interval, since, last):
                 return {"status": "timeout"}
             last = time.time()
+            fault: APScoresError | None
             try:
                 found = await self._look(seen, interval)
             except Exception as error:
-                if not is_transient(error):
+                fault = _as_ours(error)
+                if not fault.transient:
                     raise
-                fault: Exception | None = error
             else:
                 self.log.info("Looked: %s.", found)
                 seen += [code for code in found.news if code not in seen]
@@ -131,7 +133,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
                 missed += 1
                 if 0 < self.max_consecutive_failures <= missed:
                     raise fault
-                self.log.warning("A missed look, %d in a row: %s", missed, error_event(fault)["message"])
+                self.log.warning("A missed look, %d in a row: %s", missed, fault)
             if self.deadline is not None and time.time() >= self.deadline:
                 return {"status": "timeout"}
 
@@ -185,15 +187,5 @@ def _lateness(since: float, rounds: int) -> float:
     return random.Random(f"{since} {rounds}").uniform(0, JITTER)  # noqa: S311 - no secret
 
 
-def is_transient(error: Exception) -> bool:
-    """Whether another look may meet no *error*: ours say so; a stranger's gets the benefit of the doubt."""
-    return error.transient if isinstance(error, APScoresError) else True
-
-
-def error_event(error: Exception) -> dict[str, Any]:
-    """*error* for the worker. The text of a stranger's exception may hold anything, so its name must do."""
-    if isinstance(error, APScoresError):
-        kind, message = type(error).__name__, str(error)
-    else:
-        kind, message = "ServiceUnavailable", f"The look for new reports failed: {type(error).__name__}."
-    return {"status": "error", "error": kind, "message": message, "transient": is_transient(error)}
+def _as_ours(error: Exception) -> APScoresError:
+    return as_ours(error, ServiceUnavailable, "The look for new reports")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_apscores.errors import APScoresError
+from airflow_provider_apscores.errors import MailboxUnavailable
+from airflow_provider_apscores.triggers._events import as_ours, error_event
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.mailbox import Notices
@@ -29,7 +30,7 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
     step, and in threads of its own: a mail server that hangs must not hold up what other triggers do in theirs.
 
     Events: ``{"status": "found", "di_codes", "uids", "uidvalidity", "unmatched"}``, ``{"status": "timeout"}`` and
-    ``{"status": "error", "error", "message"}``.
+    ``{"status": "error", "error", "message", "transient"}``.
 
     :param imap_conn_id: a connection of type ``imap``.
     :param folder: the mailbox folder to look in.
@@ -108,9 +109,10 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
             except Exception as error:
                 missed += 1
                 given_up = 0 < self.max_consecutive_failures <= missed
-                if given_up or (isinstance(error, APScoresError) and not error.transient):
-                    return _as_event(error)
-                self.log.warning("A missed look, %d in a row: %s", missed, _as_event(error)["message"])
+                fault = as_ours(error, MailboxUnavailable, "The look into the mailbox")
+                if given_up or not fault.transient:
+                    return error_event(fault)
+                self.log.warning("A missed look, %d in a row: %s", missed, fault)
             else:
                 missed = 0
                 self.log.info("Found %s.", found)
@@ -122,9 +124,10 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
     async def _look(self) -> Notices:
         from airflow.providers.common.compat.connection import get_async_connection
 
-        from airflow_provider_apscores.hooks.mailbox import mailbox_connection
+        from airflow_provider_apscores.hooks._lookup import looked_up
+        from airflow_provider_apscores.hooks.mailbox import CONN_TYPE
 
-        with mailbox_connection(self.imap_conn_id):
+        with looked_up(self.imap_conn_id, CONN_TYPE):
             connection = await get_async_connection(self.imap_conn_id)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(_THREADS, copy_context().run, self._look_into, connection)
@@ -141,14 +144,3 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
         )
         with open_mailbox(connection, self.folder) as mailbox:
             return mailbox.look(rules, max_age=self.max_age, on_unmatched=self.on_unmatched)
-
-
-def _as_event(error: Exception) -> dict[str, Any]:
-    """*error* for the worker. The text of a stranger's exception may hold anything, so its name must do."""
-    if isinstance(error, APScoresError):
-        return {"status": "error", "error": type(error).__name__, "message": str(error)}
-    return {
-        "status": "error",
-        "error": "MailboxUnavailable",
-        "message": f"The look into the mailbox failed: {type(error).__name__}.",
-    }

@@ -28,6 +28,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_apscores.webservice.addresses import is_loopback
     from airflow_provider_apscores.webservice.client import AsyncClient, Client
     from airflow_provider_apscores.webservice.messages import (
         Credentials,
@@ -57,9 +58,11 @@ __all__ = [
     "Session",
     "Transfer",
     "Wait",
+    "is_loopback",
 ]
 
 _HOMES = {
+    "addresses": ("is_loopback",),
     "client": ("AsyncClient", "Client"),
     "messages": ("Credentials", "FileOrder", "GeneratedFile", "Received", "Reply", "Request", "Transfer", "Wait"),
     "protocol": ("PRODUCTION_URL", "SERVICE", "TOKEN"),
@@ -68,12 +71,14 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or a name that is misspelt would pass type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -57,11 +57,13 @@ def _host(url: str) -> str:
 
 
 def _is_secure(url: str) -> bool:
-    host = _host(url)
-    if urlsplit(url).scheme == "https" or host == "localhost":
-        return True
+    return urlsplit(url).scheme == "https" or is_loopback(_host(url))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, without its port, is this machine: ``localhost``, 127.0.0.0/8 or ::1."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -145,7 +145,17 @@ def test_the_command_compares_files_when_asked(place: Path, land, capsys):
     assert f"Gone or changed since they were landed:\n  {delivery.uri}" in capsys.readouterr().out
 
 
+def test_the_command_does_not_call_a_place_well_that_is_not_there(place: Path, capsys):
+    assert main([str(place)]) == 2
+    assert f"Can't read file://{place}: No such file" in capsys.readouterr().err
+    place.write_bytes(b"a file")
+    assert main([str(place), "--check"]) == 2
+    assert "Not a directory" in capsys.readouterr().err
+    assert main(["memory://nowhere/at/all", "--json"]) == 2
+
+
 def test_the_command_says_where_it_found_nothing(place: Path, capsys):
+    place.mkdir()
     assert main([str(place)]) == 0
     assert capsys.readouterr().out == f"No deliveries under {place}.\n"
     assert main([str(place), "--di-code", "4866"]) == 0

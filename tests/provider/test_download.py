@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import socket
 import stat
 from pathlib import Path
@@ -250,6 +251,17 @@ def test_an_account_in_trouble_is_not_asked_twice(world: World, words: str):
     assert world.sandbox.counts["login"] == 1
 
 
+def test_an_error_for_good_survives_the_way_between_processes(world: World):
+    with pytest.raises(errors.ConfigurationError) as caught:
+        world.download(di_code="1")
+
+    again = pickle.loads(pickle.dumps(caught.value))
+
+    assert isinstance(again, AirflowFailException)
+    assert isinstance(again, errors.ConfigurationError)
+    assert str(again) == str(caught.value)
+
+
 def test_a_refused_campus(world: World, connect):
     connect({"di_codes": ""})
 
@@ -275,6 +287,11 @@ def test_a_campus_that_is_not_the_connections(world: World):
         ({"file_format": "XML"}, "TXT"),
         ({"download_type": "all"}, "new"),
         ({"destination": ""}, "destination is empty"),
+        ({"destination": None}, "destination is empty"),
+        ({"destination": "None"}, "destination is None.*that task must have run"),
+        ({"destination": "ap-scores"}, "'ap-scores', which is another folder on each worker"),
+        ({"destination": "~/ap-scores"}, "another folder on each worker"),
+        ({"destination": "file://ap-scores"}, "absolute path, file:///srv/ap-scores"),
         ({"destination": "nowhere://bucket/x"}, "no file system for nowhere://"),
         ({"destination": "sftp://ap:pass@word@files.college.edu/ap"}, "destination holds a password"),
     ],

@@ -11,6 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import redact
 from world import SALTMARSH, World
 
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type, get_provider_info
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 
@@ -63,6 +64,7 @@ def test_testing_the_connection_logs_in_and_does_nothing_else(world: World):
         ({"host": "http://127.0.0.1:9"}, "127.0.0.1"),
         ({"login": ""}, "no login"),
         ({"extra": {"di_codes": "1"}}, "no DI code"),
+        ({"host": "http://college.edu"}, "Connection 'apscores_default': The base URL at college.edu is not https"),
     ],
 )
 def test_testing_a_bad_connection_says_why_and_raises_nothing(
@@ -76,6 +78,29 @@ def test_testing_a_bad_connection_says_why_and_raises_nothing(
     assert ok is False
     assert said in message
     assert "S3cret" not in message
+
+
+@pytest.mark.parametrize("conn_type", ["aws", "http", "imap"])
+def test_no_other_systems_password_is_sent(world: World, monkeypatch: pytest.MonkeyPatch, conn_type: str):
+    connection = json.loads(world.sandbox.airflow_connection) | {"conn_type": conn_type}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_SYSTEM", json.dumps(connection))
+
+    ok, message = APScoresHook("other_system").test_connection()
+
+    assert (ok, message) == (
+        False,
+        f"Connection 'other_system' is of type {conn_type}, not apscores; nothing was sent.",
+    )
+    with pytest.raises(ConfigurationError, match="not apscores"):
+        asyncio.run(APScoresHook("other_system").async_settings())
+    assert world.sandbox.counts["login"] == 0
+
+
+def test_a_connection_without_a_type_may_be_ours(world: World, monkeypatch: pytest.MonkeyPatch):
+    connection = json.loads(world.sandbox.airflow_connection) | {"conn_type": ""}
+    monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
+
+    assert APScoresHook().test_connection()[0] is True
 
 
 def test_a_missing_connection_is_said_without_a_traceback(monkeypatch: pytest.MonkeyPatch):

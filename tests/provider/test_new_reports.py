@@ -161,6 +161,8 @@ CASES = [
     ),
     Case("no campus", (ConfigurationError, *FOR_GOOD), connection={"extra": {}}, words="di_codes", orders=0),
     Case("no DI code", (ConfigurationError, *FOR_GOOD), {"di_codes": ["901"]}, words="four digits", orders=0),
+    Case("no campus at all", AirflowSkipException, {"di_codes": []}, words="no campus", orders=0),
+    Case("nothing of another task", AirflowSkipException, {"di_codes": "None"}, words="no campus", orders=0),
     Case("no such format", (ConfigurationError, *FOR_GOOD), {"file_format": "PDF"}, words="PDF", orders=0),
     Case(
         "no such connection",
@@ -528,12 +530,23 @@ def test_a_stranger_s_fault_is_a_missed_look_without_its_words(sandbox: Sandbox,
         sensor("deferrable").execute_complete({}, event)
 
 
+@pytest.mark.parametrize("transient", [True, False])
+def test_an_error_of_another_version_is_what_its_event_says(transient: bool):
+    event = {"status": "error", "error": "Unheard", "message": "what to do", "transient": transient}
+
+    error = error_of(lambda: sensor("deferrable").execute_complete({}, event))
+
+    assert (isinstance(error, AirflowFailException), str(error)) == (not transient, "what to do")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"wait_for": "most"}, "wait_for"),
         ({"max_consecutive_failures": 0}, "max_consecutive_failures"),
         ({"di_codes": ["901"], "deferrable": True, "start_from_trigger": True}, "four digits"),
+        ({"di_codes": "{{ params.codes }}", "deferrable": True, "start_from_trigger": True}, "no template"),
+        ({"di_codes": [], "deferrable": True, "start_from_trigger": True}, "the campuses themselves"),
     ],
 )
 def test_arguments_that_make_no_sense_are_seen_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):

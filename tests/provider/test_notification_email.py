@@ -619,6 +619,7 @@ def test_a_server_that_quotes_messages_in_its_errors_is_not_quoted(mail: Mail):
     ("changes", "words"),
     [
         ({"host": ""}, "no host"),
+        ({"conn_type": "apscores"}, "of type apscores, not imap; nothing was sent"),
         ({"login": "", "password": ""}, "login and a password"),
         ({"password": "naïve-Passw0rd"}, "ASCII"),
         # Airflow 3.0 and 3.1 find no such connection then.

@@ -88,6 +88,13 @@ def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
         parse(world, nothing)
 
 
+@pytest.mark.parametrize("arguments", [{"source": "scores.txt"}, {"output": "tables"}, {"output": "None"}])
+def test_what_depends_on_the_worker_is_no_place(world: World, arguments):
+    with pytest.raises(errors.ConfigurationError, match="absolute") as caught:
+        parse(world, **{"source": world.download()} | arguments)
+    assert isinstance(caught.value, AirflowFailException)
+
+
 @pytest.mark.parametrize("source", [["a.txt", "b.txt"], b"a.txt"])
 def test_what_is_no_reference_fails_for_good(world: World, source):
     with pytest.raises(errors.ConfigurationError, match="one dict, URI or path, not a"):

@@ -80,6 +80,11 @@ def test_missing_scores_fail_the_task_for_good_with_the_table_written(world: Wor
     assert stat.S_IMODE(table.stat().st_mode) == 0o600
 
 
+def test_a_source_without_a_delivery_is_said_to_be_one(world: World):
+    with pytest.raises(errors.ReportsMissing, match="No delivery of the year is there at all"):
+        reconcile(world, source=str(world.destination.parent / "elsewhere"))
+
+
 def test_a_deleted_delivery_is_noticed(world: World):
     landed = world.download()
     Path(landed["uri"].removeprefix("file://")).unlink()
@@ -181,6 +186,7 @@ def test_a_full_order_with_strangers_is_a_privacy_incident(world: World):
         ({"reporting_year_start": "July"}, "a day such as 2026-07-01"),
         ({"di_code": "1"}, "four digits"),
         ({"source": ""}, "source is empty"),
+        ({"output": "tables"}, "output is 'tables'"),
     ],
 )
 def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):

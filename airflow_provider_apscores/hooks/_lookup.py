@@ -1,0 +1,51 @@
+"""Airflow connections by their id: whether there is one, of the right type, and what its extra says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_provider_apscores.errors import ConfigurationError
+
+
+@contextmanager
+def looked_up(conn_id: str, conn_type: str) -> Iterator[None]:
+    """Fetch a connection inside: that there is none is a wrong configuration."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        yield
+    except AirflowNotFoundException:
+        raise ConfigurationError(f"There is no connection {conn_id!r}; make one of type {conn_type}.") from None
+
+
+def check_type(connection: Any, conn_type: str) -> None:
+    """
+    Make sure that a connection is meant for what it is used for, before its password is sent there.
+
+    :raises ConfigurationError: it is of another type. One without a type, as text in the environment may be, passes.
+    """
+    if (connection.conn_type or conn_type) != conn_type:
+        raise ConfigurationError(
+            f"Connection {connection.conn_id!r} is of type {connection.conn_type}, not {conn_type}; nothing was sent."
+        )
+
+
+def read_extra(connection: Any) -> dict[str, Any]:
+    """
+    Read a connection's extra without ``extra_dejson``.
+
+    That one masks every value in it, through a blocking call that deadlocks a triggerer before Airflow 3.3.2; ours
+    holds one secret at most, the proxy's password, which the client masks.
+
+    :raises ConfigurationError: it is no JSON object.
+    """
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"The extra of connection {connection.conn_id!r} must be a JSON object.")
+    return extra
