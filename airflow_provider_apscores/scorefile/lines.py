@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile.blocks import Block, extremes
+from airflow_provider_apscores.scorefile.blocks import Block, cut, extremes
 from airflow_provider_apscores.scorefile.fields import Layout
+from airflow_provider_apscores.scorefile.landmarks import is_whole, moved_rows
 from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT, LAYOUTS
-from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, is_whole, read_odd_line
+from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +107,12 @@ class RecordSplitter:
             return None
         if any((matrix[row, :length] == 32).all() for row in np.flatnonzero(_blank_heads(matrix))):
             return None
+        if moved_rows(
+            lambda field: cut(matrix, field.start - 1, field.width),
+            lambda row: _text(matrix[row, :length]),
+            self.layout,
+        ):
+            return None
         return Block(self.layout, matrix, self._numbers(len(matrix)), known_extremes=(lowest, highest))
 
     def _numbers(self, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -120,7 +127,7 @@ class RecordSplitter:
         import numpy as np
 
         flat = np.frombuffer(data, np.uint8)
-        starts, lengths, plain = _cut(flat, self.layout.length)
+        starts, lengths, plain = _cut(flat, self.layout)
         rows: list[int] = []
         odd: dict[int, OddLine] = {}
         lost: list[tuple[int, bytes]] = []
@@ -144,9 +151,9 @@ class RecordSplitter:
                 continue
             self.records += 1
             ended = data.endswith((b"\n", b"\x1a"))
-            cut = at == last and not ended and not self._short_lines and self.records > 1
-            read = read_odd_line(line, self.layout, self.records, cut=cut)
-            self._short_lines |= len(line) < self.layout.length and not cut
+            is_cut = at == last and not ended and not self._short_lines and self.records > 1
+            read = read_odd_line(line, self.layout, self.records, cut=is_cut)
+            self._short_lines |= len(line) < self.layout.length and not is_cut
             problems.extend(read.problems)
             if read.row is None:
                 lost.append((self.records, line))
@@ -213,10 +220,11 @@ def _too_long(number: int) -> ScoreFileMalformed:
     )
 
 
-def _cut(flat: Bytes, length: int) -> tuple[Any, Any, Any]:
+def _cut(flat: Bytes, layout: Layout) -> tuple[Any, Any, Any]:
     """Where lines start, how long they are without their line ends, and which are plain records."""
     import numpy as np
 
+    length = layout.length
     ends = np.flatnonzero(flat == 10)
     terminated = np.ones(len(ends), np.int64)
     if flat[-1] != 10:
@@ -229,11 +237,22 @@ def _cut(flat: Bytes, length: int) -> tuple[Any, Any, Any]:
     strange_in_line = np.bincount(np.searchsorted(ends, strange), minlength=len(ends))
     plain = (lengths == length) & (strange_in_line == terminated + returns)
     if plain.any():
+        windows = np.lib.stride_tricks.sliding_window_view
         whole = np.flatnonzero(plain)
-        heads = np.lib.stride_tricks.sliding_window_view(flat, 8)[starts[whole]]
-        for line in whole[_blank_heads(heads)]:
+        begin = starts[whole]
+        for line in whole[_blank_heads(windows(flat, 8)[begin])]:
             plain[line] = not (flat[starts[line] : starts[line] + length] == 32).all()
+        moved = moved_rows(
+            lambda field: windows(flat, field.width)[begin + (field.start - 1)],
+            lambda row: _text(flat[begin[row] : begin[row] + length]),
+            layout,
+        )
+        plain[whole[moved]] = False
     return starts, lengths, plain
+
+
+def _text(record: Bytes) -> str:
+    return record.tobytes().decode("ascii")
 
 
 def _blank_heads(matrix: Bytes) -> Any:

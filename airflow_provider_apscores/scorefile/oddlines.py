@@ -4,7 +4,7 @@ Positions count characters when the line decodes (UTF-8) to a layout's length, a
 the bytes of a field are UTF-8 if they can be, else Windows-1252, which holds Latin-1's letters.
 
 A line of another length may have lost or gained characters *anywhere*, so that a score would be read from a wrong
-column. It is believed only as far as its landmarks stand in their places: see :func:`_aligned`. An editor that cuts
+column. It is believed only as far as its landmarks stand in their places: see landmarks.py. An editor that cuts
 trailing blanks is harmless and no problem at all.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE
 from airflow_provider_apscores.scorefile.fields import Field, Kind, Layout
+from airflow_provider_apscores.scorefile.landmarks import LAST_CERTAIN_FIELD, have_moved, in_place, is_whole
 from airflow_provider_apscores.scorefile.layouts import LAYOUTS
 from airflow_provider_apscores.scorefile.problems import Problem
 
@@ -24,9 +25,6 @@ _NOTHING = b" \t\r\n\x00\x0c\x1a"
 #: What may stand before a record that was the first of another file, or of a page.
 _BOM = b"\xef\xbb\xbf"
 _BEFORE = b"\r\x00\x0c\x1a"
-
-#: Until here every record has something: the report date. Blanks beyond may be missing.
-_LAST_CERTAIN_FIELD = "report_date"
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
         (text, decode, each)
         for text, decode in [*readings, *_readings(line)]
         for each in LAYOUTS.values()
-        if len(text) == each.length
+        if len(text) == each.length and not have_moved(text, each)
     ]
     # By chance a line may fit in several ways. The surest comes first.
     for text, decode, each in exact:
@@ -85,6 +83,8 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
         text = _whole_part(text, each)
         return _typed(odd, text[: each.length].ljust(each.length), decode, number)
     text, _ = next(iter(_readings(line)))
+    if len(text) == layout.length:
+        return OddLine(layout, problems=[Problem(number, "moved")])
     return OddLine(layout, problems=[_wrong_length(text, layout, number)])
 
 
@@ -112,18 +112,6 @@ def _from_bytes(piece: str) -> str:
         return piece.encode("latin-1").decode("cp1252")
 
 
-def is_whole(text: str, layout: Layout) -> bool:
-    """Whether a record of a layout's length is one of that layout, and not one of another that was cut to it.
-
-    It has digits where the college code is, and blanks where the layout ends in a filler. Its exams may be as odd as
-    they like.
-    """
-    code = text[layout.fields["college_code"].span]
-    last = list(layout.fields.values())[-1]
-    blank_end = last.kind is not Kind.FILLER or not text[last.span].strip(" ")
-    return blank_end and code.isascii() and code.isdigit()
-
-
 def _wrong_length(text: str, layout: Layout, number: int) -> Problem:
     return Problem(number, "wrong_length", detail=f"{len(text)} characters, not {layout.length}")
 
@@ -134,41 +122,10 @@ def _aligned_layouts(text: str, layout: Layout) -> list[Layout]:
     Where layouts have their report dates in different places, a date in its place tells them apart: else an older
     record's dates might be read as a newer one's exams.
     """
-    date = _LAST_CERTAIN_FIELD
+    date = LAST_CERTAIN_FIELD
     others = [each for each in LAYOUTS.values() if each.fields[date].span != layout.fields[date].span]
     dated = [each for each in (layout, *others) if text[each.fields[date].span].strip(" ")]
-    return [each for each in dict.fromkeys([*dated, layout]) if _aligned(text, each)]
-
-
-def _aligned(text: str, layout: Layout) -> bool:
-    """Whether the landmarks of a record stand in their places.
-
-    One character lost or gained moves everything behind it. So the college code must be six digits, and behind it
-    the dates must be digits or blank; in a line without a report date the exams must look like exams.
-    """
-
-    def at(name: str) -> str:
-        return text[layout.fields[name].span]
-
-    def digits_or_blank(value: str) -> bool:
-        return not value.strip(" ") or (value.isascii() and value.isdigit())
-
-    code = layout.fields["college_code"]
-    if not (len(text) >= code.end and at("college_code").isascii() and at("college_code").isdigit()):
-        return False
-    last = layout.fields[_LAST_CERTAIN_FIELD]
-    if len(text) >= last.end and at(last.name).strip(" "):
-        return all(digits_or_blank(at(each)) for each in ("released_date", "student_update_date", "report_date"))
-    exams = layout.group("exam")
-    for slot in range(1, exams.count + 1):
-        year, exam, score, *rest = (at(exams.field_name(each.name, slot)) for each in exams.fields)
-        if len(rest[0]) < 2:
-            break
-        if (year + exam + score + "".join(rest)).strip(" ") and not (
-            (year + exam).isascii() and (year + exam).isdigit() and (score in "12345" or rest[0].strip(" "))
-        ):
-            return False
-    return all(digits_or_blank(at(each)) for each in ("birth_date", "released_date", "student_update_date"))
+    return [each for each in dict.fromkeys([*dated, layout]) if in_place(text, each)]
 
 
 def _trimmed_layout(text: str, layout: Layout) -> Layout | None:
@@ -190,20 +147,22 @@ def _only_blanks_differ(text: str, layout: Layout) -> bool:
     """Whether blanks at the end are all that a line has too few or too many."""
     end = len(text.rstrip(" "))
     cut_flags = any(each.kind is Kind.FLAGS and each.start <= end < each.end for each in layout.fields.values())
-    return layout.fields[_LAST_CERTAIN_FIELD].end <= end <= layout.length and not cut_flags
+    return layout.fields[LAST_CERTAIN_FIELD].end <= end <= layout.length and not cut_flags
 
 
 def _whole_part(text: str, layout: Layout) -> str:
-    """*text* without the field or exam that its end cuts; an exam is kept when its score is still there."""
+    """*text* without the field or exam that its end cuts.
+
+    An exam is kept when both irregularities are still there: without them a canceled score would look like any other.
+    """
     if len(text) >= layout.length:
         return text
     end = len(text)
     exams = layout.group("exam")
     if exams.span.start < end < exams.span.stop:
         into = (end - exams.span.start) % exams.stride
-        score = next(each.span for each in exams.fields if each.kind is Kind.SCORE)
-        has_score = text[score.start - exams.span.start + end - into :][:1].strip(" ")
-        return text if has_score else text[: end - into]
+        enough = next(each.end for each in exams.fields if each.name == "irregularity_2") - exams.span.start
+        return text if into >= enough else text[: end - into]
     last = next(each for each in layout.fields.values() if each.start <= end <= each.end)
     return text if last.end == end else text[: last.start - 1]
 

@@ -108,22 +108,26 @@ def test_every_line_of_a_damaged_file_is_accounted_for(name):
     assert read > MUTANTS // len(FILES) / 4
 
 
-def test_a_record_that_lost_or_gained_a_character_gives_no_wrong_score():
+@pytest.mark.parametrize("filled_up", [False, True], ids=["as it is", "brought to its length again"])
+def test_a_record_that_lost_or_gained_characters_gives_no_wrong_score(filled_up):
     """
     Shifted columns would be the worst damage: scores that look like scores and are none.
     """
     rng = random.Random(7)
     record = student(2, admin_year_03="24", exam_code_03="93", irregularity_1_03="02")
     line = encode_record(record)
-    good = {
-        (row["exam_code"], row["admin_year"], row["score"]) for row in read_score_file(line).exam_scores.to_pylist()
-    }
-    for _ in range(120):
-        at = rng.randrange(880)
-        wrong = line[:at] + (rng.choice([b"", b" 1", b"A "]) + line[at:])[rng.choice([0, 1]) :]
-        if len(wrong) == len(line):
-            continue
-        rows = read_score_file(line + b"\n" + wrong + b"\n").exam_scores.to_pylist()
-        assert {
-            (row["exam_code"], row["admin_year"], row["score"]) for row in rows if row["record_number"] == 2
-        } <= good
+
+    def scores(data):
+        rows = read_score_file(data).exam_scores.to_pylist()
+        names = ("position", "exam_code", "admin_year", "score", "irregularity_1")
+        return {tuple(row[name] for name in names) for row in rows if row["record_number"] == 2}
+
+    good = scores(line + b"\n" + line)
+    assert len(good) == 3
+    for _ in range(MUTANTS // 3):
+        at, width = rng.randrange(880), rng.randint(1, 12)
+        gained = rng.choice([b"", b" ", b"1", b"A"]) * width
+        wrong = line[:at] + gained + line[at if gained else at + width :]
+        if filled_up:
+            wrong = wrong[:950].ljust(950)
+        assert scores(line + b"\n" + wrong + b"\n") <= good

@@ -10,77 +10,29 @@ from datetime import date
 
 import pytest
 from students import csv_file, student, txt
+from three_ways import (
+    ALL,
+    LINES,
+    ONE,
+    TABLES,
+    THREE,
+    TODAY,
+    TWO,
+    check_equal,
+    check_three_ways,
+    put,
+    read,
+    without_last_record,
+)
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import (
-    LAYOUT_950,
     csv_header,
     encode_csv_record,
     encode_record,
     read_score_file,
 )
-from airflow_provider_apscores.scorefile.assemble import Assembler
 from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
-from airflow_provider_apscores.scorefile.reader import Reading
-from airflow_provider_apscores.scorefile.recognise import recognise
-
-TODAY = date(2026, 3, 4)
-TABLES = ("students", "exam_scores", "awards")
-
-
-class Drip:
-    """A source in small pieces."""
-
-    def __init__(self, data, piece):
-        self._data, self._piece = data, piece
-
-    def pieces(self, wanted=None):
-        for start in range(0, len(self._data), self._piece):
-            yield self._data[start : start + self._piece]
-
-
-def rows_of(batches, table):
-    rows = [row for batch in batches for row in batch.table(table).to_pylist()]
-    return [{name: value for name, value in row.items() if name != "file_sha256"} for row in rows]
-
-
-def read(data, piece=None):
-    """Tables by name, and the rejected lines."""
-    if piece is None:
-        file = read_score_file(data, today=TODAY)
-        batches = list(file.batches())
-        assert file.records == len({*numbers(batches, "students"), *(number for number, _ in file.rejected)})
-    else:
-        reading = Reading(recognise(data[: 1 << 16], complete=len(data) <= 1 << 16), Assembler("0" * 64, TODAY))
-        batches = list(reading.batches(Drip(data, piece)))
-    found = {name: rows_of(batches, name) for name in (*TABLES, "problems")}
-    return found | {"rejected": [line for batch in batches for line in batch.rejected]}
-
-
-def numbers(batches, table):
-    return [number for batch in batches for number in batch.table(table).column("record_number").to_pylist()]
-
-
-def without_last_record(found):
-    last = found["students"][-1]["record_number"]
-    return {
-        name: [row for row in rows if (row[0] if name == "rejected" else row["record_number"]) != last]
-        for name, rows in found.items()
-    }
-
-
-def check_three_ways(data, tail, check):
-    check(read(data))
-    for piece in (1000, 1900, 7):
-        check(read(data, piece))
-    check(without_last_record(read((data if data.endswith(b"\n") else data + b"\n") + tail)))
-
-
-ONE = student(1)
-TWO = student(2, last_name="O'NEIL", exam_code_30="93", admin_year_30="19", exam_grade_30="4")
-THREE = {name: value for name, value in student(3, last_name="CHEN").items() if "race" not in name}
-ALL = [ONE, TWO, THREE]
-LINES = txt(ALL).splitlines()
 
 TXT_VARIANTS = {
     "plain": txt(ALL),
@@ -144,10 +96,6 @@ def test_a_carriage_return_in_a_record_is_no_line_end(column, behind):
     assert (file.students.num_rows, file.line_end) == (2 if LINES[1] in behind else 1, b"\n")
     assert file.problems["kind"].to_pylist() == ["control_characters"]
     assert file.rejected == [(1, damaged)]
-
-
-def check_equal(found, expected):
-    assert found == expected
 
 
 def test_the_older_layout_says_the_same_but_for_race_and_ethnicity():
@@ -219,12 +167,6 @@ def test_letters_of_two_fields_that_happen_to_be_one_in_utf_8():
         assert [row["score"] for row in found["exam_scores"]] == [5, 3] * 3
 
 
-def put(record, name, value):
-    """*record* (bytes) with other bytes in a field."""
-    start = LAYOUT_950.fields[name].start - 1
-    return record[:start] + value + record[start + len(value) :]
-
-
 # What is done to the second of three records; students that remain, problems as (kind, field, start, end).
 DEFECTS = {
     "impossible date": (put(LINES[1], "birth_date", b"023007"), [("bad_date", "birth_date", 142, 147)]),
@@ -270,51 +212,6 @@ def test_a_defect_costs_its_field_and_nothing_else(defect):
             assert different <= fields
 
     check_three_ways(data, LINES[0], check)
-
-
-def test_what_a_cut_record_still_holds_is_read():
-    sound = read(txt(ALL))
-    cut_in_second_exam = read(b"\n".join([LINES[0], LINES[1][:552], LINES[2]]))
-    of_two = [row for row in cut_in_second_exam["exam_scores"] if row["record_number"] == 2]
-    assert [(row["position"], row["score"]) for row in of_two] == [(1, 5)]
-    cut_after_second_score = read(b"\n".join([LINES[0], LINES[1][:554], LINES[2]]))
-    of_two = [row for row in cut_after_second_score["exam_scores"] if row["record_number"] == 2]
-    assert [(row["position"], row["score"]) for row in of_two] == [(1, 5), (2, 3)]
-    assert cut_in_second_exam["students"][1]["birth_date"] == sound["students"][1]["birth_date"]
-    assert cut_in_second_exam["students"][1]["report_date"] is None
-
-
-UNTRUSTED = {
-    "a character lost": LINES[1][:100] + LINES[1][101:],
-    "a blank lost among the exams": LINES[1][:600] + LINES[1][601:],
-    "a blank gained": LINES[1][:300] + b" " + LINES[1][300:],
-    "a digit gained": LINES[1][:540] + b"1" + LINES[1][540:],
-    "cut before the college code": LINES[1][:370],
-    "two records joined out of step": LINES[1][5:] + LINES[1],
-    "no record": b"The following students could not be matched:",
-}
-
-
-@pytest.mark.parametrize("defect", UNTRUSTED)
-def test_no_score_is_read_from_a_column_that_may_be_wrong(defect):
-    line = UNTRUSTED[defect]
-    sound = read(txt(ALL))
-
-    def check(found):
-        for table in TABLES:
-            assert found[table] == [row for row in sound[table] if row["record_number"] != 2]
-        assert [(row["kind"], row["record_number"]) for row in found["problems"]] == [("wrong_length", 2)]
-        assert found["problems"][0]["detail"] == f"{len(line)} characters, not 950"
-        assert found["rejected"] == [(2, line)]
-
-    check_three_ways(b"\n".join([LINES[0], line, LINES[2]]) + b"\n", LINES[0], check)
-
-
-def test_a_last_record_that_is_cut_is_not_taken_for_trimmed():
-    found = read(b"\n".join([LINES[0], LINES[1], LINES[2][:890]]))
-    assert [(row["record_number"], row["kind"]) for row in found["problems"]] == [(3, "wrong_length")]
-    assert [number for number, _ in found["rejected"]] == [3]
-    assert len(found["students"]) == 3
 
 
 def test_warnings_reject_nothing():

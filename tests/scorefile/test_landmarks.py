@@ -1,0 +1,111 @@
+"""Records whose characters may stand in other columns: a score that is none must never be read."""
+
+import pytest
+from students import student, txt
+from three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
+
+from airflow_provider_apscores.scorefile import LAYOUT_950, encode_record
+
+
+def test_what_a_cut_record_still_holds_is_read():
+    sound = read(txt(ALL))
+    cut_in_second_exam = read(b"\n".join([LINES[0], LINES[1][:552], LINES[2]]))
+    of_two = [row for row in cut_in_second_exam["exam_scores"] if row["record_number"] == 2]
+    assert [(row["position"], row["score"]) for row in of_two] == [(1, 5)]
+    # Without its irregularities nobody knows whether a score was canceled.
+    for end, kept in ((554, [(1, 5)]), (557, [(1, 5)]), (558, [(1, 5), (2, 3)])):
+        cut_behind_second_score = read(b"\n".join([LINES[0], LINES[1][:end], LINES[2]]))
+        of_two = [row for row in cut_behind_second_score["exam_scores"] if row["record_number"] == 2]
+        assert [(row["position"], row["score"]) for row in of_two] == kept
+    assert cut_in_second_exam["students"][1]["birth_date"] == sound["students"][1]["birth_date"]
+    assert cut_in_second_exam["students"][1]["report_date"] is None
+
+
+UNTRUSTED = {
+    "a character lost": LINES[1][:100] + LINES[1][101:],
+    "a blank lost among the exams": LINES[1][:600] + LINES[1][601:],
+    "a blank gained": LINES[1][:300] + b" " + LINES[1][300:],
+    "a digit gained": LINES[1][:540] + b"1" + LINES[1][540:],
+    "cut before the college code": LINES[1][:370],
+    "two records joined out of step": LINES[1][5:] + LINES[1],
+    "no record": b"The following students could not be matched:",
+}
+
+
+@pytest.mark.parametrize("defect", UNTRUSTED)
+def test_no_score_is_read_from_a_column_that_may_be_wrong(defect):
+    line = UNTRUSTED[defect]
+    sound = read(txt(ALL))
+
+    def check(found):
+        for table in TABLES:
+            assert found[table] == [row for row in sound[table] if row["record_number"] != 2]
+        assert [(row["kind"], row["record_number"]) for row in found["problems"]] == [("wrong_length", 2)]
+        assert found["problems"][0]["detail"] == f"{len(line)} characters, not 950"
+        assert found["rejected"] == [(2, line)]
+
+    check_three_ways(b"\n".join([LINES[0], line, LINES[2]]) + b"\n", LINES[0], check)
+
+
+def test_a_last_record_that_is_cut_is_not_taken_for_trimmed():
+    found = read(b"\n".join([LINES[0], LINES[1], LINES[2][:890]]))
+    assert [(row["record_number"], row["kind"]) for row in found["problems"]] == [(3, "wrong_length")]
+    assert [number for number, _ in found["rejected"]] == [3]
+    assert len(found["students"]) == 3
+
+
+NO_ANSWERS = {"race_ethnicity_response": "", "race_ethnicity_derived": ""}
+NO_ANSWERS_LINE = encode_record(student(2, **NO_ANSWERS))
+
+MOVED = {
+    "a character lost in a name, a blank added at the end": LINES[1][:10] + LINES[1][11:] + b" ",
+    "an exam's score lost": LINES[1][:542] + LINES[1][543:] + b" ",
+    "a date's width lost among the exams": LINES[1][:600] + LINES[1][606:] + b" " * 6,
+    "a character gained in an address, the last one cut": LINES[1][:50] + b"A" + LINES[1][50:-1],
+    "two exams gained": LINES[1][:538] + b"2566".ljust(11) * 2 + LINES[1][538:-22],
+    "no answers to tell by": NO_ANSWERS_LINE[:540] + NO_ANSWERS_LINE[541:] + b" ",
+}
+
+
+@pytest.mark.parametrize("odd_neighbour", [False, True])
+@pytest.mark.parametrize("defect", MOVED)
+def test_a_record_of_the_right_length_may_have_moved_all_the_same(defect, odd_neighbour):
+    line = MOVED[defect]
+    assert len(line) == 950
+    first = LINES[0].rstrip() if odd_neighbour else LINES[0]
+
+    def check(found):
+        assert [row["record_number"] for row in found["students"]] == [1, 3]
+        assert {row["record_number"] for row in found["exam_scores"]} == {1, 3}
+        assert [(row["kind"], row["record_number"], row["field"]) for row in found["problems"]] == [("moved", 2, None)]
+        assert found["rejected"] == [(2, line)]
+
+    check_three_ways(b"\n".join([first, line, LINES[2]]) + b"\n", LINES[0], check)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"report_date": "250707", "released_date": "250701", "student_update_date": "250702"},
+        {"report_date": "139999"},
+        {"report_date": "", "released_date": ""},
+        {"report_date": "", "released_date": "", "student_update_date": "", **NO_ANSWERS},
+        {"race_ethnicity_response": "NNNNYNN", "race_ethnicity_derived": ""},
+        {"service_type": "01", "service_code": "0203", "ordering_institution_key": "05060708"},
+        {"college_code": ""},
+    ],
+)
+def test_an_odd_record_has_not_moved(odd):
+    found = read(txt([ONE, TWO | odd]))
+    assert [row["record_number"] for row in found["students"]] == [1, 2]
+    assert "moved" not in {row["kind"] for row in found["problems"]}
+    assert [row["score"] for row in found["exam_scores"]] == [5, 3, 5, 3, 4]
+
+
+@pytest.mark.parametrize("behind", [{}, {"race_ethnicity_response": "", "race_ethnicity_derived": "0"}, NO_ANSWERS])
+@pytest.mark.parametrize("mistake", ["birth_date", "released_date", "exam_grade_01", "exam_code_02"])
+def test_a_mistake_in_a_trimmed_record_costs_no_more_than_in_a_whole_one(mistake, behind):
+    width = LAYOUT_950.fields[mistake].width
+    line = put(encode_record(student(2, **behind)), mistake, b"9X"[:width] if width < 6 else b"139925")
+    found, trimmed = (read(b"\n".join([LINES[0], each, LINES[2]]) + b"\n") for each in (line, line.rstrip()))
+    assert {table: trimmed[table] for table in TABLES} == {table: found[table] for table in TABLES}
