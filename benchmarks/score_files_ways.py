@@ -2,8 +2,8 @@
 
     python benchmarks/score_files_ways.py WAY FILE OUTPUT
 
-What all give is in score_files_wanted.py, the ways themselves in a module for each library, which loads it only when
-it is its turn.
+What all give is in score_files_wanted.py, or in score_files_whole.py for the whole tables; the ways themselves are in a
+module for each library, which loads it only when it is its turn.
 """
 
 import sys
@@ -14,12 +14,22 @@ from score_files_pandas import csv_pandas, csv_pandas_pyarrow, pandas_read_fwf, 
 from score_files_polars import csv_polars, csv_polars_lazily, polars_binary_slices, polars_pieces, polars_slices
 from score_files_pyarrow import csv_pyarrow
 from score_files_python import csv_python_dicts, python_dicts, python_slices
+from score_files_whole_duckdb import csv_duckdb_whole, duckdb_whole
+from score_files_whole_pandas import csv_pandas_whole, pandas_read_fwf_whole
+from score_files_whole_polars import csv_polars_whole, polars_whole
 
 
 def ours(source, output):
     from airflow_provider_apscores.scorefile import write_tables
 
     write_tables(source, output, stem="table")
+
+
+def ours_after_a_download(source, output):
+    """The digest is known, as it is to Airflow's parse task behind a download."""
+    from airflow_provider_apscores.scorefile import write_tables
+
+    write_tables(source, output, stem="table", sha256=Path(f"{source}.sha256").read_text())
 
 
 def reading_bytes(source, output):
@@ -29,10 +39,12 @@ def reading_bytes(source, output):
             pass
 
 
+_OURS = [reading_bytes, ours, ours_after_a_download]
+
+#: By the kind of file, and whether the whole tables are asked for.
 WAYS = {
-    "txt": [
-        reading_bytes,
-        ours,
+    ("txt", False): [
+        *_OURS,
         polars_slices,
         polars_binary_slices,
         polars_pieces,
@@ -44,9 +56,8 @@ WAYS = {
         pandas_read_fwf_tuned,
         pandas_read_fwf,
     ],
-    "csv": [
-        reading_bytes,
-        ours,
+    ("csv", False): [
+        *_OURS,
         csv_polars_lazily,
         csv_polars,
         csv_duckdb,
@@ -55,6 +66,8 @@ WAYS = {
         csv_pandas,
         csv_python_dicts,
     ],
+    ("txt", True): [*_OURS, polars_whole, duckdb_whole, pandas_read_fwf_whole],
+    ("csv", True): [*_OURS, csv_polars_whole, csv_duckdb_whole, csv_pandas_whole],
 }
 
 

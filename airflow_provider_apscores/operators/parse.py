@@ -53,6 +53,7 @@ class APScoresParseOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the tables and return where they are."""
+        from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
         from airflow_provider_apscores.operators._places import airflow_path, read_reference, referred_delivery
         from airflow_provider_apscores.operators._tidings import tell_of_tables
         from airflow_provider_apscores.scorefile import write_tables
@@ -61,19 +62,24 @@ class APScoresParseOperator(BaseOperator):
             reference = read_reference(self.source)
             if reference is None:
                 raise AirflowSkipException("There is no score file to parse.")
-            delivery = None
             if isinstance(reference, str):
-                uri = reference
+                uri, delivery = reference, None
             else:
                 delivery = referred_delivery(reference)
-                delivery.check()
                 uri = delivery.uri
-            written = write_tables(
-                airflow_path(uri, "source"),
-                airflow_path(self.output_uri, "output"),
-                formats=self.formats,
-                on_problem="fail" if self.on_problem == "fail" else "quarantine",
-            )
+            try:
+                written = write_tables(
+                    airflow_path(uri, "source"),
+                    airflow_path(self.output_uri, "output"),
+                    formats=self.formats,
+                    on_problem="fail" if self.on_problem == "fail" else "quarantine",
+                    sha256=None if delivery is None else delivery.manifest.sha256,
+                )
+            except (ScoreFileError, StorageUnavailable):
+                # Perhaps the file is gone or changed, which its manifest can tell.
+                if delivery is not None:
+                    delivery.check()
+                raise
         rows = ", ".join(f"{count} {table}" for table, count in written.rows.items())
         self.log.info("Parsed %s: %d student records; rows: %s.", uri, written.records, rows)
         if written.rejected_uri is not None:

@@ -60,7 +60,7 @@ def repeated_strings(matrix: Bytes) -> pa.DictionaryArray:
     if words.null_count or (letters[::width] == 32).any():
         # A dictionary has no null, and no word twice, as " A" and "A " would be.
         return fixed_strings(matrix).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(values.indices, words)
+    return pa.DictionaryArray.from_arrays(values.indices, words, safe=False)
 
 
 def _untrimmed(matrix: Bytes) -> pa.StringArray:
@@ -116,7 +116,7 @@ def encoded(indices: np.ndarray[Any, Any], words: Sequence[str]) -> pa.Dictionar
     if len(different) < len(words):
         indices = np.where(indices < 0, -1, np.array([different.index(word) for word in words], np.int32)[indices])
     indices = indices.astype(np.int32, copy=False)
-    return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, pa.int32()), strings(different))
+    return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, pa.int32()), strings(different), safe=False)
 
 
 def constant(rows: int, word: str) -> pa.DictionaryArray:

@@ -130,6 +130,7 @@ class _Parquet:
             schema,
             compression="zstd",
             compression_level=1,
+            write_batch_size=_ROW_GROUP,
             use_dictionary=[each.name for each in self._table.columns if each.repeats or each.type in _SMALL],
             write_statistics=[each.name for each in schema if each.name in _STATISTICS],
             # How a column was encoded here is nobody's business: readers see plain strings.

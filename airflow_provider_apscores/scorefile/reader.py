@@ -7,6 +7,7 @@ Each step holds one piece, so that memory stays the same however long the file i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from datetime import date
 from functools import cached_property
@@ -167,7 +168,9 @@ class ScoreFile:
         return {name: pa.Table.from_batches(rows, TABLES[name].schema()) for name, rows in found.items()}
 
 
-def read_score_file(source: Any, *, today: date | None = None, on_problem: OnProblem = "quarantine") -> ScoreFile:
+def read_score_file(
+    source: Any, *, today: date | None = None, on_problem: OnProblem = "quarantine", sha256: str | None = None
+) -> ScoreFile:
     """Open a score file: TXT or CSV, packed with gzip or not, told from its content.
 
     Args:
@@ -176,16 +179,22 @@ def read_score_file(source: Any, *, today: date | None = None, on_problem: OnPro
         today: The day of reading. It stands in for report dates that are missing and bounds their century.
         on_problem: ``quarantine`` reads on: defects become rows of ``problems``, and lines that could not be read whole
             are in ``rejected``. ``fail`` reads the file through once and raises at the first error.
+        sha256: The digest of the file's bytes, 64 hexadecimal digits, where it is known already: from the manifest of a
+            delivery, for instance. The file then need not be read once more before the first row, and what was read is
+            compared with it when the end is reached.
 
     Raises:
-        ScoreFileMalformed: Not a score file at all; a CSV header without essential columns; or see *on_problem*.
+        ScoreFileMalformed: Not a score file at all; a CSV header without essential columns; or see *on_problem*. And
+            behind the last row: the file's digest is not *sha256*.
         StorageUnavailable: The source can't be read.
-        ConfigurationError: *on_problem* is something else, or *today* is no date.
+        ConfigurationError: *on_problem* is something else, *today* is no date, or *sha256* no digest.
     """
     check_on_problem(on_problem)
     if not isinstance(today, date | None):
         raise ConfigurationError(f"today is a date, such as date(2026, 7, 9), not {today!r}.")
-    opened = Source(source)
+    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ConfigurationError("sha256 is a digest of 64 hexadecimal digits in lower case.")
+    opened = Source(source, sha256)
     try:
         file = ScoreFile(opened, today or date.today(), on_problem)
         if on_problem == "fail":
@@ -266,6 +275,5 @@ class Reading:
 
 
 def _recognise(source: Source) -> Recognised:
-    pieces = source.pieces()
-    head = next(pieces, b"")
-    return recognise(head[:HEAD], complete=len(head) <= HEAD and next(pieces, None) is None)
+    head = next(source.pieces(lambda: HEAD + 1), b"")
+    return recognise(head[:HEAD], complete=len(head) <= HEAD)

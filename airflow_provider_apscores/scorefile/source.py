@@ -4,6 +4,9 @@ Every row of the tables carries the file's digest, so the digest must be known b
 that can be read twice (a local path, bytes, a file object that can seek) is read twice, the first time only to be
 digested. Anything else (an object store, a pipe) is fetched once, into an unnamed temporary file that disappears with
 the process, while it is digested.
+
+Whoever knows the digest, from a manifest for instance, spares the first pass or the temporary file: the bytes are
+digested as they are read, and compared at their end.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ _SMALL = 32 << 20
 
 _GZIP = b"\x1f\x8b"
 
+_Opened = AbstractContextManager[IO[bytes]]
+
 
 class Source:
     """The bytes of one score file, to be read as often as needed.
@@ -40,6 +45,7 @@ class Source:
     Args:
         place: A local path, a URI, a path object such as Airflow's ``ObjectStoragePath``, a binary file object (read
             from where it stands), or bytes.
+        sha256: The digest, if it is known.
 
     Attributes:
         sha256: Digest of the bytes as they are given.
@@ -49,31 +55,27 @@ class Source:
 
     Raises:
         StorageUnavailable: It can't be opened or read.
+        ScoreFileMalformed: It can be read only once, and the digest is another one.
     """
 
-    def __init__(self, place: Any) -> None:
+    def __init__(self, place: Any, sha256: str | None = None) -> None:
         self._owned = ExitStack()
-        self._reopen, file = self._open(place)
         self.position = 0
         self.last = b""
-        self.size = 0
-        digest = hashlib.sha256()
-        copy = None if self._reopen else cast("IO[bytes]", self._owned.enter_context(_spool()))
         try:
-            for piece in _pieces(file, lambda: _DIGESTED):
-                digest.update(piece)
-                self.size += len(piece)
-                if copy is not None:
-                    copy.write(piece)
+            self._reopen, opened = self._open(place, known=sha256 is not None)
+            self._proven = sha256 is None or self._reopen is None
+            with opened as file:
+                if sha256 is not None and not self._proven:
+                    self.sha256 = sha256
+                    start = file.tell()
+                    self.size = file.seek(0, io.SEEK_END) - start
+                else:
+                    self.sha256, self.size = self._digest(file)
+                    self._compare(self.sha256, sha256 or self.sha256)
         except BaseException:
             self.close()
             raise
-        finally:
-            if file is not place:
-                file.close()
-        if copy is not None:
-            self._reopen = _rewinder(copy, 0)
-        self.sha256 = digest.hexdigest()
 
     def __enter__(self) -> Source:
         return self
@@ -92,7 +94,8 @@ class Source:
             wanted: Says how many bytes the next piece should have.
 
         Raises:
-            ScoreFileMalformed: The gzip stream is damaged or ends early.
+            ScoreFileMalformed: The gzip stream is damaged or ends early. Or, at the end, the digest is not the one that
+                was given.
             StorageUnavailable: It can't be read any more.
         """
         assert self._reopen is not None
@@ -101,7 +104,8 @@ class Source:
             start = file.tell()
             packed = file.read(2) == _GZIP
             file.seek(start)
-            unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")) if packed else file
+            given = cast("IO[bytes]", _Digested(file)) if not self._proven else file
+            unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=given, mode="rb")) if packed else given
             try:
                 for piece in _pieces(unpacked, wanted):
                     self.position = file.tell() - start
@@ -111,24 +115,74 @@ class Source:
                 raise ScoreFileMalformed(
                     "The gzip file is damaged or ends early; fetch it again, or pack it again."
                 ) from error
+            if isinstance(given, _Digested):
+                self._compare(given.hexdigest(), self.sha256)
+                self._proven = True
 
-    def _open(self, place: Any) -> tuple[Callable[[], AbstractContextManager[IO[bytes]]] | None, IO[bytes]]:
+    def _digest(self, file: IO[bytes]) -> tuple[str, int]:
+        """Digest and size of *file*, of which a copy is kept where it can't be read again."""
+        digest, size = hashlib.sha256(), 0
+        copy = None if self._reopen else cast("IO[bytes]", self._owned.enter_context(_spool()))
+        for piece in _pieces(file, lambda: _DIGESTED):
+            digest.update(piece)
+            size += len(piece)
+            if copy is not None:
+                copy.write(piece)
+        if copy is not None:
+            self._reopen = _rewinder(copy, 0)
+        return digest.hexdigest(), size
+
+    @staticmethod
+    def _compare(found: str, expected: str) -> None:
+        if found != expected:
+            raise ScoreFileMalformed(
+                f"The file is not the one that was meant: its SHA-256 begins with {found[:12]}, not {expected[:12]}. "
+                "It was changed, or cut on its way: fetch it again."
+            )
+
+    def _open(self, place: Any, *, known: bool) -> tuple[Callable[[], _Opened] | None, _Opened]:
         """A way to open the file from its beginning again, where that costs nothing, and the file."""
         if isinstance(place, bytes | bytearray | memoryview):
             return (lambda: io.BytesIO(place)), io.BytesIO(place)
         if hasattr(place, "read"):
-            return (_rewinder(place, place.tell()) if getattr(place, "seekable", bool)() else None), place
+            again = _rewinder(place, place.tell()) if getattr(place, "seekable", bool)() else None
+            return again, nullcontext(place)
         folder, name = locate(place)
         file = folder.open(name)
-        # A named pipe is local as well, and can be read once.
-        again = (lambda: folder.open(name)) if isinstance(folder, LocalFolder) and file.seekable() else None
-        return again, file
+        if not file.seekable():  # A named pipe is local as well, and can be read once.
+            return None, file
+        if isinstance(folder, LocalFolder):
+            return (lambda: folder.open(name)), file
+        if not known:
+            return None, file
+        # It stays open, so that what a store sent for the first look is not fetched again.
+        self._owned.callback(file.close)
+        return _rewinder(file, 0), nullcontext(file)
 
 
-def _rewinder(file: IO[bytes], start: int) -> Callable[[], AbstractContextManager[IO[bytes]]]:
+class _Digested:
+    """A file whose bytes are digested as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._read = file.read
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._read(size)
+        self._digest.update(piece)
+        return piece
+
+    def hexdigest(self) -> str:
+        """Of the whole file."""
+        while self.read(_DIGESTED):  # what a gzip reader leaves
+            pass
+        return self._digest.hexdigest()
+
+
+def _rewinder(file: IO[bytes], start: int) -> Callable[[], _Opened]:
     """Go back in a file that stays open."""
 
-    def again() -> AbstractContextManager[IO[bytes]]:
+    def again() -> _Opened:
         file.seek(start)
         return nullcontext(file)
 

@@ -101,6 +101,7 @@ def write_tables(
     stem: str | None = None,
     on_problem: OnProblem = "quarantine",
     today: date | None = None,
+    sha256: str | None = None,
     max_rows_per_file: int | None = None,
     max_bytes_per_file: int | None = None,
     progress: Progress | None = None,
@@ -114,6 +115,7 @@ def write_tables(
         stem: Name of the files without their ending; ``<di_code>-<first 12 of sha256>`` when None.
         on_problem: ``quarantine`` or ``fail``; with ``fail`` nothing is published once there is an error.
         today: As for :func:`~.reader.read_score_file`.
+        sha256: Likewise; nothing is published when the file's digest turns out to be another one.
         max_rows_per_file: Split tables: at most so many rows a file. The files are numbered.
         max_bytes_per_file: Split tables: begin a new file once one has so many bytes.
         progress: Called with the bytes read and the bytes in all.
@@ -136,7 +138,7 @@ def write_tables(
         # Left in the opposite order: no thread is at work any more when its parts are thrown away.
         staging = stack.enter_context(Staging(place))
         hands = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)]
-        opening = hands[0].submit(read_score_file, source, today=today)
+        opening = hands[0].submit(read_score_file, source, today=today, sha256=sha256)
         # Digesting the file and importing these take about the same time and need different hands.
         import pyarrow.parquet  # noqa: F401
 

@@ -111,7 +111,16 @@ def test_a_format_may_stand_alone_and_rows_are_told(
     assert "12 student records; rows: 12 students, " in caplog.text + capfd.readouterr().out
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"changed")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b"changed"),
+        lambda path: path.write_bytes(path.read_bytes()[:-951]),
+        lambda path: path.write_bytes(path.read_bytes()[:23] + b"X" + path.read_bytes()[24:]),
+    ],
+    ids=["gone", "no score file", "a record less", "a letter in a name"],
+)
 def test_a_file_that_differs_from_its_manifest_is_not_parsed(world: World, damage):
     landed = world.download()
     damage(local(landed["uri"]))
@@ -120,7 +129,7 @@ def test_a_file_that_differs_from_its_manifest_is_not_parsed(world: World, damag
         parse(world, landed)
 
     assert isinstance(caught.value, AirflowFailException)
-    assert not (world.destination.parent / "tables").exists()
+    assert [path for path in (world.destination.parent / "tables").rglob("*") if path.is_file()] == []
 
 
 def test_what_is_no_score_file_fails_for_good(world: World, tmp_path: Path):

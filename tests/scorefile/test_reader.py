@@ -3,9 +3,7 @@
 import csv
 import gzip
 import io
-import os
 import re
-import threading
 from datetime import date
 
 import pytest
@@ -576,79 +574,6 @@ def test_csv_defects(defect):
         problems = [(row["record_number"], row["kind"], row["field"], row["start"]) for row in found["problems"]]
         assert problems == [(2, kind, field, None)]
         assert found["rejected"] == [(2, line)]
-
-
-# -- sources -----------------------------------------------------------------------------------------------------------
-
-
-def test_every_kind_of_source(tmp_path):
-    data = txt(ALL)
-    expected = read_score_file(data).students
-    path = tmp_path / "scores.bin"
-    path.write_bytes(data)
-    inside = io.BytesIO(b"something before" + data)
-    inside.seek(16)
-    for source in (path, str(path), f"file://{path}", io.BytesIO(data), inside, bytearray(data), memoryview(data)):
-        file = read_score_file(source)
-        assert file.students.equals(expected)
-        assert file.students.equals(expected)
-        assert file.size == len(data)
-
-
-def test_an_object_store():
-    fsspec = pytest.importorskip("fsspec")
-    with fsspec.open("memory://scores/in.csv", "wb") as file:
-        file.write(csv_file(ALL))
-    assert read_score_file("memory://scores/in.csv").students.num_rows == 3
-
-
-def test_a_named_pipe_is_read_once(tmp_path):
-    data = txt([student(number) for number in range(400)])
-    os.mkfifo(tmp_path / "scores")
-    thread = threading.Thread(target=(tmp_path / "scores").write_bytes, args=(data,))
-    thread.start()
-    with read_score_file(tmp_path / "scores") as file:
-        assert file.students.num_rows == 400
-        assert file.exam_scores.num_rows == 800
-    thread.join()
-
-
-def test_a_pipe_is_read_once():
-    reading, writing = os.pipe()
-    data = txt([student(number) for number in range(400)])
-
-    def fill():
-        with os.fdopen(writing, "wb") as file:
-            file.write(data)
-
-    thread = threading.Thread(target=fill)
-    thread.start()
-    with os.fdopen(reading, "rb") as pipe:
-        file = read_score_file(pipe)
-        assert file.students.num_rows == 400
-        assert file.exam_scores.num_rows == 800
-    thread.join()
-
-
-@pytest.mark.parametrize("make", [txt, csv_file])
-def test_gzip_is_unpacked_on_the_way(make):
-    packed = gzip.compress(make(ALL))
-    file = read_score_file(packed)
-    plain = read_score_file(make(ALL))
-    assert file.students.drop_columns(["file_sha256"]).equals(plain.students.drop_columns(["file_sha256"]))
-    assert (file.size, file.sha256 != plain.sha256) == (len(packed), True)
-
-
-@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:50] + b"x" * 9 + data[59:]])
-def test_a_damaged_gzip_file(damage):
-    packed = gzip.compress(txt([student(number, last_name=f"N{number * 7919}") for number in range(50)]))
-    with pytest.raises(ScoreFileMalformed, match="gzip"):
-        list(read_score_file(damage(packed)).batches())
-
-
-def test_a_gzip_bomb_ends_early():
-    with pytest.raises(ScoreFileMalformed):
-        list(read_score_file(gzip.compress(txt(ALL) + b"x" * 50_000_000)).batches())
 
 
 @pytest.mark.parametrize("piece", [None, 1000, 700_000, 3_000_000])

@@ -1,0 +1,159 @@
+"""Where score files come from: paths, URIs, file objects, pipes, bytes; packed or not; with a digest that is known."""
+
+import gzip
+import hashlib
+import io
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from students import csv_file, student, txt
+from three_ways import ALL
+
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
+from airflow_provider_apscores.scorefile import read_score_file, write_tables
+
+
+def test_every_kind_of_source(tmp_path):
+    data = txt(ALL)
+    expected = read_score_file(data).students
+    path = tmp_path / "scores.bin"
+    path.write_bytes(data)
+    inside = io.BytesIO(b"something before" + data)
+    inside.seek(16)
+    for source in (path, str(path), f"file://{path}", io.BytesIO(data), inside, bytearray(data), memoryview(data)):
+        file = read_score_file(source)
+        assert file.students.equals(expected)
+        assert file.students.equals(expected)
+        assert file.size == len(data)
+
+
+def test_an_object_store():
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://scores/in.csv", "wb") as file:
+        file.write(csv_file(ALL))
+    assert read_score_file("memory://scores/in.csv").students.num_rows == 3
+
+
+def test_a_named_pipe_is_read_once(tmp_path):
+    data = txt([student(number) for number in range(400)])
+    os.mkfifo(tmp_path / "scores")
+    thread = threading.Thread(target=(tmp_path / "scores").write_bytes, args=(data,))
+    thread.start()
+    with read_score_file(tmp_path / "scores") as file:
+        assert file.students.num_rows == 400
+        assert file.exam_scores.num_rows == 800
+    thread.join()
+
+
+def test_a_pipe_is_read_once():
+    reading, writing = os.pipe()
+    data = txt([student(number) for number in range(400)])
+
+    def fill():
+        with os.fdopen(writing, "wb") as file:
+            file.write(data)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    with os.fdopen(reading, "rb") as pipe:
+        file = read_score_file(pipe)
+        assert file.students.num_rows == 400
+        assert file.exam_scores.num_rows == 800
+    thread.join()
+
+
+@pytest.mark.parametrize("make", [txt, csv_file])
+def test_gzip_is_unpacked_on_the_way(make):
+    packed = gzip.compress(make(ALL))
+    file = read_score_file(packed)
+    plain = read_score_file(make(ALL))
+    assert file.students.drop_columns(["file_sha256"]).equals(plain.students.drop_columns(["file_sha256"]))
+    assert (file.size, file.sha256 != plain.sha256) == (len(packed), True)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:50] + b"x" * 9 + data[59:]])
+def test_a_damaged_gzip_file(damage):
+    packed = gzip.compress(txt([student(number, last_name=f"N{number * 7919}") for number in range(50)]))
+    with pytest.raises(ScoreFileMalformed, match="gzip"):
+        list(read_score_file(damage(packed)).batches())
+
+
+def test_a_gzip_bomb_ends_early():
+    with pytest.raises(ScoreFileMalformed):
+        list(read_score_file(gzip.compress(txt(ALL) + b"x" * 50_000_000)).batches())
+
+
+# -- a digest that is known --------------------------------------------------------------------------------------------
+
+MANY = txt([student(number) for number in range(400)])
+
+
+class Counting(io.BytesIO):
+    """A file object that counts what is read of it."""
+
+    count = 0
+
+    def read(self, size=-1, /):
+        piece = super().read(size)
+        self.count += len(piece)
+        return piece
+
+
+def at_path(data, tmp_path):
+    (tmp_path / "scores.txt").write_bytes(data)
+    return tmp_path / "scores.txt"
+
+
+def in_store(data, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://known/scores.txt", "wb") as file:
+        file.write(data)
+    return "memory://known/scores.txt"
+
+
+def in_pipe(data, tmp_path):
+    os.mkfifo(tmp_path / "scores")
+    threading.Thread(target=(tmp_path / "scores").write_bytes, args=(data,)).start()
+    return tmp_path / "scores"
+
+
+SOURCES = [lambda data, _: data, lambda data, _: io.BytesIO(data), at_path, in_store, in_pipe]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda data: gzip.compress(data) + b"\0" * 512])
+@pytest.mark.parametrize("source", SOURCES, ids=["bytes", "file object", "path", "object store", "pipe"])
+def test_a_known_digest_is_compared_when_the_end_is_reached(source, pack, tmp_path):
+    data = pack(MANY)
+    sha256 = hashlib.sha256(data).hexdigest()
+    with read_score_file(source(data, tmp_path), sha256=sha256) as file:
+        assert file.students.equals(read_score_file(data).students)
+        assert (file.sha256, file.size, file.records) == (sha256, len(data), 400)
+
+    (tmp_path / "again").mkdir()
+    with pytest.raises(ScoreFileMalformed, match=f"not the one that was meant: .* not {'0' * 12}"):
+        _ = read_score_file(source(data, tmp_path / "again"), sha256="0" * 64).students
+
+
+def test_a_file_with_a_known_digest_is_read_once():
+    sha256 = hashlib.sha256(MANY).hexdigest()
+    for known, times in ((None, 2), (sha256, 1)):
+        source = Counting(MANY)
+        assert sum(batch.students.num_rows for batch in read_score_file(source, sha256=known).batches()) == 400
+        assert times <= source.count / len(MANY) < times + 0.2
+
+
+def test_nothing_is_published_of_a_file_that_is_another_one(tmp_path):
+    sha256 = hashlib.sha256(MANY).hexdigest()
+    changed = MANY.replace(b"25665", b"25661", 1)
+    assert write_tables(MANY, tmp_path / "one", sha256=sha256).sha256 == sha256
+    with pytest.raises(ScoreFileMalformed, match="It was changed, or cut on its way"):
+        write_tables(changed, tmp_path / "other", sha256=sha256)
+    assert [path for path in Path(tmp_path / "other").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("sha256", ["", "0" * 63, "A" * 64, "g" * 64])
+def test_what_is_no_digest_is_refused(sha256):
+    with pytest.raises(ConfigurationError, match="sha256 is a digest"):
+        read_score_file(MANY, sha256=sha256)
