@@ -1,5 +1,7 @@
 """Polars, asked for the whole tables in the ways that are best for the plain ones."""
 
+from itertools import islice
+
 from score_files_whole import (
     AWARD_SLOTS,
     COLUMNS,
@@ -47,7 +49,7 @@ def polars_whole(source, output):
 
 
 def csv_polars_whole(source, output):
-    """The whole file at once: scans and pieces took longer."""
+    """32,768 rows at a time: as fast as the whole file at once, and scans take three times as long."""
     import polars as pl
 
     def part(name, at=0, width=None):
@@ -56,10 +58,15 @@ def csv_polars_whole(source, output):
     def filled(group, slot):
         return pl.any_horizontal(pl.col(group.field_name(each.name, slot + 1)) != "" for each in group.fields)
 
-    rows = pl.read_csv(source, has_header=True, new_columns=csv_names(), infer_schema=False)
-    with_student = _with_student(rows.with_row_index("record_number", 1).lazy(), part, digest_of(source))
-    for table, frame in _tables(with_student, part, filled).items():
-        frame.collect().write_parquet(folder(output, table) / "table.parquet", **_COMPRESSED)
+    digest, first = digest_of(source), 1
+    with open(source, "rb") as file:
+        file.readline()
+        for number, piece in enumerate(iter(lambda: b"".join(islice(file, 32_768)), b"")):
+            rows = pl.read_csv(piece, has_header=False, new_columns=csv_names(), infer_schema=False)
+            with_student = _with_student(rows.with_row_index("record_number", first), part, digest)
+            for table, frame in _tables(with_student.lazy(), part, filled).items():
+                frame.collect().write_parquet(folder(output, table) / f"{number:03}.parquet", **_COMPRESSED)
+            first += len(rows)
 
 
 def _text(part):

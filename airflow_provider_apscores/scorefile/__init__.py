@@ -14,8 +14,8 @@ So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field 
 **Bytes to tables**, in the order in which they pass; ``reader.py`` leads through:
 
 * ``source.py`` opens the file, ``recognise.py`` tells what it is and what a CSV header means.
-* TXT: ``lines.py`` cuts lines; ``oddlines.py`` takes those that are not plain, and ``landmarks.py`` says which can be
-  believed.
+* TXT: ``lines.py`` cuts records, ``txtlines.py`` has the lines of a piece; ``oddlines.py`` takes those that need a look
+  of their own, and ``landmarks.py`` says which can be believed.
 * CSV: ``csvrows.py`` cuts rows; ``csvplain.py`` takes those that are plain. Of the others, ``csvwidth.py`` says which
   can be believed, and ``csvshape.py`` lays them out as TXT records. ``csvlines.py`` has the lines of a piece.
 * Both end in a block of records (``blocks.py``), so that all else is done once: ``typed.py`` makes rows of it,

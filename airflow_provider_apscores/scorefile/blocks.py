@@ -34,10 +34,9 @@ class Block:
         numbers: Record numbers, int64, shape (records,).
         texts: Columns (Arrow strings, trimmed, blank as null) that replace what *matrix* says, by field name.
         patches: Single values that replace what *matrix* says: field name to [(row, text or None)].
-        raw_lines: Lines by row where *matrix* does not hold them as they are. A line end is not part of a line.
         lost: Lines that gave no student record: (record number, line).
         problems: What was wrong so far.
-        line_of: Gives the line of a row where *matrix* is not made of lines (CSV).
+        line_of: Gives the line of a row, without its line end, where *matrix* does not hold lines as they are.
         exact_dates: Dates that came with four-digit years: field name to [(row, date)].
         exact_years: Four-digit years that two digits would not give back: field name to [(row, year)].
         known_extremes: What :meth:`extremes` gives, where somebody has looked already.
@@ -48,7 +47,6 @@ class Block:
     numbers: np.ndarray[Any, np.dtype[np.int64]]
     texts: dict[str, Any] = field(default_factory=dict)
     patches: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
-    raw_lines: dict[int, bytes] = field(default_factory=dict)
     lost: list[tuple[int, bytes]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     line_of: Callable[[int], bytes] | None = None
@@ -61,8 +59,6 @@ class Block:
 
     def raw_line(self, row: int) -> bytes:
         """The line of *row* as it stood in the file."""
-        if row in self.raw_lines:
-            return self.raw_lines[row]
         if self.line_of is not None:
             return self.line_of(row)
         return self.matrix[row, : self.layout.length].tobytes()

@@ -33,6 +33,8 @@ class Field:
         start: First column, counted from 1 as College Board's layout counts.
         width: Characters.
         kind: What the characters mean.
+        end: The last column, counted from 1.
+        span: The field as Python counts, for slicing a record.
 
     Raises:
         ValueError: When declared with *start* or *width* below 1. The layout is at fault, never a file.
@@ -42,20 +44,15 @@ class Field:
     start: int
     width: int
     kind: Kind = Kind.TEXT
+    end: int = field(init=False, repr=False, compare=False)
+    span: slice = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.start < 1 or self.width < 1:
             raise ValueError(f"Field {self.name}: start and width count from 1, not {self.start} and {self.width}.")
-
-    @property
-    def end(self) -> int:
-        """The last column, counted from 1."""
-        return self.start + self.width - 1
-
-    @property
-    def span(self) -> slice:
-        """The field as Python counts, for slicing a record."""
-        return slice(self.start - 1, self.end)
+        end = self.start + self.width - 1
+        object.__setattr__(self, "end", end)
+        object.__setattr__(self, "span", slice(self.start - 1, end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +103,9 @@ class Group:
                 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """A whole fixed-width record.
+    """A whole fixed-width record. Two layouts are the same when they are one object.
 
     Attributes:
         name: How people call it: its length.

@@ -117,8 +117,8 @@ class Inspector:
                 raise self._not_whole(whole[0], last=last)
             if isinstance(splitter, RecordSplitter):
                 self._layout = self._layout or part.layout.name
-                short = any(len(line) < part.layout.length for line in part.raw_lines.values())
-                if last and short and not self._ended_line:
+                short = any(len(part.raw_line(row)) < part.layout.length for row in range(len(part))) if last else False
+                if short and not self._ended_line:
                     raise self._not_whole(
                         Problem(splitter.records, "wrong_length", detail="it has no line end"), last=True
                     )

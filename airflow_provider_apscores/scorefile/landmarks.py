@@ -10,22 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.dates import read_dates
+from airflow_provider_apscores.scorefile.dates import Dates, read_dates
 from airflow_provider_apscores.scorefile.fields import Field, Kind, Layout
+from airflow_provider_apscores.scorefile.layouts import layout_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+    Numbers = np.ndarray[Any, np.dtype[np.int64]]
+    Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: Until here every record has something. Blanks beyond may be missing.
 LAST_CERTAIN_FIELD = "report_date"
 
 #: Behind the exams, in this order.
 _DATES = ("released_date", "student_update_date", LAST_CERTAIN_FIELD)
+
+#: Where it does not matter in which century a date is.
+_ANY_YEAR = 2000
+
+_DIGITS = b"0123456789"
 
 
 def is_whole(text: str, layout: Layout) -> bool:
@@ -49,8 +58,7 @@ def moved_rows(bytes_of: Callable[[Field], Bytes], text_of: Callable[[int], str]
     """
     import numpy as np
 
-    # In which century the date is does not matter here.
-    strange = ~read_dates(bytes_of(layout.fields[LAST_CERTAIN_FIELD]), 2000).valid
+    strange = ~read_dates(bytes_of(layout.fields[LAST_CERTAIN_FIELD]), _ANY_YEAR).valid
     for answers, behind in _answers_and_behind(layout):
         letters = bytes_of(answers)
         whole = ((letters == ord("Y")) | (letters == ord("N"))).all(axis=1)
@@ -68,6 +76,38 @@ def have_moved(text: str, layout: Layout) -> bool:
     if end_in_place is not None:
         return not end_in_place
     return _more_dates_nearby(text, layout, sum(map(_is_date, _dates_here(text, layout))) + 1)
+
+
+def trimmed_rows(records: Bytes, ends: Numbers, layout: Layout) -> Flags:
+    """Which records are surely whole whose lines had another length; others deserve a look of their own.
+
+    Args:
+        records: Printable ASCII, brought to the length of the layout: shape (records, length).
+        ends: How long they are without blanks behind, shape (records,); believed where one :func:`may_end_at`.
+        layout: Whose they may be.
+    """
+    code = records[:, layout.fields["college_code"].span]
+    released, updated, report = (read_dates(records[:, layout.fields[name].span], _ANY_YEAR) for name in _DATES)
+    behind = _behind_dates(layout)
+    found: Flags = (ends == layout.fields[LAST_CERTAIN_FIELD].end) & report.valid & ~released.bad & ~updated.bad
+    for span in behind[Kind.FLAGS]:
+        found |= _all_of(records[:, span], b"YN")
+    for span in behind[Kind.CODE]:
+        coded = _all_of(records[:, span.start : span.start + 1], _DIGITS) & _all_of(records[:, span], _DIGITS + b" ")
+        for blank in (*behind[Kind.FLAGS], *behind[Kind.FILLER]):
+            coded &= _all_of(records[:, blank], b" ")
+        found |= coded
+    found &= _all_of(code, _DIGITS) & ~report.bad & _belong_to(layout, report)
+    return found
+
+
+@cache
+def may_end_at(end: int, layout: Layout) -> bool:
+    """Whether a record of which only blanks at its end are missing may have *end* characters."""
+    if not layout.fields[LAST_CERTAIN_FIELD].end <= end <= layout.length:
+        return False
+    last = next(each for each in layout.fields.values() if end <= each.end)
+    return last.kind is not Kind.FLAGS or end == last.end
 
 
 def in_place(text: str, layout: Layout) -> bool:
@@ -100,24 +140,55 @@ def _has_college_code(text: str, layout: Layout) -> bool:
     return len(code) == field.width and code.isascii() and code.isdigit()
 
 
-def _answers_and_behind(layout: Layout) -> Iterator[tuple[Field, Field]]:
+def _all_of(columns: Bytes, letters: bytes) -> Flags:
+    """Which rows have nothing but some letters."""
+    import numpy as np
+
+    known = np.zeros(256, bool)
+    known[list(letters)] = True
+    only: Flags = np.all(known[columns], axis=1)
+    return only
+
+
+def _belong_to(layout: Layout, report: Dates) -> Flags:
+    """Which records have a report date of when *layout* was the newest, or none."""
+    import numpy as np
+
+    months = np.where(report.valid, report.year % 100 * 100 + report.month, 0)
+    of_layout = [
+        month for month in np.unique(months).tolist() if not month or layout_of(month // 100, month % 100) is layout
+    ]
+    return np.isin(months, of_layout)
+
+
+@cache
+def _answers_and_behind(layout: Layout) -> tuple[tuple[Field, Field], ...]:
     """The fields that hold a run of Y and N, each with the field behind it."""
-    return ((one, next_one) for one, next_one in pairwise(layout.fields.values()) if one.kind is Kind.FLAGS)
+    pairs = pairwise(layout.fields.values())
+    return tuple((one, next_one) for one, next_one in pairs if one.kind is Kind.FLAGS)
+
+
+@cache
+def _behind_dates(layout: Layout) -> dict[Kind, list[slice]]:
+    """Where answers, codes and fillers stand that are behind the dates."""
+    found: dict[Kind, list[slice]] = {Kind.FLAGS: [], Kind.CODE: [], Kind.FILLER: []}
+    for each in layout.fields.values():
+        if each.start > layout.fields[LAST_CERTAIN_FIELD].end and each.kind in found:
+            found[each.kind].append(each.span)
+    return found
 
 
 def _end_in_place(text: str, layout: Layout) -> bool | None:
     """Whether answers and codes behind the dates stand in their columns; None where there are none to tell by."""
-    dates_end = layout.fields[LAST_CERTAIN_FIELD].end
-    behind = {each: text[each.span] for each in layout.fields.values() if each.start > dates_end}
-    for field, value in behind.items():
-        if field.kind is Kind.FLAGS:
-            letters = re.compile(f"[YN]{{{field.width}}}")
-            if letters.fullmatch(value):
-                return True
-            if letters.search(text, dates_end):
-                return False
-    clean = not any(value.strip(" ") for field, value in behind.items() if field.kind is Kind.FILLER)
-    coded = any(re.fullmatch("[0-9]+ *", value) for field, value in behind.items() if field.kind is Kind.CODE)
+    behind = _behind_dates(layout)
+    for span in behind[Kind.FLAGS]:
+        letters = re.compile(f"[YN]{{{span.stop - span.start}}}")
+        if letters.fullmatch(text, span.start, span.stop):
+            return True
+        if letters.search(text, layout.fields[LAST_CERTAIN_FIELD].end):
+            return False
+    clean = not any(text[span].strip(" ") for span in behind[Kind.FILLER])
+    coded = any(re.fullmatch("[0-9]+ *", text[span]) for span in behind[Kind.CODE])
     return True if clean and coded else None
 
 

@@ -117,6 +117,11 @@ LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (LAYOUT_950, LAY
 CURRENT_LAYOUT = next(iter(LAYOUTS.values()))
 
 
+def layout_of(year: int, month: int) -> Layout:
+    """The layout of the reports of a month. Of *year*, two digits, the nearest is meant."""
+    return next(each for each in LAYOUTS.values() if each.in_use(year=year, month=month))
+
+
 def _address(
     heading: str, prefix: str, *, code: str, code_field: str, contact: str = "", name: str = "Institution Name"
 ) -> tuple[tuple[str, str], ...]:

@@ -2,12 +2,14 @@
 
 Plain lines are by far the most: a run of them is one byte buffer, records × (length + line end), and the lowest and the
 highest byte of each column prove it: line ends stand where they must, and printable ASCII everywhere else. Where that
-fails, only this piece is cut at its line ends, and only the lines that are not plain are looked at one by one.
+fails, only this piece is cut at its line ends (txtlines.py), and only lines that are neither plain nor merely trimmed
+are looked at one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
@@ -16,19 +18,16 @@ from airflow_provider_apscores.scorefile.fields import Layout
 from airflow_provider_apscores.scorefile.landmarks import is_whole, moved_rows
 from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT, LAYOUTS
 from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
+from airflow_provider_apscores.scorefile.txtlines import Lines, blank_heads
 
 if TYPE_CHECKING:
     import numpy as np
-
-    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 #: A line longer than this is no record of anything; without a bound it would have to be kept in memory.
 LONGEST_LINE = 1 << 20
 
 #: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
 _RECORDS = 12288
-
-_BLANK_8 = 0x2020202020202020
 
 
 class RecordSplitter:
@@ -49,10 +48,13 @@ class RecordSplitter:
         self._line_end = b"\n"
         self._rest = b""
         self._short_lines = False
+        self._plain = True
 
     def wanted(self) -> int:
         """How many bytes should come next, so that they end where a record ends and need no copying."""
-        return _RECORDS * (self.layout.length + len(self._line_end)) - len(self._rest)
+        # A piece that is not plain is there twice, as lines and as records.
+        records = _RECORDS if self._plain else _RECORDS // 2
+        return records * (self.layout.length + len(self._line_end)) - len(self._rest)
 
     def feed(self, piece: bytes) -> Iterator[Block]:
         """Take the next piece, and give the records that are complete.
@@ -68,10 +70,11 @@ class RecordSplitter:
         stride = self.layout.length + len(self._line_end)
         usable = len(data) // stride * stride
         block = self._plain_block(data, usable, stride) if usable else None
+        self._plain = block is not None
         if block is None:
             usable = data.rfind(b"\n") + 1
             if usable:
-                yield from self._odd_blocks(data[:usable])
+                yield from self._odd_blocks(data, usable)
         else:
             yield block
         self._rest = data[usable:]
@@ -82,7 +85,7 @@ class RecordSplitter:
         """Give the last record, if it has no line end."""
         rest, self._rest = self._rest, b""
         if rest:
-            yield from self._odd_blocks(rest)
+            yield from self._odd_blocks(rest, len(rest))
 
     def _look_at_first_line(self, data: bytes) -> None:
         line, end, _ = data.partition(b"\n")
@@ -105,11 +108,11 @@ class RecordSplitter:
         ends_in_place = (lowest[length:] == line_end).all() and (highest[length:] == line_end).all()
         if not ends_in_place or lowest[:length].min() < 32 or highest[:length].max() > 126:
             return None
-        if any((matrix[row, :length] == 32).all() for row in np.flatnonzero(_blank_heads(matrix))):
+        if any((matrix[row, :length] == 32).all() for row in np.flatnonzero(blank_heads(matrix))):
             return None
         if moved_rows(
             lambda field: cut(matrix, field.start - 1, field.width),
-            lambda row: _text(matrix[row, :length]),
+            lambda row: matrix[row, :length].tobytes().decode("ascii"),
             self.layout,
         ):
             return None
@@ -122,35 +125,35 @@ class RecordSplitter:
         self.records += count
         return np.arange(first, first + count, dtype=np.int64)
 
-    def _odd_blocks(self, data: bytes) -> Iterator[Block]:
-        """Records of whole lines, some of which are not plain; a block for each run of one layout."""
+    def _odd_blocks(self, data: bytes, usable: int) -> Iterator[Block]:
+        """Records of *data* up to *usable*: whole lines, some not plain. A block for each run of one layout."""
         import numpy as np
 
-        flat = np.frombuffer(data, np.uint8)
-        starts, lengths, plain = _cut(flat, self.layout)
+        lines = Lines(data, usable, self.layout)
+        easy = lines.plain | lines.trimmed
         rows: list[int] = []
         odd: dict[int, OddLine] = {}
         lost: list[tuple[int, bytes]] = []
         problems = []
         numbers: list[int] = []
-        not_plain = np.flatnonzero(~plain)
         position = 0
-        last = len(starts) - 1
-        for at in [*not_plain.tolist(), len(starts)]:
+        last = len(lines) - 1
+        ended = data.endswith((b"\n", b"\x1a"), 0, usable)
+        self._short_lines |= bool(lines.trimmed.any())
+        for at in [*np.flatnonzero(~easy).tolist(), len(lines)]:
             run = at - position
             rows.extend(range(position, at))
             numbers.extend(range(self.records + 1, self.records + 1 + run))
             self.records += run
             position = at + 1
-            if at == len(starts):
+            if at == len(lines):
                 break
-            line = data[starts[at] : starts[at] + lengths[at]]
+            line = lines.raw(at)
             if len(line) > LONGEST_LINE:
                 raise _too_long(self.records + 1)
             if is_blank(line):
                 continue
             self.records += 1
-            ended = data.endswith((b"\n", b"\x1a"))
             is_cut = at == last and not ended and not self._short_lines and self.records > 1
             read = read_odd_line(line, self.layout, self.records, cut=is_cut)
             self._short_lines |= len(line) < self.layout.length and not is_cut
@@ -161,15 +164,12 @@ class RecordSplitter:
                 odd[at] = read
                 rows.append(at)
                 numbers.append(self.records)
-        self._line_end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
-        yield from self._blocks(flat, data, starts, lengths, rows, numbers, odd, lost, problems)
+        self._line_end = b"\r\n" if data.endswith(b"\r\n", 0, usable) else b"\n"
+        yield from self._blocks(lines, rows, numbers, odd, lost, problems)
 
     def _blocks(
         self,
-        flat: Bytes,
-        data: bytes,
-        starts: Any,
-        lengths: Any,
+        lines: Lines,
         rows: list[int],
         numbers: list[int],
         odd: dict[int, OddLine],
@@ -187,25 +187,23 @@ class RecordSplitter:
                 end += 1
             # What gave no record goes with the records before it.
             until = numbers[end] if end < len(rows) else self.records + 1
+            part = np.array(rows[begin:end], dtype=np.int64)
             block = Block(
                 layout,
                 np.empty((end - begin, layout.length), np.uint8),
                 np.array(numbers[begin:end], dtype=np.int64),
                 lost=[line for line in lost if line[0] < until],
                 problems=[problem for problem in problems if problem.record_number < until],
+                line_of=partial(_line_of, lines, part),
             )
             lost = [line for line in lost if line[0] >= until]
             problems = [problem for problem in problems if problem.record_number >= until]
-            part = np.array(rows[begin:end], dtype=np.int64)
             is_odd = np.array([row in odd for row in rows[begin:end]], dtype=bool)
             if not is_odd.all():
-                windows = np.lib.stride_tricks.sliding_window_view(flat, layout.length)
-                block.matrix[~is_odd] = windows[starts[part[~is_odd]]]
+                block.matrix[~is_odd] = lines.records(part[~is_odd])
             for row in np.flatnonzero(is_odd).tolist():
-                at = rows[begin + row]
-                read = odd[at]
+                read = odd[rows[begin + row]]
                 block.matrix[row] = np.frombuffer(read.row or b"", np.uint8)
-                block.raw_lines[row] = data[starts[at] : starts[at] + lengths[at]]
                 for name, value in read.patches.items():
                     block.patches.setdefault(name, []).append((row, value))
             yield block
@@ -213,50 +211,12 @@ class RecordSplitter:
             begin = end
 
 
+def _line_of(lines: Lines, at: np.ndarray[Any, np.dtype[np.int64]], row: int) -> bytes:
+    return lines.raw(int(at[row]))
+
+
 def _too_long(number: int) -> ScoreFileMalformed:
     return ScoreFileMalformed(
         f"Record {number} has no end within {LONGEST_LINE:,} characters. This is no AP score file, "
         "or its line ends were lost on the way: fetch it again."
     )
-
-
-def _cut(flat: Bytes, layout: Layout) -> tuple[Any, Any, Any]:
-    """Where lines start, how long they are without their line ends, and which are plain records."""
-    import numpy as np
-
-    length = layout.length
-    ends = np.flatnonzero(flat == 10)
-    terminated = np.ones(len(ends), np.int64)
-    if flat[-1] != 10:
-        ends = np.append(ends, len(flat))
-        terminated = np.append(terminated, 0)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    returns = (ends > starts) & (flat[ends - 1] == 13)
-    lengths = ends - starts - returns
-    strange = np.flatnonzero((flat < 32) | (flat > 126))
-    strange_in_line = np.bincount(np.searchsorted(ends, strange), minlength=len(ends))
-    plain = (lengths == length) & (strange_in_line == terminated + returns)
-    if plain.any():
-        windows = np.lib.stride_tricks.sliding_window_view
-        whole = np.flatnonzero(plain)
-        begin = starts[whole]
-        for line in whole[_blank_heads(windows(flat, 8)[begin])]:
-            plain[line] = not (flat[starts[line] : starts[line] + length] == 32).all()
-        moved = moved_rows(
-            lambda field: windows(flat, field.width)[begin + (field.start - 1)],
-            lambda row: _text(flat[begin[row] : begin[row] + length]),
-            layout,
-        )
-        plain[whole[moved]] = False
-    return starts, lengths, plain
-
-
-def _text(record: Bytes) -> str:
-    return record.tobytes().decode("ascii")
-
-
-def _blank_heads(matrix: Bytes) -> Any:
-    """Which rows begin with eight blanks: a cheap first look for blank lines."""
-    import numpy as np
-
-    return np.ascontiguousarray(matrix[:, :8]).view(np.uint64)[:, 0] == _BLANK_8

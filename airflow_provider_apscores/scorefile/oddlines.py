@@ -10,13 +10,15 @@ trailing blanks is harmless and no problem at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE
 from airflow_provider_apscores.scorefile.fields import Field, Kind, Layout
-from airflow_provider_apscores.scorefile.landmarks import LAST_CERTAIN_FIELD, have_moved, in_place, is_whole
-from airflow_provider_apscores.scorefile.layouts import LAYOUTS
+from airflow_provider_apscores.scorefile.landmarks import LAST_CERTAIN_FIELD, have_moved, in_place, is_whole, may_end_at
+from airflow_provider_apscores.scorefile.layouts import LAYOUTS, layout_of
 from airflow_provider_apscores.scorefile.problems import Problem
 
 #: What a line may consist of and still be blank: page breaks, and the end-of-file mark of DOS.
@@ -137,17 +139,10 @@ def _trimmed_layout(text: str, layout: Layout) -> Layout | None:
     date = text[layout.fields["report_date"].span]
     if date.isascii() and date.isdigit() and len(date) == 6:
         newest_first = list(LAYOUTS.values())
-        in_use = [each.in_use(year=int(date[4:]), month=int(date[:2])) for each in newest_first]
-        fitting = newest_first[in_use.index(True) :: -1]
+        fitting = newest_first[newest_first.index(layout_of(int(date[4:]), int(date[:2]))) :: -1]
     fitting = [each for each in fitting if each is layout or is_whole(text, each)]
-    return next((each for each in fitting if _only_blanks_differ(text, each)), None)
-
-
-def _only_blanks_differ(text: str, layout: Layout) -> bool:
-    """Whether blanks at the end are all that a line has too few or too many."""
     end = len(text.rstrip(" "))
-    cut_flags = any(each.kind is Kind.FLAGS and each.start <= end < each.end for each in layout.fields.values())
-    return layout.fields[LAST_CERTAIN_FIELD].end <= end <= layout.length and not cut_flags
+    return next((each for each in fitting if may_end_at(end, each)), None)
 
 
 def _whole_part(text: str, layout: Layout) -> str:
@@ -184,13 +179,15 @@ def _typed(odd: OddLine, text: str, decode: Callable[[str], str], number: int) -
 
 
 def _fields_with_other_characters(text: str, layout: Layout) -> list[Field]:
-    if text.isascii() and text.isprintable():
-        return []
-    return [each for each in layout.fields.values() if not _plain(text[each.span])]
+    field_at = _field_at(layout)
+    found = (field_at[other.start()] for other in re.finditer("[^ -~]", text))
+    return list({each.name: each for each in found}.values())
 
 
-def _plain(piece: str) -> bool:
-    return piece.isascii() and piece.isprintable()
+@cache
+def _field_at(layout: Layout) -> list[Field]:
+    """The field that each column is a part of."""
+    return [each for each in layout.fields.values() for _ in range(each.width)]
 
 
 def _understood(piece: str, decode: Callable[[str], str], *, free_text: bool) -> tuple[str | None, str | None]:

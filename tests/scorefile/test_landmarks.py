@@ -1,10 +1,16 @@
 """Records whose characters may stand in other columns: a score that is none must never be read."""
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import raw_records
 from students import student, txt
 from three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, encode_record
+from airflow_provider_apscores.scorefile.oddlines import read_odd_line
+from airflow_provider_apscores.scorefile.txtlines import Lines
 
 
 def test_what_a_cut_record_still_holds_is_read():
@@ -109,3 +115,26 @@ def test_a_mistake_in_a_trimmed_record_costs_no_more_than_in_a_whole_one(mistake
     line = put(encode_record(student(2, **behind)), mistake, b"9X"[:width] if width < 6 else b"139925")
     found, trimmed = (read(b"\n".join([LINES[0], each, LINES[2]]) + b"\n") for each in (line, line.rstrip()))
     assert {table: trimmed[table] for table in TABLES} == {table: found[table] for table in TABLES}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(raw_records(), st.integers(0, 949), st.sampled_from(["", " ", "1", "N", "123456"]), st.integers(0, 12))
+def test_a_line_that_seems_trimmed_is_read_as_if_it_were_looked_at(record, at, gained, lost):
+    line = encode_record(record | {"last_name": "RIVERA"})
+    edited = (line[:at] + gained.encode() + line[at + lost :]).rstrip()
+    for changed in (line.rstrip(), line + b"   ", line.rstrip() + b"  ", edited, edited + b" " * 80):
+        lines = Lines(changed + b"\n", len(changed) + 1, LAYOUT_950)
+        if lines.trimmed[0]:
+            looked_at = read_odd_line(changed, LAYOUT_950, 1)
+            assert (looked_at.layout, looked_at.problems) == (LAYOUT_950, [])
+            assert lines.records(np.array([0])).tobytes() == looked_at.row
+
+
+@pytest.mark.parametrize("behind", [{}, {"race_ethnicity_response": "", "race_ethnicity_derived": "0"}, NO_ANSWERS])
+@pytest.mark.parametrize("ends", [(b"\n", b"\n"), (b" \n", b" " * 100 + b"\n"), (b"\r\n", b"\n")])
+def test_trimmed_lines_need_no_look_of_their_own(behind, ends):
+    lines = b"".join(encode_record(student(number, **behind)).rstrip() + ends[number % 2] for number in range(1, 9))
+    assert Lines(lines, len(lines), LAYOUT_950).trimmed.all()
+    # The last one may be cut.
+    assert Lines(lines, len(lines) - 1, LAYOUT_950).trimmed.tolist() == [True] * 7 + [False]
+    assert read(lines)["students"] == read(txt([student(number, **behind) for number in range(1, 9)]))["students"]
