@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.arrays import null_where_empty, numbers, strings, text_parts
@@ -226,8 +227,12 @@ _SPELLED_OUT = tuple(
 )
 
 
+@lru_cache(1 << 14)
 def _date(cell: str) -> tuple[str | None, date | None]:
-    """A date in other words as MMDDYY, and as a date where the century stands there; None where it is no date."""
+    """A date in other words as MMDDYY, and as a date where the century stands there; None where it is no date.
+
+    Files have many dates, and few different ones.
+    """
     if re.fullmatch(r"[0-9]{5}", cell):
         return "0" + cell, None
     if not cell or re.fullmatch(r"[ 0-9]{6}", cell):
