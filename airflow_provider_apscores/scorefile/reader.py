@@ -76,8 +76,8 @@ class ScoreFile:
 
     @property
     def ends_open(self) -> bool:
-        """Whether what was read last, in the pass that is going on, has no line end."""
-        return not self._source.last.endswith((b"\n", b"\r", b"\x1a"))
+        """Whether what was read last, in the pass that is going on, has no line end. Blanks behind it don't count."""
+        return self._source.last not in (self.line_end[-1:], b"\n", b"\x1a")
 
     @property
     def records(self) -> int:

@@ -15,13 +15,15 @@ import gzip
 import hashlib
 import io
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import IO, Any, cast
 
-from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
 from airflow_provider_apscores.storage import LocalFolder, locate
+from airflow_provider_apscores.storage.places import storage_errors
 
 #: Bytes that are read at a time, unless somebody knows better.
 PIECE = 16 << 20
@@ -33,6 +35,12 @@ _DIGESTED = 8 << 20
 _SMALL = 32 << 20
 
 _GZIP = b"\x1f\x8b"
+
+#: What does not end a file: it stands behind its last line, or pads it.
+_BLANKS = b" \t\x00\x0c"
+
+#: How errors call a file, which may have no name.
+_ANY_FILE = "the score file"
 
 _Opened = AbstractContextManager[IO[bytes]]
 
@@ -51,7 +59,7 @@ class Source:
         sha256: Digest of the bytes as they are given.
         size: How many those are.
         position: How many of them were read in the pass that is going on.
-        last: The last byte that was read in it, unpacked.
+        last: The last byte that was read in it, unpacked, blanks aside.
 
     Raises:
         StorageUnavailable: It can't be opened or read.
@@ -65,7 +73,8 @@ class Source:
         try:
             self._reopen, opened = self._open(place, known=sha256 is not None)
             self._proven = sha256 is None or self._reopen is None
-            with opened as file:
+            with opened as given:
+                file = _Given(given)
                 if sha256 is not None and not self._proven:
                     self.sha256 = sha256
                     start = file.tell()
@@ -100,26 +109,26 @@ class Source:
         """
         assert self._reopen is not None
         self.position = 0
-        with self._reopen() as file:
+        with self._reopen() as given:
+            file = _Given(given)
             start = file.tell()
             packed = file.read(2) == _GZIP
             file.seek(start)
-            given = cast("IO[bytes]", _Digested(file)) if not self._proven else file
-            unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=given, mode="rb")) if packed else given
-            try:
+            if not self._proven:
+                file.digest = hashlib.sha256()
+            unpacked = gzip.GzipFile(fileobj=cast("IO[bytes]", file), mode="rb") if packed else file
+            with _gzip_errors():
                 for piece in _pieces(unpacked, wanted):
                     self.position = file.tell() - start
-                    self.last = piece[-1:]
+                    self.last = piece[-1:].strip(_BLANKS) or piece.rstrip(_BLANKS)[-1:] or self.last
                     yield piece
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise ScoreFileMalformed(
-                    "The gzip file is damaged or ends early; fetch it again, or pack it again."
-                ) from error
-            if isinstance(given, _Digested):
-                self._compare(given.hexdigest(), self.sha256)
+            if file.digest:
+                while file.read(_DIGESTED):  # what a gzip reader leaves
+                    pass
+                self._compare(file.digest.hexdigest(), self.sha256)
                 self._proven = True
 
-    def _digest(self, file: IO[bytes]) -> tuple[str, int]:
+    def _digest(self, file: _Given) -> tuple[str, int]:
         """Digest and size of *file*, of which a copy is kept where it can't be read again."""
         digest, size = hashlib.sha256(), 0
         copy = None if self._reopen else cast("IO[bytes]", self._owned.enter_context(_spool()))
@@ -153,66 +162,104 @@ class Source:
             return None, file
         if isinstance(folder, LocalFolder):
             return (lambda: folder.open(name)), file
-        if not known:
+        if not known or not _goes_back(file):
             return None, file
         # It stays open, so that what a store sent for the first look is not fetched again.
         self._owned.callback(file.close)
         return _rewinder(file, 0), nullcontext(file)
 
 
-class _Digested:
-    """A file whose bytes are digested as they are read."""
+class _Given:
+    """A file as somebody gave it: whatever it raises becomes an error of storage.
+
+    Attributes:
+        digest: Takes in all that is read, if there is one.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._read = file.read
-        self._digest = hashlib.sha256()
+        self._file = file
+        self.digest: Any = None
 
     def read(self, size: int = -1, /) -> bytes:
-        piece = self._read(size)
-        self._digest.update(piece)
+        # A file object may unpack on its own.
+        with storage_errors(_ANY_FILE, "read"), _gzip_errors():
+            piece = self._file.read(size)
+        if not isinstance(piece, bytes | bytearray | memoryview):
+            raise ConfigurationError("A score file is read as bytes; open it in binary mode.")
+        if self.digest:
+            self.digest.update(piece)
+        return bytes(piece)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        with storage_errors(_ANY_FILE, "read"):
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        with storage_errors(_ANY_FILE, "read"):
+            return self._file.tell()
+
+
+@contextmanager
+def _gzip_errors() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ScoreFileMalformed("The gzip file is damaged or ends early; fetch it again, or pack it again.") from error
+
+
+def _goes_back(file: IO[bytes]) -> bool:
+    """Whether a remote file can be read again: some say so that can't, such as those of web servers without ranges."""
+    try:
+        return file.seek(0, io.SEEK_END) >= 0 and file.seek(0) == 0
+    except (OSError, ValueError):
+        return False
+
+
+class _Shared:
+    """A file that stays open and that several passes may read at a time, each from where it is itself."""
+
+    def __init__(self, file: IO[bytes], start: int, lock: threading.Lock) -> None:
+        self._file = file
+        self._at = start
+        self._lock = lock
+
+    def read(self, size: int = -1, /) -> bytes:
+        with self._lock:
+            if self._file.tell() != self._at:
+                self._file.seek(self._at)
+            piece = self._file.read(size)
+        self._at += len(piece)
         return piece
 
-    def hexdigest(self) -> str:
-        """Of the whole file."""
-        while self.read(_DIGESTED):  # what a gzip reader leaves
-            pass
-        return self._digest.hexdigest()
+    def seek(self, offset: int, _whence: int = io.SEEK_SET, /) -> int:
+        self._at = offset
+        return offset
+
+    def tell(self) -> int:
+        return self._at
 
 
 def _rewinder(file: IO[bytes], start: int) -> Callable[[], _Opened]:
-    """Go back in a file that stays open."""
-
-    def again() -> _Opened:
-        file.seek(start)
-        return nullcontext(file)
-
-    return again
+    """A way back in a file that stays open."""
+    lock = threading.Lock()
+    return lambda: nullcontext(cast("IO[bytes]", _Shared(file, start, lock)))
 
 
 def _spool() -> Any:
     return tempfile.SpooledTemporaryFile(max_size=_SMALL)
 
 
-def _pieces(file: IO[bytes], wanted: Callable[[], int] = lambda: PIECE) -> Iterator[bytes]:
+def _pieces(file: _Given | gzip.GzipFile, wanted: Callable[[], int] = lambda: PIECE) -> Iterator[bytes]:
     """What is left of *file*; short reads of pipes are gathered."""
     read: Callable[[int], bytes] = file.read
     while True:
         gathered: list[bytes] = []
         missing = wanted()
         while missing > 0:
-            try:
-                piece = read(missing)
-            except OSError as error:
-                if isinstance(error, gzip.BadGzipFile):
-                    raise
-                raise StorageUnavailable(
-                    f"The score file can't be read: {error.strerror or type(error).__name__}."
-                ) from error
-            if not isinstance(piece, bytes | bytearray | memoryview):
-                raise ConfigurationError("A score file is read as bytes; open it in binary mode.")
+            piece = read(missing)
             if not piece:
                 break
-            gathered.append(bytes(piece))
+            gathered.append(piece)
             missing -= len(piece)
         if not gathered:
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Literal, Protocol
 
-from airflow_provider_apscores.errors import StorageUnavailable
+from airflow_provider_apscores.errors import APScoresError, StorageUnavailable
 
 #: Bytes of one piece where a file is read piece by piece.
 CHUNK = 1 << 20
@@ -101,6 +101,8 @@ def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[
     """Turn what file systems raise into one error that names the place and loses nothing."""
     try:
         yield
+    except APScoresError:
+        raise  # clear already
     except OSError as error:
         # What fsspec's file systems raise has no text of the operating system's.
         known = {

@@ -5,14 +5,18 @@ import hashlib
 import io
 import os
 import threading
+import traceback
 from pathlib import Path
 
 import pytest
 from students import csv_file, student, txt
 from three_ways import ALL
 
-from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import read_score_file, write_tables
+
+MANY = txt([student(number) for number in range(400)])
+SEVERAL_BLOCKS = txt([student(1)]) * 30_000
 
 
 def test_every_kind_of_source(tmp_path):
@@ -85,9 +89,97 @@ def test_a_gzip_bomb_ends_early():
         list(read_score_file(gzip.compress(txt(ALL) + b"x" * 50_000_000)).batches())
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:50] + b"x" * 9 + data[59:]])
+def test_a_file_object_may_unpack_on_its_own(damage):
+    packed = gzip.compress(txt(ALL))
+    with gzip.open(io.BytesIO(packed)) as file:
+        assert read_score_file(file).students.num_rows == 3
+    with gzip.open(io.BytesIO(damage(packed))) as file, pytest.raises(ScoreFileMalformed, match="gzip"):
+        read_score_file(file)
+
+
+class Failing(io.BytesIO):
+    """A file object of a store that stops working."""
+
+    def __init__(self, data, works_until, error):
+        super().__init__(data)
+        self._works_until, self._error = works_until, error
+
+    def read(self, size=-1, /):
+        if self.tell() >= self._works_until:
+            raise self._error
+        return super().read(size)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("works_until", [0, 1000])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError("no"), "Can't read the score file: Permission denied"),
+        (OSError(5, "Input/output error"), "Can't read the score file: Input/output error"),
+        (RuntimeError("GET https://store.example/x?X-Amz-Signature=c0ffee"), "Can't read the score file: RuntimeError"),
+    ],
+)
+def test_what_a_store_raises_becomes_one_error_without_its_text(error, said, works_until, known):
+    sha256 = hashlib.sha256(MANY).hexdigest() if known else None
+    with pytest.raises(StorageUnavailable, match=said) as raised:
+        _ = read_score_file(Failing(MANY, works_until, error), sha256=sha256).students
+    assert "c0ffee" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("place", ["file object", "object store", "path"])
+def test_passes_do_not_disturb_each_other(place, packed, known, tmp_path):
+    """
+    Who asks for a count in a loop over the batches reads the file twice at a time.
+    """
+    fsspec = pytest.importorskip("fsspec")
+    data = gzip.compress(SEVERAL_BLOCKS) if packed else SEVERAL_BLOCKS
+    source = io.BytesIO(b"before" + data)
+    source.seek(6)
+    if place == "object store":
+        source = "memory://passes/scores.txt"
+        with fsspec.open(source, "wb") as file:
+            file.write(data)
+    elif place == "path":
+        source = tmp_path / "scores.txt"
+        source.write_bytes(data)
+    file = read_score_file(source, sha256=hashlib.sha256(data).hexdigest() if known else None)
+    seen = []
+    for batch in file.batches():
+        seen += batch.students["record_number"].to_pylist()
+        if len(seen) < 20_000:
+            assert file.records == 30_000
+    assert seen == list(range(1, 30_001))
+
+
 # -- a digest that is known --------------------------------------------------------------------------------------------
 
-MANY = txt([student(number) for number in range(400)])
+
+class FromWebServer(io.BytesIO):
+    """As fsspec opens a file on a web server without ranges: it says that it can seek."""
+
+    def seek(self, offset, whence=0, /):
+        if (offset, whence) == (self.tell(), 0):
+            return offset
+        raise ValueError("Cannot seek streaming HTTP file")
+
+
+def test_a_remote_file_that_can_not_go_back_is_read_once():
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class WebServer(MemoryFileSystem):
+        protocol = ("webserver",)
+
+        def _open(self, path, mode="rb", **options):
+            return FromWebServer(MANY)
+
+    fsspec.register_implementation("webserver", WebServer, clobber=True)
+    for sha256 in (None, hashlib.sha256(MANY).hexdigest()):
+        assert read_score_file("webserver://scores.txt", sha256=sha256).students.num_rows == 400
 
 
 class Counting(io.BytesIO):
