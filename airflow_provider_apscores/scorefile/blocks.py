@@ -36,6 +36,7 @@ class Block:
         patches: Single values that replace what *matrix* says: field name to [(row, text or None)].
         lost: Lines that gave no student record: (record number, line).
         problems: What was wrong so far.
+        headers: Lines of a CSV file before these records that repeat its header, perhaps in another order.
         line_of: Gives the line of a row, without its line end, where *matrix* does not hold lines as they are.
         exact_dates: Dates that came with four-digit years: field name to [(row, date)].
         exact_years: Four-digit years that two digits would not give back: field name to [(row, year)].
@@ -49,6 +50,7 @@ class Block:
     patches: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
     lost: list[tuple[int, bytes]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    headers: list[bytes] = field(default_factory=list)
     line_of: Callable[[int], bytes] | None = None
     exact_dates: dict[str, list[tuple[int, date]]] = field(default_factory=dict)
     exact_years: dict[str, list[tuple[int, int]]] = field(default_factory=dict)

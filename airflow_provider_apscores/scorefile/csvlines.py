@@ -1,10 +1,15 @@
-"""The lines of a piece of a CSV file: as bytes of the file, and as UTF-8, which lines in Windows-1252 become."""
+"""The lines of a piece of a CSV file: as bytes of the file, as UTF-8, which Windows-1252 becomes, and as cells."""
 
 from __future__ import annotations
 
+import csv
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+#: A record with more line ends in its values than this is a quote that was never closed.
+MOST_LINES = 16
 
 
 @dataclass
@@ -75,6 +80,24 @@ class Lines:
             spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
             return [_line_as_utf8(self.data[start:end]) for start, end in spans]
         return self.data
+
+
+def cells_of(text: str, delimiter: str) -> list[str] | None:
+    """The cells of one record; None when a quote is not closed or the text is no record."""
+    text = text.rstrip("\r\n")
+    blanks = has_blank_before_quote(text, delimiter)
+    for each in (text, re.sub(rf'" +(?={re.escape(delimiter)}|\Z)', '"', text)):
+        try:
+            found = list(csv.reader([each], delimiter=delimiter, strict=True, skipinitialspace=blanks))
+        except csv.Error:
+            continue
+        return found[0] if len(found) == 1 else []
+    return None
+
+
+def has_blank_before_quote(text: str, delimiter: str) -> bool:
+    """Whether a cell may begin with blanks and a quote, which most parsers take for one of its letters."""
+    return ' "' in text and re.search(rf'(?:\A|\n|{re.escape(delimiter)}) +"', text) is not None
 
 
 def _line_as_utf8(line: bytes) -> bytes:

@@ -97,6 +97,9 @@ class PlainCutter:
 
         letters = np.frombuffer(text, np.uint8)
         ends = (letters == _LF).nonzero()[0] + 1
+        # Every row has its delimiters, and its LF.
+        if len(letters) < len(ends) * self._width:
+            return None
         matrix = np.full((len(ends), LAYOUT.length), 32, np.uint8)
         odd: list[tuple[int, int, str]] = []
         at = row = 0
@@ -104,7 +107,6 @@ class PlainCutter:
         while row < len(ends):
             until = int(np.searchsorted(ends, at + _AT_A_TIME, "right"))
             piece = letters[at : ends[until - 1]]
-            # Every row has its delimiters, and its LF.
             if until == row or len(piece) < (until - row) * self._width:
                 return None
             found = _filled_cells(piece, ends[row:until] - (at + 1), self._delimiter, self._width)

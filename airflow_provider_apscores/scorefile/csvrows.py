@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.arrays import strings
 from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.csvlines import Lines
+from airflow_provider_apscores.scorefile.csvlines import MOST_LINES, Lines, cells_of, has_blank_before_quote
 from airflow_provider_apscores.scorefile.csvplain import PlainCutter
 from airflow_provider_apscores.scorefile.csvwidth import stands_under
 from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 #: Lines that are tried together where a larger piece did not parse.
 _GROUP = 256
-
-#: A record with more line ends in its values than this is a quote that was never closed.
-_MOST_LINES = 16
 
 #: Every record has these, or at least one of them; a header in the middle of a file has their names there.
 _TELLING = ("college_code", "ap_id", "last_name")
@@ -52,6 +48,7 @@ class Rows:
         ends: Where each ends, its line end included, shape (rows,).
         lost: Lines that gave no record: (record number, line).
         problems: What was wrong.
+        headers: Lines before these records that repeat the header, perhaps in another order.
         plain: Whether all of these records are printable ASCII, line ends and tabs aside.
     """
 
@@ -62,6 +59,7 @@ class Rows:
     ends: np.ndarray[Any, np.dtype[np.int64]]
     lost: list[tuple[int, bytes]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    headers: list[bytes] = field(default_factory=list)
     plain: bool = False
 
     def line(self, row: int) -> bytes:
@@ -86,8 +84,6 @@ class CsvSplitter:
         self._cr_only: bool | None = None
         self._names: list[str] = []
         self._cutter: PlainCutter | None = None
-        self._blank_before_quote = re.compile(rf'(?:\A|\n|{re.escape(delimiter)}) +"')
-        self._blank_behind_quote = re.compile(rf'" +(?={re.escape(delimiter)}|\Z)')
 
     def feed(self, piece: bytes) -> Iterator[Rows | Block]:
         """Take the next piece, and give the records that are complete: plain ones as blocks, others as text.
@@ -138,7 +134,8 @@ class CsvSplitter:
         if block is not None:
             yield block
             return
-        group = len(lines)
+        # Of lines shorter than their delimiters few at a time, since pyarrow makes whole columns of whatever it parses.
+        group = len(lines) if self.header and len(lines) * self.header.width <= end else _GROUP
         while at < len(lines):
             until = min(at + group, len(lines))
             rows = self._parse_together(lines, at, until)
@@ -147,7 +144,8 @@ class CsvSplitter:
                 continue
             if rows is None:
                 rows, until = self._parse_singly(lines, at, until)
-            yield rows
+            if len(rows.numbers) or rows.lost or rows.problems:
+                yield rows
             if until == at:  # The last record goes on in the next piece.
                 self._rest = data[lines.starts[at] :]
                 return
@@ -158,12 +156,12 @@ class CsvSplitter:
         at = 0
         while at < len(lines) and is_blank(lines.raw(at, at + 1)):
             at += 1
-        for until in range(at + 1, min(at + _MOST_LINES, len(lines)) + 1):
-            cells = self._cells(lines.text(at, until))
+        for until in range(at + 1, min(at + MOST_LINES, len(lines)) + 1):
+            cells = cells_of(lines.text(at, until), self._delimiter)
             if cells is not None:
                 self._take_header(cells)
                 return until
-        if lines.complete or len(lines) > at + _MOST_LINES:
+        if lines.complete or len(lines) > at + MOST_LINES:
             raise ScoreFileMalformed("The CSV header has a quote that is never closed; fetch the file again.")
         return None
 
@@ -225,7 +223,7 @@ class CsvSplitter:
         fields = self._fields()
         if np.count_nonzero(np.frombuffer(data, np.uint8) == 34) % 2:
             return None
-        if b' "' in bytes(data) and self._has_blank_before_quote(bytes(data).decode()):
+        if b' "' in bytes(data) and has_blank_before_quote(bytes(data).decode(), self._delimiter):
             return None
         names = [str(each) for each in range(self.header.width)]
         wanted = [str(each) for each in fields.values()]
@@ -259,35 +257,40 @@ class CsvSplitter:
         spans: list[tuple[int, int]] = []
         lost: list[tuple[int, bytes]] = []
         problems: list[Problem] = []
+        headers: list[bytes] = []
         while at < until:
+            if is_blank(lines.raw(at, at + 1)):
+                at += 1
+                continue
             cells = None
             end = at
-            while cells is None and end < min(at + _MOST_LINES, len(lines)):
+            while cells is None and end < min(at + MOST_LINES, len(lines)):
                 end += 1
-                cells = self._cells(lines.text(at, end))
-            if cells is None and end == len(lines) and not lines.complete and end - at < _MOST_LINES:
+                cells = cells_of(lines.text(at, end), self._delimiter)
+            if cells is None and end == len(lines) and not lines.complete and end - at < MOST_LINES:
                 break
             if cells is None:
                 end = at + 1
             raw = lines.raw(at, end)
             self._check_length(raw)
             begin, at = at, end
-            if is_blank(raw) or (cells is not None and not any(cell.strip() for cell in cells)):
+            if cells is not None and not any(cell.strip() for cell in cells):
                 continue
             if cells is not None and self._is_header(cells):
                 if kept or lost:
                     at = begin
                     break
                 problems.append(Problem(max(self.records, 1), "repeated_header"))
+                headers.append(raw.rstrip(b"\r\n"))
                 if cells != self._names:
                     self._take_header(cells)
                     fields = self._fields()
                 continue
             self.records += 1
             if cells is None or not stands_under(cells, self.header):
-                found = "a quote out of place" if cells is None else f"{len(cells)} cells"
+                what = "a quote out of place" if cells is None else f"{len(cells)} cells"
                 problems.append(
-                    Problem(self.records, "wrong_length", detail=f"{found}, where the header has {self.header.width}")
+                    Problem(self.records, "wrong_length", detail=f"{what}, where the header has {self.header.width}")
                 )
                 lost.append((self.records, raw.rstrip(b"\r\n")))
                 continue
@@ -296,28 +299,15 @@ class CsvSplitter:
             spans.append((int(lines.starts[begin]), int(lines.ends[end - 1])))
         columns = {name: strings([cells[column] for cells in kept]) for name, column in fields.items()}
         starts, ends = (np.array([span[side] for span in spans], np.int64) for side in (0, 1))
-        return Rows(columns, np.array(numbers, np.int64), lines.data, starts, ends, lost, problems, lines.plain), at
+        found = Rows(
+            columns, np.array(numbers, np.int64), lines.data, starts, ends, lost, problems, headers, lines.plain
+        )
+        return found, at
 
     def _is_header(self, cells: list[str]) -> bool:
         assert self.header is not None
         at = self.header.columns["college_code"]
         return (at >= len(cells) or not cells[at][:1].isdigit()) and tells_names(cells)
-
-    def _has_blank_before_quote(self, text: str) -> bool:
-        """Whether a cell may begin with blanks and a quote, which most parsers take for one of its letters."""
-        return ' "' in text and self._blank_before_quote.search(text) is not None
-
-    def _cells(self, text: str) -> list[str] | None:
-        """The cells of one record; None when a quote is not closed or the text is no record."""
-        text = text.rstrip("\r\n")
-        blanks = self._has_blank_before_quote(text)
-        for each in (text, self._blank_behind_quote.sub('"', text)):
-            try:
-                found = list(csv.reader([each], delimiter=self._delimiter, strict=True, skipinitialspace=blanks))
-            except csv.Error:
-                continue
-            return found[0] if len(found) == 1 else []
-        return None
 
 
 def _any_telling_other_things(cells: dict[str, pa.Array]) -> bool:

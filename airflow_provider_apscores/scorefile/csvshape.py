@@ -53,7 +53,15 @@ def shape(rows: Rows, today: date) -> Block:
     import numpy as np
 
     matrix = np.full((len(rows.numbers), LAYOUT.length), 32, np.uint8)
-    block = Block(LAYOUT, matrix, rows.numbers, lost=rows.lost, problems=rows.problems, line_of=rows.line)
+    block = Block(
+        LAYOUT,
+        matrix,
+        rows.numbers,
+        lost=rows.lost,
+        problems=rows.problems,
+        headers=rows.headers,
+        line_of=rows.line,
+    )
     # The report date comes first: years are counted from it.
     for name in sorted(rows.cells, key=lambda name: name != "report_date"):
         field = LAYOUT.fields.get(name)

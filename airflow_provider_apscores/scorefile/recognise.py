@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
+from airflow_provider_apscores.scorefile.csvlines import MOST_LINES, cells_of
 from airflow_provider_apscores.scorefile.layouts import (
     CSV_COLUMNS,
     CURRENT_LAYOUT,
@@ -94,8 +95,9 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     separator = re.match(rb'\s*"?sep=(.)"?(\r?\n|\r)', head[skip:], re.IGNORECASE)
     if separator:
         skip += separator.end()
-    end, line_end = _first_row(head, skip)
-    if delimiter := separator[1].decode("latin-1") if separator else _delimiter(head[skip:end]):
+    delimiter = separator[1].decode("latin-1") if separator else ""
+    end, line_end, delimiter = _first_row(head, skip, delimiter)
+    if delimiter:
         return Recognised("CSV", skip, delimiter, head[:end], line_end)
     if any(read_odd_line(line, CURRENT_LAYOUT, 1).row is not None for line in lines):
         line_end = b"\r" if cr_only else b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
@@ -108,16 +110,23 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     )
 
 
-def _first_row(head: bytes, skip: int) -> tuple[int, bytes]:
-    """Where the first row of a CSV file ends, if it is one, and what ends it. It may take several lines."""
+def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[int, bytes, str]:
+    """Where the first row of a CSV file ends, what ends it, and its delimiter: "" when it is no such row."""
     first = re.search(rb"\r*\n", head) or re.search(rb"\r", head)
     line_end = first[0] if first else b"\n"
-    end = skip
-    while (end := head.find(line_end, end + 1)) >= 0:
+    begin = end = skip
+    lines = 0
+    while lines < MOST_LINES and (end := head.find(line_end, end + 1)) >= 0:
+        row = head[begin:end]
+        if is_blank(row):
+            begin = end
+            continue
+        lines += 1
+        found = delimiter or _delimiter(row)
         # A name may hold a line end; then its quote is still open here.
-        if not is_blank(head[skip:end]) and head.count(b'"', skip, end) % 2 == 0:
-            return end, line_end
-    return len(head), line_end
+        if cells_of(row.decode("latin-1").lstrip("\r\n"), found or ",") is not None:
+            return end, line_end, found
+    return len(head), line_end, delimiter or _delimiter(head[begin:])
 
 
 def _ends_lines_with_cr(text: bytes) -> bool:

@@ -106,10 +106,10 @@ def write_score_file(
         in_line = file_format == "CSV"
         written.write(own.heading if own else csv_header().encode() if in_line else b"")
         count = 0
-        for line in _lines(records, file_format, layout):
+        for line, is_record in _lines(records, file_format, layout):
             written.write(end + line if in_line else line)
             in_line = True
-            count += 1
+            count += is_record
         if in_line and not (own and own.ends_open):
             written.write(end)
         if staging is not None:
@@ -117,18 +117,21 @@ def write_score_file(
     return count
 
 
-def _lines(records: ScoreFile | Iterable[Mapping[str, str]], file_format: str, layout: str | None) -> Iterator[bytes]:
-    """The lines of records, without line ends."""
+def _lines(
+    records: ScoreFile | Iterable[Mapping[str, str]], file_format: str, layout: str | None
+) -> Iterator[tuple[bytes, bool]]:
+    """Lines without line ends, and whether each is a record: it may be a header in the middle as well."""
     if not isinstance(records, ScoreFile):
-        yield from (_encoded(values, file_format, layout) for values in records)
+        yield from ((_encoded(values, file_format, layout), True) for values in records)
         return
     for block, batch in records.blocks_and_batches():
         if records.kind == file_format and (file_format == "CSV" or layout in (None, block.layout.name)):
             lines = [*block.lost, *((int(number), block.raw_line(row)) for row, number in enumerate(block.numbers))]
-            yield from (line for _, line in sorted(lines))
+            yield from ((line, False) for line in block.headers)
+            yield from ((line, True) for _, line in sorted(lines))
         else:
             for values in raw_records(batch.students, batch.exam_scores, batch.awards):
-                yield _encoded(values, file_format, layout)
+                yield _encoded(values, file_format, layout), True
 
 
 def _encoded(values: Mapping[str, str], file_format: str, layout: str | None) -> bytes:
