@@ -36,6 +36,10 @@ _ANY_YEAR = 2000
 
 _DIGITS = b"0123456789"
 
+#: What a run of answers consists of, and how long it must be to tell where it stands: a letter or two may be anything.
+_ANSWERS = "YN"
+_LEAST_ANSWERS = 4
+
 
 def is_whole(text: str, layout: Layout) -> bool:
     """Whether a record of a layout's length is one of that layout, and not one of another that was cut to it.
@@ -61,7 +65,7 @@ def moved_rows(bytes_of: Callable[[Field], Bytes], text_of: Callable[[int], str]
     strange = ~read_dates(bytes_of(layout.fields[LAST_CERTAIN_FIELD]), _ANY_YEAR).valid
     for answers, behind in _answers_and_behind(layout):
         letters = bytes_of(answers)
-        whole = ((letters == ord("Y")) | (letters == ord("N"))).all(axis=1)
+        whole = _all_of(letters, _ANSWERS.encode())
         if not whole.all():
             strange |= ~whole & ((letters != 32).any(axis=1) | (bytes_of(behind) != 32).any(axis=1))
     return [row for row in np.flatnonzero(strange).tolist() if have_moved(text_of(row), layout)]
@@ -72,10 +76,22 @@ def have_moved(text: str, layout: Layout) -> bool:
 
     As many characters were lost as gained, as when a line that lost some is filled up to its length again.
     """
+    if not _seems_strange(text, layout):
+        return False
     end_in_place = _end_in_place(text, layout)
     if end_in_place is not None:
         return not end_in_place
     return _more_dates_nearby(text, layout, sum(map(_is_date, _dates_here(text, layout))) + 1)
+
+
+def _seems_strange(text: str, layout: Layout) -> bool:
+    """Whether a record deserves a second look, as :func:`moved_rows` finds of many."""
+    if not _is_date(text[layout.fields[LAST_CERTAIN_FIELD].span]):
+        return True
+    return any(
+        text[answers.span].strip(_ANSWERS) and (text[answers.span].strip(" ") or text[behind.span].strip(" "))
+        for answers, behind in _answers_and_behind(layout)
+    )
 
 
 def trimmed_rows(records: Bytes, ends: Numbers, layout: Layout) -> Flags:
@@ -91,7 +107,7 @@ def trimmed_rows(records: Bytes, ends: Numbers, layout: Layout) -> Flags:
     behind = _behind_dates(layout)
     found: Flags = (ends == layout.fields[LAST_CERTAIN_FIELD].end) & report.valid & ~released.bad & ~updated.bad
     for span in behind[Kind.FLAGS]:
-        found |= _all_of(records[:, span], b"YN")
+        found |= _all_of(records[:, span], _ANSWERS.encode())
     for span in behind[Kind.CODE]:
         coded = _all_of(records[:, span.start : span.start + 1], _DIGITS) & _all_of(records[:, span], _DIGITS + b" ")
         for blank in (*behind[Kind.FLAGS], *behind[Kind.FILLER]):
@@ -165,7 +181,7 @@ def _belong_to(layout: Layout, report: Dates) -> Flags:
 def _answers_and_behind(layout: Layout) -> tuple[tuple[Field, Field], ...]:
     """The fields that hold a run of Y and N, each with the field behind it."""
     pairs = pairwise(layout.fields.values())
-    return tuple((one, next_one) for one, next_one in pairs if one.kind is Kind.FLAGS)
+    return tuple((one, next_one) for one, next_one in pairs if _tells_where(one) and one.kind is Kind.FLAGS)
 
 
 @cache
@@ -173,20 +189,24 @@ def _behind_dates(layout: Layout) -> dict[Kind, list[slice]]:
     """Where answers, codes and fillers stand that are behind the dates."""
     found: dict[Kind, list[slice]] = {Kind.FLAGS: [], Kind.CODE: [], Kind.FILLER: []}
     for each in layout.fields.values():
-        if each.start > layout.fields[LAST_CERTAIN_FIELD].end and each.kind in found:
+        if each.start > layout.fields[LAST_CERTAIN_FIELD].end and each.kind in found and _tells_where(each):
             found[each.kind].append(each.span)
     return found
+
+
+def _tells_where(field: Field) -> bool:
+    """Whether a field may be a landmark: not a single answer, which may be anybody's initial."""
+    return field.kind is not Kind.FLAGS or field.width >= _LEAST_ANSWERS
 
 
 def _end_in_place(text: str, layout: Layout) -> bool | None:
     """Whether answers and codes behind the dates stand in their columns; None where there are none to tell by."""
     behind = _behind_dates(layout)
-    for span in behind[Kind.FLAGS]:
-        letters = re.compile(f"[YN]{{{span.stop - span.start}}}")
-        if letters.fullmatch(text, span.start, span.stop):
-            return True
-        if letters.search(text, layout.fields[LAST_CERTAIN_FIELD].end):
-            return False
+    answers = [(re.compile(f"[{_ANSWERS}]{{{span.stop - span.start}}}"), span) for span in behind[Kind.FLAGS]]
+    if any(letters.fullmatch(text, span.start, span.stop) for letters, span in answers):
+        return True
+    if any(letters.search(text, layout.fields[LAST_CERTAIN_FIELD].end) for letters, _ in answers):
+        return False
     clean = not any(text[span].strip(" ") for span in behind[Kind.FILLER])
     coded = any(re.fullmatch("[0-9]+ *", text[span]) for span in behind[Kind.CODE])
     return True if clean and coded else None
@@ -218,7 +238,7 @@ def _is_date(text: str) -> bool:
     if not (len(text) == 6 and text.isascii() and text.isdigit()):
         return False
     try:
-        date(2000, int(text[:2]), int(text[2:4]))  # a leap year: which one it was is not known here
+        date(_ANY_YEAR + int(text[4:]), int(text[:2]), int(text[2:4]))
     except ValueError:
         return False
     return True

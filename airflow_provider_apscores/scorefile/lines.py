@@ -73,8 +73,8 @@ class RecordSplitter:
         self._plain = block is not None
         if block is None:
             usable = data.rfind(b"\n") + 1
-            if usable:
-                yield from self._odd_blocks(data, usable)
+            for part in _in_parts(data[:usable]):
+                yield from self._odd_blocks(part)
         else:
             yield block
         self._rest = data[usable:]
@@ -85,7 +85,7 @@ class RecordSplitter:
         """Give the last record, if it has no line end."""
         rest, self._rest = self._rest, b""
         if rest:
-            yield from self._odd_blocks(rest, len(rest))
+            yield from self._odd_blocks(rest)
 
     def _look_at_first_line(self, data: bytes) -> None:
         line, end, _ = data.partition(b"\n")
@@ -125,11 +125,11 @@ class RecordSplitter:
         self.records += count
         return np.arange(first, first + count, dtype=np.int64)
 
-    def _odd_blocks(self, data: bytes, usable: int) -> Iterator[Block]:
-        """Records of *data* up to *usable*: whole lines, some not plain. A block for each run of one layout."""
+    def _odd_blocks(self, data: bytes) -> Iterator[Block]:
+        """Records of whole lines, some not plain. A block for each run of one layout."""
         import numpy as np
 
-        lines = Lines(data, usable, self.layout)
+        lines = Lines(data, self.layout)
         easy = lines.plain | lines.trimmed
         rows: list[int] = []
         odd: dict[int, OddLine] = {}
@@ -138,8 +138,8 @@ class RecordSplitter:
         numbers: list[int] = []
         position = 0
         last = len(lines) - 1
-        ended = data.endswith((b"\n", b"\x1a"), 0, usable)
-        self._short_lines |= bool(lines.trimmed.any())
+        ended = data.endswith((b"\n", b"\x1a"))
+        self._short_lines |= bool((lines.lengths[lines.trimmed] < self.layout.length).any())
         for at in [*np.flatnonzero(~easy).tolist(), len(lines)]:
             run = at - position
             rows.extend(range(position, at))
@@ -164,7 +164,7 @@ class RecordSplitter:
                 odd[at] = read
                 rows.append(at)
                 numbers.append(self.records)
-        self._line_end = b"\r\n" if data.endswith(b"\r\n", 0, usable) else b"\n"
+        self._line_end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
         yield from self._blocks(lines, rows, numbers, odd, lost, problems)
 
     def _blocks(
@@ -209,6 +209,17 @@ class RecordSplitter:
             yield block
             self.layout = layout
             begin = end
+
+
+def _in_parts(data: bytes) -> Iterator[bytes]:
+    """Whole lines, some thousand at a time however short they are: each costs more memory than its bytes."""
+    lines = data.count(b"\n")
+    size = len(data) if lines <= 2 * _RECORDS else len(data) * _RECORDS // lines
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin + size - 1) + 1 or len(data)
+        yield data[begin:end]
+        begin = end
 
 
 def _line_of(lines: Lines, at: np.ndarray[Any, np.dtype[np.int64]], row: int) -> bytes:

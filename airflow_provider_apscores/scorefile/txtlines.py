@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.landmarks import may_end_at, moved_rows, trimmed_rows
+from airflow_provider_apscores.scorefile.landmarks import LAST_CERTAIN_FIELD, may_end_at, moved_rows, trimmed_rows
 from airflow_provider_apscores.scorefile.layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
     Numbers = np.ndarray[Any, np.dtype[np.int64]]
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
-
-#: Lines of so many characters are no records, whatever is behind them.
-_NO_LINE = 2000
 
 _BLANK_8 = 0x2020202020202020
 
@@ -35,21 +32,20 @@ class Lines:
         trimmed: Which are trimmed.
 
     Args:
-        data: Whole lines, and perhaps something behind them.
-        end: How far the lines go; the last one may lack its line end.
+        data: Lines, of which the last one may lack its line end.
         layout: The layout of plain lines.
     """
 
-    def __init__(self, data: bytes, end: int, layout: Layout) -> None:
+    def __init__(self, data: bytes, layout: Layout) -> None:
         import numpy as np
 
         self._data = data
         self._layout = layout
-        self._flat = np.frombuffer(data, np.uint8, end)
+        self._flat = np.frombuffer(data, np.uint8)
         ends = np.flatnonzero(self._flat == 10)
         terminated = np.ones(len(ends), np.int64)
         if self._flat[-1] != 10:
-            ends = np.append(ends, end)
+            ends = np.append(ends, len(data))
             terminated = np.append(terminated, 0)
         self.starts: Numbers = np.concatenate(([0], ends[:-1] + 1))
         returns = (ends > self.starts) & (self._flat[ends - 1] == 13)
@@ -58,8 +54,10 @@ class Lines:
         printable = np.bincount(np.searchsorted(ends, strange), minlength=len(ends)) == terminated + returns
         self.plain: Flags = self._plain(printable & (self.lengths == layout.length))
         # A line without its end may be cut, and one that is as long as another layout's records may be one of those.
+        # Lines that are far from a record's length are none, and millions of them must not be filled up to it.
         own_length = ~np.isin(self.lengths, [each.length for each in LAYOUTS.values()])
-        self.trimmed: Flags = self._trimmed(printable & own_length & (terminated > 0) & (self.lengths < _NO_LINE))
+        near = (self.lengths >= layout.fields[LAST_CERTAIN_FIELD].end) & (self.lengths <= 2 * layout.length)
+        self.trimmed: Flags = self._trimmed(printable & own_length & (terminated > 0) & near)
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -9,6 +9,7 @@ from students import student, txt
 from three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, encode_record
+from airflow_provider_apscores.scorefile.landmarks import have_moved, moved_rows
 from airflow_provider_apscores.scorefile.oddlines import read_odd_line
 from airflow_provider_apscores.scorefile.txtlines import Lines
 
@@ -53,8 +54,9 @@ def test_no_score_is_read_from_a_column_that_may_be_wrong(defect):
     check_three_ways(b"\n".join([LINES[0], line, LINES[2]]) + b"\n", LINES[0], check)
 
 
-def test_a_last_record_that_is_cut_is_not_taken_for_trimmed():
-    found = read(b"\n".join([LINES[0], LINES[1], LINES[2][:890]]))
+@pytest.mark.parametrize("padding", [b"", b"   "])
+def test_a_last_record_that_is_cut_is_not_taken_for_trimmed(padding):
+    found = read((padding + b"\n").join([LINES[0], LINES[1], LINES[2][:890]]))
     assert [(row["record_number"], row["kind"]) for row in found["problems"]] == [(3, "wrong_length")]
     assert [number for number, _ in found["rejected"]] == [3]
     assert len(found["students"]) == 3
@@ -98,11 +100,14 @@ def test_a_record_of_the_right_length_may_have_moved_all_the_same(defect, odd_ne
         {"report_date": "", "released_date": "", "student_update_date": "", **NO_ANSWERS},
         {"race_ethnicity_response": "NNNNYNN", "race_ethnicity_derived": ""},
         {"service_type": "01", "service_code": "0203", "ordering_institution_key": "05060708"},
+        {"service_type": "01", "service_code": "0203", "released_date": "", **NO_ANSWERS},
         {"college_code": ""},
     ],
 )
-def test_an_odd_record_has_not_moved(odd):
-    found = read(txt([ONE, TWO | odd]))
+@pytest.mark.parametrize("name", ["O'NEIL", "MUÑOZ"])
+def test_an_odd_record_has_not_moved(odd, name):
+    second = txt([TWO | odd | {"last_name": "RIVERA"}]).decode().replace("RIVERA", f"{name:6}").encode()
+    found = read(txt([ONE]) + second)
     assert [row["record_number"] for row in found["students"]] == [1, 2]
     assert "moved" not in {row["kind"] for row in found["problems"]}
     assert [row["score"] for row in found["exam_scores"]] == [5, 3, 5, 3, 4]
@@ -117,13 +122,27 @@ def test_a_mistake_in_a_trimmed_record_costs_no_more_than_in_a_whole_one(mistake
     assert {table: trimmed[table] for table in TABLES} == {table: found[table] for table in TABLES}
 
 
+EDITS = st.sampled_from(["", " ", "1", "N", "123456"]), st.integers(0, 12)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(raw_records(), st.integers(0, 949), st.sampled_from(["", " ", "1", "N", "123456"]), st.integers(0, 12))
+@given(raw_records(), st.integers(0, 949), *EDITS)
+def test_many_records_are_judged_as_each_of_them_is(record, at, gained, lost):
+    line = encode_record(record | {"last_name": "RIVERA"})
+    changed = (line[:at] + gained.encode() + line[at + lost :])[:950].ljust(950)
+    judged = moved_rows(
+        lambda field: np.frombuffer(changed[field.span], np.uint8)[None], lambda _: changed.decode(), LAYOUT_950
+    )
+    assert judged == [0] * have_moved(changed.decode(), LAYOUT_950)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(raw_records(), st.integers(0, 949), *EDITS)
 def test_a_line_that_seems_trimmed_is_read_as_if_it_were_looked_at(record, at, gained, lost):
     line = encode_record(record | {"last_name": "RIVERA"})
     edited = (line[:at] + gained.encode() + line[at + lost :]).rstrip()
     for changed in (line.rstrip(), line + b"   ", line.rstrip() + b"  ", edited, edited + b" " * 80):
-        lines = Lines(changed + b"\n", len(changed) + 1, LAYOUT_950)
+        lines = Lines(changed + b"\n", LAYOUT_950)
         if lines.trimmed[0]:
             looked_at = read_odd_line(changed, LAYOUT_950, 1)
             assert (looked_at.layout, looked_at.problems) == (LAYOUT_950, [])
@@ -134,7 +153,7 @@ def test_a_line_that_seems_trimmed_is_read_as_if_it_were_looked_at(record, at, g
 @pytest.mark.parametrize("ends", [(b"\n", b"\n"), (b" \n", b" " * 100 + b"\n"), (b"\r\n", b"\n")])
 def test_trimmed_lines_need_no_look_of_their_own(behind, ends):
     lines = b"".join(encode_record(student(number, **behind)).rstrip() + ends[number % 2] for number in range(1, 9))
-    assert Lines(lines, len(lines), LAYOUT_950).trimmed.all()
+    assert Lines(lines, LAYOUT_950).trimmed.all()
     # The last one may be cut.
-    assert Lines(lines, len(lines) - 1, LAYOUT_950).trimmed.tolist() == [True] * 7 + [False]
+    assert Lines(lines[:-1], LAYOUT_950).trimmed.tolist() == [True] * 7 + [False]
     assert read(lines)["students"] == read(txt([student(number, **behind) for number in range(1, 9)]))["students"]

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from students import student
+from students import student, txt
 
 from airflow_provider_apscores.scorefile import (
     CSV_COLUMNS,
@@ -129,6 +129,41 @@ def test_a_new_layout_is_read_once_it_is_declared(next_layout, trimmed):
     assert [block.layout.name for block, _ in file.blocks_and_batches()] == ["1000", "950"]
     assert (file.records, file.exam_scores.column("score").to_pylist()) == (3, [4, 4, 4])
     assert file.problems.num_rows == 0
+
+
+@pytest.fixture
+def next_layout_with_more_answers(declare):
+    *parts, _ = LAYOUT_950.parts
+    parts += [
+        Field("opted_out", 936, 1, Kind.FLAGS),
+        Field("new_answers", 937, 12, Kind.FLAGS),
+        Field("preferred_name", 949, 20),
+        Field("filler_5", 969, 12, Kind.FILLER),
+    ]
+    declare(Layout("980", 980, tuple(parts), since=(2027, 7)))
+
+
+@pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  ", "letters"])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        {},
+        {"preferred_name": "NORA"},
+        {"opted_out": "Y", "preferred_name": "NY"},
+        {"new_answers": "YNYNYNYNYNYN"},
+        {"service_type": "01", "ordering_institution_key": "N1234567"},
+    ],
+)
+def test_a_new_layout_may_have_answers_and_names_at_its_end(next_layout_with_more_answers, behind, shape):
+    no_answers = {"race_ethnicity_response": "", "race_ethnicity_derived": ""}
+    values = student(2, report_date="070727", **no_answers, **behind)
+    line = encode_record(values, "980")
+    line = line.replace(b"RIVERA", "MUÑOZ ".encode()) if shape == "letters" else shape(line)
+
+    file = read_score_file(txt([student(1, report_date="070727")], "980") + line + b"\n", today=date(2027, 11, 24))
+
+    assert file.problems.num_rows == 0
+    assert file.exam_scores["score"].to_pylist() == [5, 3, 5, 3]
 
 
 @pytest.mark.parametrize("trimmed", [False, True])

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
-from students import student, txt
+from students import csv_file, student, txt
 
 from airflow_provider_apscores.errors import StorageUnavailable
 from airflow_provider_apscores.scorefile import lines, read_score_file, write_tables
@@ -128,6 +129,23 @@ def test_an_error_in_a_writing_thread_publishes_nothing_and_ends_all_threads(man
         write_tables(many_blocks, Place, max_rows_per_file=30)
     assert threading.active_count() == before
     assert Place.fs.find("/tables") == []
+
+
+@pytest.mark.parametrize(("make", "line"), [(txt, b"\n"), (txt, b"x\n"), (csv_file, b"\n"), (csv_file, b",,\n")])
+def test_many_short_lines_are_not_filled_up_all_at_a_time(make, line):
+    """
+    Each as long as a record, they would take hundreds of megabytes.
+    """
+    count = 80_000
+    file = read_score_file(make([student(1)]) + line * count)
+    tracemalloc.start()
+    try:
+        records = sum(batch.students.num_rows + len(batch.rejected) for batch in file.batches())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert records == 1 + (count if line == b"x\n" else 0)
+    assert most < 60e6
 
 
 def test_many_files_do_not_exhaust_what_a_process_may_open(tmp_path):
