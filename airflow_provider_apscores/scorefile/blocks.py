@@ -65,6 +65,28 @@ class Block:
             return self.line_of(row)
         return self.matrix[row, : self.layout.length].tobytes()
 
+    def without(self, rows: list[int], kind: str) -> Block:
+        """The same without some records of a TXT file. They are lost: that is a problem of *kind*, if none is known."""
+        import numpy as np
+
+        kept = np.delete(np.arange(len(self)), rows)
+        new = {row: at for at, row in enumerate(kept.tolist())}
+        lost = {int(self.numbers[row]): self.raw_line(row) for row in rows}
+        # What was found in single fields says nothing any more.
+        known = [each for each in self.problems if each.field is None or each.record_number not in lost]
+        told = {each.record_number for each in known}
+        return Block(
+            self.layout,
+            self.matrix[kept],
+            self.numbers[kept],
+            patches={
+                name: [(new[row], text) for row, text in values if row in new] for name, values in self.patches.items()
+            },
+            lost=[*self.lost, *lost.items()],
+            problems=[*known, *(Problem(number, kind) for number in lost.keys() - told)],
+            line_of=lambda row: self.raw_line(int(kept[row])),
+        )
+
     def column(self, name: str) -> Bytes:
         """The bytes of a field, shape (records, width): a copy of their own, one record after the other."""
         span = self.layout.fields[name].span

@@ -221,6 +221,9 @@ def lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
     block.problems.append(Problem(int(block.numbers[row]), _BAD.get(field.kind, kind), field.name))
 
 
+#: As with a time of day in some fractions of seconds behind it.
+_LONGEST_DATE = 40
+
 _SPELLED_OUT = tuple(
     re.compile(each + r"(?:[T ][0-9:.]+(?: ?[AP]M)?)?")
     for each in (
@@ -235,12 +238,14 @@ _SPELLED_OUT = tuple(
 )
 
 
-@lru_cache(1 << 14)
 def _date(cell: str) -> tuple[str | None, date | None]:
-    """A date in other words as MMDDYY, and as a date where the century stands there; None where it is no date.
+    """A date in other words as MMDDYY, and as a date where the century stands there; None where it is no date."""
+    return _known_date(cell) if len(cell) <= _LONGEST_DATE else (None, None)
 
-    Files have many dates, and few different ones.
-    """
+
+@lru_cache(1 << 10)
+def _known_date(cell: str) -> tuple[str | None, date | None]:
+    """:func:`_date`, remembered: files have many dates, and few different ones."""
     if re.fullmatch(r"[0-9]{5}", cell):
         return "0" + cell, None
     if not cell or re.fullmatch(r"[ 0-9]{6}", cell):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _FIRST_YEAR, _LAST_YEAR = 1600, 2400
 
+#: College Board has had AP Exams since the school year 1955-56. An older year comes from a report date that is wrong.
+FIRST_EXAMS = 1955
+
 #: A student is at least this old on the report date, in years.
 _YOUNGEST = 5
 

@@ -3,20 +3,25 @@
 One character lost or gained moves everything behind it, and then an exam's year may be read as its code, or its score
 from a column of something else. So a line of another length is believed only where its landmarks say so: the college
 code, the dates behind the exams, what stands behind the dates (a run of Y and N, a code), and the exams themselves.
+A line of the right length is believed unless they say that something moved: it may have lost as much as it gained.
+
+For a new layout: the fields named here, dates of six digits, and answers (``Kind.FLAGS``) must still mean the same.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_apscores.scorefile.codes import EXAMS
 from airflow_provider_apscores.scorefile.dates import Dates, read_dates
-from airflow_provider_apscores.scorefile.fields import Field, Kind, Layout
-from airflow_provider_apscores.scorefile.layouts import layout_of
+from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
+from airflow_provider_apscores.scorefile.layouts import LAYOUTS, layout_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[np.int64]]
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
-#: Until here every record has something. Blanks beyond may be missing.
+#: Until here every record should have something. Blanks beyond may be missing.
 LAST_CERTAIN_FIELD = "report_date"
 
 #: Behind the exams, in this order.
@@ -53,7 +58,7 @@ def is_whole(text: str, layout: Layout) -> bool:
 
 
 def moved_rows(bytes_of: Callable[[Field], Bytes], text_of: Callable[[int], str], layout: Layout) -> list[int]:
-    """Which of many records of a layout's length :func:`have_moved`.
+    """Which of many records of a layout's length :func:`have_moved`, or are records of another that were filled up.
 
     Args:
         bytes_of: Gives a field of all records, shape (records, width).
@@ -62,13 +67,24 @@ def moved_rows(bytes_of: Callable[[Field], Bytes], text_of: Callable[[int], str]
     """
     import numpy as np
 
-    strange = ~read_dates(bytes_of(layout.fields[LAST_CERTAIN_FIELD]), _ANY_YEAR).valid
+    report = layout.fields[LAST_CERTAIN_FIELD]
+    strange = ~read_dates(bytes_of(report), _ANY_YEAR).valid
+    answered = np.zeros(len(strange), bool)
     for answers, behind in _answers_and_behind(layout):
         letters = bytes_of(answers)
         whole = _all_of(letters, _ANSWERS.encode())
+        answered |= whole
         if not whole.all():
             strange |= ~whole & ((letters != 32).any(axis=1) | (bytes_of(behind) != 32).any(axis=1))
-    return [row for row in np.flatnonzero(strange).tolist() if have_moved(text_of(row), layout)]
+    unanswered = np.flatnonzero(~answered & ~strange)
+    if len(unanswered):
+        behind_report = bytes_of(replace(report, start=report.end + 1, width=_furthest(layout)))[unanswered]
+        unanswered = unanswered[((behind_report >= ord("0")) & (behind_report <= ord("9"))).any(axis=1)]
+    if len(unanswered):
+        for later in _later_places(layout):
+            strange[unanswered] |= read_dates(bytes_of(later)[unanswered], _ANY_YEAR).valid
+    texts = ((row, text_of(row)) for row in np.flatnonzero(strange).tolist())
+    return [row for row, text in texts if have_moved(text, layout) or _is_padded(text, layout)]
 
 
 def have_moved(text: str, layout: Layout) -> bool:
@@ -81,17 +97,45 @@ def have_moved(text: str, layout: Layout) -> bool:
     end_in_place = _end_in_place(text, layout)
     if end_in_place is not None:
         return not end_in_place
-    return _more_dates_nearby(text, layout, sum(map(_is_date, _dates_here(text, layout))) + 1)
+    return _dates_have_moved(text, layout)
+
+
+def exams_elsewhere(text: str, layout: Layout) -> bool:
+    """Whether exams stand between the slots that they belong to.
+
+    Where exams look like none, as when what moved was moved back behind them, this is told by others nearby that look
+    right.
+    """
+    group = layout.group("exam")
+    begin, stride = group.start - 1, group.stride
+    if _exams_in_place(text, layout) is not False:
+        return False
+    slots = _exam_slots(text, layout)
+    in_place = [at for at, slot in slots.items() if _exam_pattern(group, scored=True).match(slot)]
+    strange = sorted(slots.keys() - in_place)
+    first, last = strange[0], strange[-1]
+    start, end = max(begin + (first - 1) * stride, 0), begin + (last + 2) * stride
+    found = [each.start() + start - begin for each in _known_exam(group).finditer(text[start:end])]
+    moved = max(sum(at % stride == by for at in found) for by in range(1, stride))
+    kept = sum(not first <= slot <= last for slot in in_place)
+    if kept + moved <= len(in_place):
+        return False
+    # A single one may be there by chance, out of an exam without a score and the ZIP code before it.
+    return moved > 1 or not _has_college_code(text, layout) or _dates_have_moved(text, layout)
 
 
 def _seems_strange(text: str, layout: Layout) -> bool:
     """Whether a record deserves a second look, as :func:`moved_rows` finds of many."""
-    if not _is_date(text[layout.fields[LAST_CERTAIN_FIELD].span]):
+    report = layout.fields[LAST_CERTAIN_FIELD]
+    if not _is_date(text[report.span]):
         return True
-    return any(
-        text[answers.span].strip(_ANSWERS) and (text[answers.span].strip(" ") or text[behind.span].strip(" "))
-        for answers, behind in _answers_and_behind(layout)
-    )
+    answered = False
+    for answers, behind in _answers_and_behind(layout):
+        if not text[answers.span].strip(_ANSWERS):
+            answered = True
+        elif text[answers.span].strip(" ") or text[behind.span].strip(" "):
+            return True
+    return not answered and _is_date_behind(text, layout)
 
 
 def trimmed_rows(records: Bytes, ends: Numbers, layout: Layout) -> Flags:
@@ -140,14 +184,20 @@ def in_place(text: str, layout: Layout) -> bool:
         return end_in_place
     here = _dates_here(text, layout)
     report, width = here[-1], layout.fields[LAST_CERTAIN_FIELD].width
-    sound = _dates(text, layout) >= 0 and all(map(_is_exam, _exams(text, layout)))
+    dates_sound = _dates(text, layout) >= 0
+    exams_in_place = _exams_in_place(text, layout)
+    sound = dates_sound and exams_in_place is not False
+    if sound and exams_in_place and _is_date(report) and not _is_date_behind(text, layout):
+        return True
     if len(report) < width:
         return sound and _digits_or_blank(text[layout.fields["birth_date"].span])
     if not sound and not (report.strip(" ") and all(map(_digits_or_blank, here))):
         return False
     if len(text.rstrip(" ")) == layout.fields[LAST_CERTAIN_FIELD].end and _is_date(report):
         return True  # the line ends with the last date, as it should
-    return not _more_dates_nearby(text, layout, sum(map(_is_date, here)) + sound)
+    least = sum(map(_is_date, here)) + sound
+    # A date's width to the left, there are always as many dates behind a blank one.
+    return not any(dates >= least + (by == -width) for by, dates in _dates_nearby(text, layout, least))
 
 
 def _has_college_code(text: str, layout: Layout) -> bool:
@@ -212,15 +262,75 @@ def _end_in_place(text: str, layout: Layout) -> bool | None:
     return True if clean and coded else None
 
 
-def _more_dates_nearby(text: str, layout: Layout, least: int) -> bool:
-    """Whether there are *least* dates a little to the left or right of their places, an exam's width at most."""
+def _dates_have_moved(text: str, layout: Layout) -> bool:
+    """Whether more dates stand nearby than in their places."""
+    dates = _dates_here(text, layout)
+    here, width = sum(map(_is_date, dates)), len(dates[-1])
+    moved = [by for by, there in _dates_nearby(text, layout, here + 1) if there > here]
+    # The last one is never blank, but digits behind may look like dates. Exams in their places show that nothing moved.
+    by_a_date = any(by % width == 0 for by in moved) or (here > 0 and not dates[-1].strip(" "))
+    return any(by % width for by in moved) or (by_a_date and not _exams_in_place(text, layout))
+
+
+def _dates_nearby(text: str, layout: Layout, least: int) -> Iterator[tuple[int, int]]:
+    """How many dates there are a little to the left or right of their places, where there may be at *least* so many."""
     first, last = layout.fields[_DATES[0]], layout.fields[_DATES[-1]]
-    furthest = layout.group("exam").stride
+    furthest = _furthest(layout)
     # Most records don't even have the digits.
-    if sum(map(str.isdigit, text[first.start - 1 - furthest : last.end + furthest])) < least * last.width:
-        return False
-    # A date's width to the left, there are always as many dates behind a blank one.
-    return any(_dates(text, layout, by) >= least + (by == -last.width) for by in range(-furthest, furthest + 1) if by)
+    if sum(map(str.isdigit, text[first.start - 1 - furthest : last.end + furthest])) >= least * last.width:
+        yield from ((by, _dates(text, layout, by)) for by in range(-furthest, furthest + 1) if by)
+
+
+def _furthest(layout: Layout) -> int:
+    """How far dates are looked for: as wide as an exam is, or two of them."""
+    return max(layout.group("exam").stride, 2 * layout.fields[LAST_CERTAIN_FIELD].width)
+
+
+def _is_date_behind(text: str, layout: Layout) -> bool:
+    return any(_is_date(text[each.span]) for each in _later_places(layout))
+
+
+@cache
+def _later_places(layout: Layout) -> list[Field]:
+    """Where the report date would be if something had come in before it."""
+    report = layout.fields[LAST_CERTAIN_FIELD]
+    return [replace(report, start=report.start + by) for by in range(1, _furthest(layout) + 1)]
+
+
+def _is_padded(text: str, layout: Layout) -> bool:
+    """Whether a record of *layout*'s length is one of a layout with its dates elsewhere, that was filled up to it."""
+    date = LAST_CERTAIN_FIELD
+    others = [each for each in LAYOUTS.values() if each.fields[date].span != layout.fields[date].span]
+    return any(not text[each.length :].strip(" ") and in_place(text, each) for each in others)
+
+
+@cache
+def _known_exam(group: Group) -> re.Pattern[str]:
+    """Finds wherever an exam with a code of the tables may begin."""
+    codes = "|".join(sorted({exam.code for exam in EXAMS}))
+    return re.compile(f"(?={_exam_pattern(group, f'(?:{codes})', scored=True).pattern})")
+
+
+@cache
+def _exam_pattern(group: Group, code: str = "[0-9]{2}", *, scored: bool = False) -> re.Pattern[str]:
+    """What an exam looks like: a year, a code, a score, and irregularities, as wide as they are.
+
+    Args:
+        group: The slots.
+        code: Which codes.
+        scored: It must have a score or an irregularity.
+    """
+    start = {each.name: each.start - group.start for each in group.fields}
+    looks = {
+        "admin_year": "[0-9]{2}",
+        "exam_code": code,
+        "exam_grade": "[1-5 ]",
+        "irregularity_1": "(?:[0-9]{2}|  )",
+        "irregularity_2": "(?:[0-9]{2}|  )",
+    }
+    columns = "".join(looks.get(each.name, f".{{{each.width}}}") for each in group.fields)
+    nothing = f".{{{start['exam_grade']}}} .{{{start['irregularity_1'] - start['exam_grade'] - 1}}}  "
+    return re.compile(f"(?!{nothing}){columns}" if scored else columns)
 
 
 def _dates_here(text: str, layout: Layout) -> list[str]:
@@ -248,20 +358,15 @@ def _digits_or_blank(text: str) -> bool:
     return not text.strip(" ") or (text.isascii() and text.isdigit())
 
 
-def _exams(text: str, layout: Layout) -> Iterator[dict[str, str]]:
-    """The exams that are not blank, as text by field name, without one that is cut before it says enough."""
+def _exams_in_place(text: str, layout: Layout) -> bool | None:
+    """Whether all exams look right where they are; None where there are none."""
+    slots = _exam_slots(text, layout)
+    return all(map(_exam_pattern(layout.group("exam")).match, slots.values())) if slots else None
+
+
+def _exam_slots(text: str, layout: Layout) -> dict[int, str]:
+    """The exam slots that are filled, counted from 0, without one that is cut before it says enough."""
     group = layout.group("exam")
     enough = next(each.end for each in group.fields if each.name == "irregularity_1") - group.start + 1
-    for start in range(group.start - 1, group.span.stop, group.stride):
-        slot = text[start : start + group.stride]
-        if len(slot) >= enough and slot.strip(" "):
-            moved = (slice(each.start - group.start, each.end - group.start + 1) for each in group.fields)
-            yield {each.name: slot[where] for each, where in zip(group.fields, moved, strict=True)}
-
-
-def _is_exam(slot: dict[str, str]) -> bool:
-    """Whether a slot holds a year, a code, and a score or an irregularity, as wide as they are."""
-    numbers = slot["admin_year"] + slot["exam_code"]
-    irregularities = slot["irregularity_1"], slot["irregularity_2"]
-    scored = slot["exam_grade"] in "12345" or (slot["exam_grade"] == " " and irregularities[0].strip(" "))
-    return bool(scored and numbers.strip(" ") and all(map(_digits_or_blank, (numbers, *irregularities))))
+    slots = (text[start : start + group.stride] for start in range(group.start - 1, group.span.stop, group.stride))
+    return {at: slot.ljust(group.stride) for at, slot in enumerate(slots) if len(slot) >= enough and slot.strip(" ")}

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.blocks import Block, cut, extremes
 from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.landmarks import is_whole, moved_rows
-from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT, LAYOUTS
+from airflow_provider_apscores.scorefile.landmarks import moved_rows
+from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT
 from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
 from airflow_provider_apscores.scorefile.txtlines import Lines, blank_heads
 
@@ -91,11 +91,8 @@ class RecordSplitter:
         line, end, _ = data.partition(b"\n")
         if end:
             self._line_end = b"\r\n" if line.endswith(b"\r") else b"\n"
-            length = len(line) - len(self._line_end) + 1
-            text = line[:length].decode("latin-1")
             # Length alone does not tell: a record that an editor trimmed may happen to have that of an older layout.
-            fitting = (each for each in LAYOUTS.values() if each.length == length and is_whole(text, each))
-            self.layout = next(fitting, self.layout)
+            self.layout = read_odd_line(line.removesuffix(b"\r"), self.layout, 1).layout
 
     def _plain_block(self, data: bytes, usable: int, stride: int) -> Block | None:
         """All of *data* that is whole records, or None when a line is not plain."""

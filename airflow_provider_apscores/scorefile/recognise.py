@@ -100,7 +100,8 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     if delimiter:
         return Recognised("CSV", skip, delimiter, head[:end], line_end)
     if any(read_odd_line(line, CURRENT_LAYOUT, 1).row is not None for line in lines):
-        line_end = b"\r" if cr_only else b"\r\n" if line_end.endswith(b"\r\n") else b"\n"
+        feed = re.search(rb"\r?\n", head)
+        line_end = b"\r" if cr_only else feed[0] if feed else b"\n"
         return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
     raise ScoreFileMalformed(
@@ -112,7 +113,8 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
 
 def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[int, bytes, str]:
     """Where the first row of a CSV file ends, what ends it, and its delimiter: "" when it is no such row."""
-    first = re.search(rb"\r*\n", head) or re.search(rb"\r", head)
+    # CR alone ends lines where it comes first, as CsvSplitter has it.
+    first = re.search(rb"\r*\n|\r", head)
     line_end = first[0] if first else b"\n"
     begin = end = skip
     lines = 0
@@ -138,7 +140,7 @@ def _ends_lines_with_cr(text: bytes) -> bool:
     pieces = [piece for piece in line.split(b"\r") if not is_blank(piece)]
     if b"\r" not in line or (len(pieces) == 1 and line_feed):
         return False
-    return (len(pieces) == 1 or len(line.strip()) > CURRENT_LAYOUT.length) and any(map(_is_record, pieces))
+    return (len(pieces) == 1 or len(line.rstrip()) > CURRENT_LAYOUT.length) and any(map(_is_record, pieces))
 
 
 def _is_record(line: bytes) -> bool:

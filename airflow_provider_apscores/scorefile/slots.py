@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.scorefile.arrays import encoded, numbers
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block, cut
 from airflow_provider_apscores.scorefile.codes import AWARDS, EFFECTS, IRREGULARITIES
-from airflow_provider_apscores.scorefile.dates import read_years
+from airflow_provider_apscores.scorefile.dates import FIRST_EXAMS, read_years
 from airflow_provider_apscores.scorefile.fields import Group
 from airflow_provider_apscores.scorefile.findings import Findings
 from airflow_provider_apscores.scorefile.lookups import (
@@ -74,6 +74,17 @@ class Slots:
         wide = self._width(name) == 2
         values: Pairs = self._field(name, "<u2") if wide else self._field(name, "u1") | np.uint16(0x2000)
         return values
+
+    def strange_exams(self) -> list[int]:
+        """Rows of the block with a slot that looks like no exam: without a year or a code, or with something else in
+        place of a score or an irregularity.
+        """
+        two, letter = two_digits(), self.letters("exam_grade")
+        strange = (two.take(self.pairs("admin_year")) < 0) | (two.take(self.pairs("exam_code")) < 0)
+        strange |= (letter != 32) & ((letter < ord("1")) | (letter > ord("5")))
+        for name in ("irregularity_1", "irregularity_2"):
+            strange |= two.take(self.pairs(name)) == NO_NUMBER
+        return sorted(set(self.rows[strange].tolist()))
 
     def _width(self, name: str) -> int:
         return next(each.width for each in self.group.fields if each.name == name)
@@ -170,11 +181,15 @@ def _years(block: Block, filled: Slots, name: str, pairs: Pairs, students: Stude
     bad = two == NO_NUMBER
     if bad.any():
         bad &= (pairs & 0xFF != UNREADABLE) & (pairs >> 8 != UNREADABLE)
-        findings.in_slots(group, name, "bad_year", rows, slots, bad)
     years = read_years(two, students.report.year.take(rows) + 1)
     if block.exact_years:
         place = rows * group.count + slots
         for slot in range(group.count):
             for row, value in block.exact_years.get(group.field_name(name, slot + 1), ()):
                 years[np.searchsorted(place, row * group.count + slot)] = value
+    early = (years > 0) & (years < FIRST_EXAMS)
+    if early.any():
+        bad |= early
+        years[early] = 0
+    findings.in_slots(group, name, "bad_year", rows, slots, bad)
     return years

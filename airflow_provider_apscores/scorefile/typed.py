@@ -13,6 +13,7 @@ from airflow_provider_apscores.scorefile.arrays import constant, numbers
 from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.blocks import Block
 from airflow_provider_apscores.scorefile.findings import Findings, NoteUnknown
+from airflow_provider_apscores.scorefile.landmarks import exams_elsewhere
 from airflow_provider_apscores.scorefile.slots import Slots, awards, exam_scores
 from airflow_provider_apscores.scorefile.students import Students
 from airflow_provider_apscores.scorefile.tables import TABLES
@@ -30,9 +31,12 @@ def read_block(block: Block, sha256: str, today: date, note_unknown: NoteUnknown
         today: As for :class:`~.assemble.Assembler`.
         note_unknown: Told of codes that the tables do not have.
     """
+    exams = Slots(block, block.layout.group("exam"))
+    if moved := _moved(block, exams):
+        block = block.without(moved, "moved")
+        exams = Slots(block, block.layout.group("exam"))
     findings = Findings(block, note_unknown)
     students = Students(block, findings, today)
-    exams = Slots(block, block.layout.group("exam"))
     awarded = Slots(block, block.layout.group("award"))
     rows = {
         "students": _rows("students", students.columns, block.numbers, sha256),
@@ -43,6 +47,15 @@ def read_block(block: Block, sha256: str, today: date, note_unknown: NoteUnknown
     }
     rows["problems"] = _rows("problems", *findings.columns(), sha256)
     return Batch(**rows, rejected=findings.rejected(), first_error=findings.first_error())
+
+
+def _moved(block: Block, exams: Slots) -> list[int]:
+    """The records of a TXT file whose exams stand between their slots."""
+    if block.texts:  # CSV: what moves there is cells
+        return []
+    length = block.layout.length
+    texts = ((row, block.matrix[row, :length].tobytes().decode("latin-1")) for row in exams.strange_exams())
+    return [row for row, text in texts if exams_elsewhere(text, block.layout)]
 
 
 def _rows(table: str, columns: dict[str, Any], record_numbers: Any, sha256: str) -> pa.RecordBatch:

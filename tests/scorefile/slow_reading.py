@@ -87,6 +87,10 @@ def slow_reading(lines, today, sha256):
         def year(text, limit=end_of_next_year.year):
             return latest(text, limit) if text and len(text) == 2 and text.isdigit() else None
 
+        def exam_year(text):
+            found = year(text)
+            return found if found and found >= 1955 else None
+
         student = {
             name: value
             for name, value in raw.items()
@@ -115,13 +119,13 @@ def slow_reading(lines, today, sha256):
             grade = values.pop("exam_grade")
             score = int(grade) if grade in list("12345") else None
             codes = [values["irregularity_1"], values["irregularity_2"]]
-            exam_year = year(values["admin_year"])
+            admin_year = exam_year(values["admin_year"])
             said = [DETAILS[code] or EFFECTS[code] for code in codes if code in DETAILS]
             parents = [e["subscore_of"] for e in EXAMS if e["exam_code"] == values["exam_code"]]
-            known = title(values["exam_code"], exam_year)
+            known = title(values["exam_code"], admin_year)
             row = {
                 "position": slot,
-                "admin_year": exam_year,
+                "admin_year": admin_year,
                 "exam_title": known,
                 "subscore_of": (parents[0] or None) if known else None,
                 "score": score,
@@ -135,5 +139,5 @@ def slow_reading(lines, today, sha256):
             kind, award_year = raw[f"award_type_{slot}"], raw[f"award_year_{slot}"]
             if kind or award_year:
                 row = {"position": slot, "award_type": kind, "award_title": AWARDS.get(kind)}
-                awards.append(whose | row | {"award_year": year(award_year)} | origin)
+                awards.append(whose | row | {"award_year": exam_year(award_year)} | origin)
     return students, exams, awards

@@ -4,6 +4,7 @@ import csv
 import io
 
 from hypothesis import strategies as st
+from slow_reading import latest
 
 from airflow_provider_apscores.scorefile import (
     AWARDS,
@@ -33,6 +34,8 @@ def digits(width):
 
 #: Days that exist in every year, so that no century can make them impossible.
 _ANY_DATE = st.builds(lambda m, d, y: f"{m:02}{d:02}{y:02}", st.integers(1, 12), st.integers(1, 28), st.integers(0, 99))
+#: Such as no coming year makes a hundred years younger.
+_REPORT_DATE = _ANY_DATE.filter(lambda day: not 26 <= int(day[4:]) <= 60)
 _YEAR = st.one_of(st.just(""), digits(2))
 _IRREGULARITY = st.one_of(st.just(""), st.sampled_from([each.code for each in IRREGULARITIES]), digits(2))
 
@@ -56,7 +59,7 @@ _SPECIAL = {
     "birth_date": st.one_of(st.just(""), _ANY_DATE),
     "released_date": st.one_of(st.just(""), _ANY_DATE),
     "student_update_date": st.one_of(st.just(""), _ANY_DATE),
-    "report_date": st.one_of(st.just(""), _ANY_DATE),
+    "report_date": st.one_of(st.just(""), _REPORT_DATE),
     "previous_ai_year_1": _YEAR,
     "previous_ai_year_2": _YEAR,
     "previous_ai_code_1": st.one_of(st.just(""), digits(6)),
@@ -78,12 +81,23 @@ _PLAIN = {
 
 @st.composite
 def raw_records(draw):
-    """Raw fields of one record: every field possible, exams and awards anywhere among their slots."""
+    """Raw fields of one record: every field possible, exams and awards anywhere among their slots.
+
+    No exam is older than AP Exams are, whatever the date of the report.
+    """
     record = draw(st.fixed_dictionaries(_PLAIN))
     for slot, exam in draw(st.dictionaries(st.integers(1, 30), _EXAM, max_size=6)).items():
-        record.update((f"{name}_{slot:02}", value) for name, value in exam.items())
+        # Digits without a year before them may look like an exam that has moved.
+        told = exam if exam["admin_year"] else exam | {"irregularity_1": ""}
+        record.update((f"{name}_{slot:02}", value) for name, value in told.items())
     for slot, award in draw(st.dictionaries(st.integers(1, 6), _AWARD, max_size=3)).items():
         record.update((f"{name}_{slot}", value) for name, value in award.items())
+    if not record["report_date"]:  # never blank in real files; other dates would seem to have moved
+        record.update(released_date="", student_update_date="")
+    limit = 1 + latest(record["report_date"][4:] or "26", 2026)
+    for name, value in record.items():
+        if value and name.startswith(("admin_year_", "award_year_")) and latest(value, limit) < 1955:
+            record[name] = ""
     return {name: value for name, value in record.items() if value}
 
 

@@ -42,6 +42,12 @@ def student(number=1, **values):
     return record | values
 
 
+def of_report(record, report_date):
+    """*record* in a report of another date (MMDDYY): its exams and awards are of that year."""
+    years = {name: report_date[4:] for name, value in record.items() if value and name[:-3] == "admin_year"}
+    return record | years | {"award_year_1": report_date[4:], "report_date": report_date}
+
+
 def txt(records, layout="950", line_end=b"\n"):
     """A TXT file."""
     return b"".join(encode_record(each, layout) + line_end for each in records)

@@ -72,6 +72,20 @@ MOVED = {
     "a character gained in an address, the last one cut": LINES[1][:50] + b"A" + LINES[1][50:-1],
     "two exams gained": LINES[1][:538] + b"2566".ljust(11) * 2 + LINES[1][538:-22],
     "no answers to tell by": NO_ANSWERS_LINE[:540] + NO_ANSWERS_LINE[541:] + b" ",
+    "a date's width lost, no answers": NO_ANSWERS_LINE[:300] + NO_ANSWERS_LINE[306:] + b" " * 6,
+    "a date's width gained, no answers": NO_ANSWERS_LINE[:450] + b"XXXXXX" + NO_ANSWERS_LINE[450:-6],
+    "two dates' width lost, no answers": NO_ANSWERS_LINE[:450] + NO_ANSWERS_LINE[462:] + b" " * 12,
+    "a date mixed out of two, no answers": NO_ANSWERS_LINE[:450] + b"XXXX" + NO_ANSWERS_LINE[450:-4],
+    "exams moved, and what is behind them moved back": LINES[1][:440] + b"XX" + LINES[1][440:600] + LINES[1][602:],
+    "one exam moved, its dates too": (
+        line := encode_record(
+            {"ap_id": "AP000009", "college_code": "004866"}
+            | {"admin_year_01": "26", "exam_code_01": "58", "exam_grade_01": "3", "report_date": "070926"}
+        )
+    )[:300]
+    + line[306:]
+    + b" " * 6,
+    "moved back among the exams": LINES[1][:530] + b"XX" + LINES[1][530:560] + LINES[1][562:],
 }
 
 
@@ -101,6 +115,9 @@ def test_a_record_of_the_right_length_may_have_moved_all_the_same(defect, odd_ne
         {"race_ethnicity_response": "NNNNYNN", "race_ethnicity_derived": ""},
         {"service_type": "01", "service_code": "0203", "ordering_institution_key": "05060708"},
         {"service_type": "01", "service_code": "0203", "released_date": "", **NO_ANSWERS},
+        {"exam_grade_01": "", "irregularity_1_01": "", "exam_code_02": "ZZ"},
+        {"exam_grade_01": "9"},
+        {"admin_year_01": "", "exam_code_02": ""},
         {"college_code": ""},
     ],
 )
@@ -110,7 +127,8 @@ def test_an_odd_record_has_not_moved(odd, name):
     found = read(txt([ONE]) + second)
     assert [row["record_number"] for row in found["students"]] == [1, 2]
     assert "moved" not in {row["kind"] for row in found["problems"]}
-    assert [row["score"] for row in found["exam_scores"]] == [5, 3, 5, 3, 4]
+    first = {"": None, "9": None}.get(odd.get("exam_grade_01"), 5)
+    assert [row["score"] for row in found["exam_scores"]] == [5, 3, first, 3, 4]
 
 
 @pytest.mark.parametrize("behind", [{}, {"race_ethnicity_response": "", "race_ethnicity_derived": "0"}, NO_ANSWERS])
@@ -147,6 +165,43 @@ def test_a_line_that_seems_trimmed_is_read_as_if_it_were_looked_at(record, at, g
             looked_at = read_odd_line(changed, LAYOUT_950, 1)
             assert (looked_at.layout, looked_at.problems) == (LAYOUT_950, [])
             assert lines.records(np.array([0])).tobytes() == looked_at.row
+
+
+DERIVED = encode_record(student(2, race_ethnicity_response=""))
+
+DOUBTFUL = {
+    "no college code": put(LINES[1], "college_code", b"      "),
+    "a letter in the college code": put(LINES[1], "college_code", b"00486X"),
+    "a letter in a date": put(NO_ANSWERS_LINE, "released_date", b"07O125"),
+    "a report date that is none": put(LINES[1], "report_date", b"139915"),
+    "something beside a derived code": put(DERIVED, "filler_4", b"X"),
+    "something else than a derived code": put(DERIVED, "race_ethnicity_derived", b"X9"),
+    "the length of an older layout": put(LINES[1], "filler_4", b" ")[:910],
+}
+
+
+@pytest.mark.parametrize("what", DOUBTFUL)
+def test_other_trimmed_lines_are_looked_at(what):
+    assert not Lines(DOUBTFUL[what].rstrip() + b"\n", LAYOUT_950).trimmed.any()
+
+
+def test_service_fields_of_digits_are_no_dates_that_moved():
+    """
+    Their digits may look like dates, and older records have no answers to tell by.
+    """
+    services = [
+        ("01", "0203", ""),
+        ("12", "3456", ""),
+        ("", "0101", "12122012"),
+        ("99", "9999", "99999999"),
+        ("AP", "12", ""),
+    ]
+    for dates in ({}, {"released_date": ""}, {"released_date": "", "student_update_date": ""}):
+        for each in services:
+            service = dict(zip(("service_type", "service_code", "ordering_institution_key"), each, strict=True))
+            line = encode_record(student(2, **NO_ANSWERS, **service, **dates))
+            found = read(LINES[0] + b"\n" + line + b"\n")
+            assert (len(found["students"]), found["problems"]) == (2, [])
 
 
 @pytest.mark.parametrize("behind", [{}, {"race_ethnicity_response": "", "race_ethnicity_derived": "0"}, NO_ANSWERS])

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from students import student, txt
+from students import of_report, student, txt
 
 from airflow_provider_apscores.scorefile import (
     CSV_COLUMNS,
@@ -170,13 +170,13 @@ def test_a_new_layout_may_have_answers_and_names_at_its_end(next_layout_with_mor
 @pytest.mark.parametrize("order", list(itertools.permutations(["980", "950", "910"])))
 def test_a_new_layout_may_move_what_older_ones_have(next_layout_with_more_exams, order, trimmed):
     of_layout = {
-        "980": {"report_date": "070727", "exam_code_32": "66", "admin_year_32": "27", "exam_grade_32": "4"},
-        "950": {"report_date": "070726"},
-        "910": {"report_date": "070715"},
+        "980": student(0, exam_code_32="66", admin_year_32="27", exam_grade_32="4", report_date="070727"),
+        "950": student(0, report_date="070726"),
+        "910": of_report(student(0), "070715"),
     }
     lines = []
-    for at, name in enumerate(order):
-        values = student(at, **of_layout[name])
+    for name in order:
+        values = of_layout[name]
         lines.append(encode_record({key: values[key] for key in values if key in LAYOUTS[name].fields}, name))
     data = b"".join((line.rstrip() if trimmed else line) + b"\n" for line in lines)
 

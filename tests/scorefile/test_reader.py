@@ -7,7 +7,7 @@ import re
 from datetime import date
 
 import pytest
-from students import csv_file, student, txt
+from students import csv_file, of_report, student, txt
 from three_ways import (
     ALL,
     LINES,
@@ -107,14 +107,14 @@ def test_the_older_layout_says_the_same_but_for_race_and_ethnicity():
     ("reported", "layout"), [("063016", "910"), ("070116", "950"), ("120199", "910"), ("070726", "950")]
 )
 def test_where_both_layouts_were_trimmed_to_the_same_the_report_date_tells(reported, layout):
-    records = [THREE | {"ap_id": name, "report_date": reported} for name in ("A", "B")]
+    records = [of_report(THREE, reported) | {"ap_id": name} for name in ("A", "B")]
     trimmed = b"".join(line.rstrip() + b"\n" for line in txt(records, "910").splitlines())
     file = read_score_file(trimmed, today=TODAY)
     assert (file.layout, file.students.num_rows, file.problems.num_rows) == (layout, 2, 0)
 
 
 def test_trimmed_records_of_both_ages_in_one_file():
-    old = THREE | {"report_date": "070715"}
+    old = of_report(THREE, "070715")
     lines = [encode_record(each).rstrip() for each in (old, ONE, old, old, TWO)]
     lines += [encode_record(old, "910"), encode_record(TWO)]
     found = read(b"\n".join(lines) + b"\n")
@@ -282,20 +282,37 @@ def test_the_stronger_irregularity_decides_the_status(codes, score, status, note
     [
         ("070725", "051407", "25", date(2007, 5, 14), 2025),
         ("070725", "051407", "26", date(2007, 5, 14), 2026),
-        ("070725", "051407", "27", date(2007, 5, 14), 1927),
+        ("070725", "051407", "55", date(2007, 5, 14), 1955),
         ("070725", "070720", "99", date(2020, 7, 7), 1999),
         ("070725", "070820", "99", date(1920, 7, 8), 1999),
         ("070799", "051481", "98", date(1981, 5, 14), 1998),
         ("070799", "022900", "00", None, 2000),
         ("030105", "022900", "05", date(2000, 2, 29), 2005),
         ("", "051407", "27", date(2007, 5, 14), 2027),
-        ("", "051407", "28", date(2007, 5, 14), 1928),
+        ("", "051407", "60", date(2007, 5, 14), 1960),
     ],
 )
 def test_two_digits_are_counted_from_the_reports_own_date(report, birth, year, expected_birth, expected_year):
     found = read(txt([student(report_date=report, birth_date=birth, admin_year_01=year)]))
     assert found["students"][0]["birth_date"] == expected_birth
     assert found["exam_scores"][0]["admin_year"] == expected_year
+
+
+@pytest.mark.parametrize("make", [txt, csv_file])
+def test_what_would_be_older_than_ap_exams_shows_that_a_date_is_wrong(make):
+    """
+    An exam of 2027 in a report of 2025 is none of 1927, nor is an award of 2030.
+    """
+    found = read(make([student(1, admin_year_01="27", award_year_1="30"), student(2, admin_year_01="54")]))
+    assert [row["admin_year"] for row in found["exam_scores"]] == [None, 2024, None, 2024]
+    assert [row["score"] for row in found["exam_scores"]] == [5, 3, 5, 3]
+    assert [row["award_year"] for row in found["awards"]] == [None, 2025]
+    assert [(row["record_number"], row["kind"], row["field"]) for row in found["problems"]] == [
+        (1, "bad_year", "admin_year_01"),
+        (1, "bad_year", "award_year_1"),
+        (2, "bad_year", "admin_year_01"),
+    ]
+    assert [number for number, _ in found["rejected"]] == [1, 2]
 
 
 def test_gaps_among_exams_are_no_end():
