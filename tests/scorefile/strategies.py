@@ -87,17 +87,17 @@ def raw_records(draw):
     """
     record = draw(st.fixed_dictionaries(_PLAIN))
     for slot, exam in draw(st.dictionaries(st.integers(1, 30), _EXAM, max_size=6)).items():
-        # Digits without a year before them may look like an exam that has moved.
-        told = exam if exam["admin_year"] else exam | {"irregularity_1": ""}
-        record.update((f"{name}_{slot:02}", value) for name, value in told.items())
+        record.update((f"{name}_{slot:02}", value) for name, value in exam.items())
     for slot, award in draw(st.dictionaries(st.integers(1, 6), _AWARD, max_size=3)).items():
         record.update((f"{name}_{slot}", value) for name, value in award.items())
     if not record["report_date"]:  # never blank in real files; other dates would seem to have moved
         record.update(released_date="", student_update_date="")
     limit = 1 + latest(record["report_date"][4:] or "26", 2026)
-    for name, value in record.items():
-        if value and name.startswith(("admin_year_", "award_year_")) and latest(value, limit) < 1955:
+    for name, value in list(record.items()):
+        if name.startswith(("admin_year_", "award_year_")) and not (value and latest(value, limit) >= 1955):
             record[name] = ""
+            # Digits without a year before them may look like an exam that has moved.
+            record.pop(f"irregularity_1_{name[-2:]}", None)
     return {name: value for name, value in record.items() if value}
 
 
