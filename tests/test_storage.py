@@ -18,6 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 from airflow_provider_apscores.storage import Folder, RemoteFolder, Staging, folder, locate
+from airflow_provider_apscores.storage.places import shown
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +269,7 @@ def test_local_files_and_their_new_folders_are_the_owners_alone(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(StorageUnavailable, match=r"Can't use file://.*file/scores.txt: (Not a directory|File exists)"):
+    with pytest.raises(StorageUnavailable, match=r"Can't use file://.*file/scores.txt: Not a directory"):
         folder(tmp_path / "file").open_part("scores.txt")
 
 
@@ -298,6 +299,29 @@ def test_no_bucket_is_made_out_of_a_misspelt_name(s3: fsspec.AbstractFileSystem)
 def test_an_unknown_scheme_says_what_to_install():
     with pytest.raises(ConfigurationError, match="no file system for nosuch://"):
         folder("nosuch://bucket/scores")
+
+
+@pytest.mark.parametrize("uri", ["sftp://ap:invented@127.0.0.1:9/x", "ftp://ap:invented@127.0.0.1:9/x"])
+def test_a_server_that_is_not_there_is_one_clear_error_without_its_password(uri: str):
+    pytest.importorskip("paramiko")
+    with pytest.raises(StorageUnavailable, match=r"Can't use s?ftp://127\.0\.0\.1:9") as raised:
+        folder(uri)
+    assert "invented" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("s3://aws_default@scores/ap", "s3://aws_default@scores/ap"),
+        ("sftp://ap:in@vented@host/ap", "sftp://host/ap"),
+        ("https://host/scores.txt?X-Amz-Signature=c0ffee", "https://host/scores.txt"),
+        ("http://ap:invented@host/scores.txt?X-Amz-Signature=c0ffee", "http://host/scores.txt"),
+        ("file:///srv/what?.txt", "file:///srv/what?.txt"),
+        ("/srv/what?.txt", "/srv/what?.txt"),
+    ],
+)
+def test_messages_hold_no_password_and_no_signature(uri: str, expected: str):
+    assert shown(uri) == expected
 
 
 @pytest.mark.parametrize("form", [str, Path, lambda path: f"file://{path}", lambda path: f"local://{path}"])

@@ -216,7 +216,10 @@ def load_delivery(folder: Folder, name: str) -> Delivery:
     """
     data = folder.read(name)
     if data is None:
-        raise DeliveryDamaged(f"There is no manifest {folder.uri(name)}.")
+        raise DeliveryDamaged(
+            f"There is no manifest {folder.uri(name)}. Put it back, or give the address that the download returned; if "
+            "the delivery is lost, clear the download, which orders the reports again unless they were recorded."
+        )
     return Delivery(folder, read_manifest(data, folder.uri(name)))
 
 

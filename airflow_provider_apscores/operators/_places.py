@@ -20,7 +20,7 @@ def airflow_path(place: Any, argument: str) -> Any:
     :param place: what the user gave.
     :param argument: the name of the operator's argument, for messages.
     :raises ConfigurationError: there is nothing at all, a path that depends on where a worker runs, no file system for
-        the URI's scheme, or a password in it.
+        the URI's scheme, or a password or a web address's query in it.
     """
     import os
     import re
@@ -37,6 +37,11 @@ def airflow_path(place: Any, argument: str) -> Any:
     if re.search(r"://[^/@]*:[^/]*@", text):
         raise ConfigurationError(
             f"{argument} holds a password. Put it into an Airflow connection and name that: scheme://conn_id@host/path."
+        )
+    if re.match(r"https?://[^?]*\?", text):
+        raise ConfigurationError(
+            f"{argument} is a web address with a query, which may be a signature. Fetch the file first, or put what is "
+            "secret into an Airflow connection."
         )
     scheme, slashes, rest = text.partition("://") if "://" in text else ("", "", text)
     if scheme in ("", "file", "local") and not os.path.isabs(rest):

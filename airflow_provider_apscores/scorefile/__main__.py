@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_apscores.errors import APScoresError
@@ -23,10 +24,8 @@ _BAR = 40
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit status: 0 done, 1 could not be done."""
-    asked = _parser().parse_args(arguments)
+    asked = _asked(arguments)
     source: Any = sys.stdin.buffer if asked.file == "-" else asked.file
-    if asked.file == "-" and asked.to and asked.summary:
-        _parser().error("standard input can be read once: ask for --to or for --summary")
     bar = _Bar(sys.stderr)
     try:
         if asked.to:
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.clear()
             _print_written(written)
         if asked.summary or not asked.to:
-            with read_score_file(source) as file:
+            with read_score_file(source, on_problem=asked.on_problem) as file:
                 summary = _summarise(file, bar.show)
                 bar.clear()
                 print(*summary.lines(file), sep="\n")
@@ -51,7 +50,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bar.clear()
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        bar.clear()
+        print("Interrupted.", file=sys.stderr)
+        return 130
     return 0
+
+
+def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, understood; what would be left undone without a word is an error."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.to is None:
+        for name in ("format", "stem", "max_rows", "max_bytes"):
+            if getattr(asked, name) is not None:
+                parser.error(f"--{name.replace('_', '-')} is about the tables; say with --to where to write them")
+    elif not asked.to:
+        parser.error("--to is empty; say where to write the tables")
+    elif asked.summary and (asked.file == "-" or Path(asked.file).is_fifo()):
+        parser.error("standard input and pipes can be read once: ask for --to or for --summary")
+    if asked.file == "-" and sys.stdin is None:
+        parser.error("there is no standard input")
+    return asked
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--on-problem",
         choices=("quarantine", "fail"),
         default="quarantine",
-        help="set aside what can't be read, or publish nothing at the first error (quarantine)",
+        help="set aside what can't be read, or end at the first error with status 1 and no tables (quarantine)",
     )
     parser.add_argument(
         "--summary", action="store_true", help="show counts by campus, exam, status and problem (also without --to)"
@@ -101,12 +121,12 @@ def _print_written(written: WrittenTables) -> None:
 class _Bar:
     """A progress bar, on a terminal only."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str] | None) -> None:
         self._stream = stream
         self._shown = False
 
     def show(self, done: int, total: int) -> None:
-        if self._stream.isatty() and total:
+        if self._stream and self._stream.isatty() and total:
             filled = _BAR * done // total
             bar = "#" * filled + "." * (_BAR - filled)
             self._stream.write(f"\r[{bar}] {100 * done // total:3} %")
@@ -114,7 +134,7 @@ class _Bar:
             self._shown = True
 
     def clear(self) -> None:
-        if self._shown:
+        if self._stream and self._shown:
             self._stream.write("\r" + " " * (_BAR + 8) + "\r")
             self._stream.flush()
             self._shown = False
@@ -123,7 +143,11 @@ class _Bar:
 if __name__ == "__main__":
     try:
         status = main()
-        sys.stdout.flush()
+        if sys.stdout:  # none where it was closed
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
+        os._exit(1)
+    except OSError as error:
+        print(f"Can't write to standard output: {error.strerror}.", file=sys.stderr)
         os._exit(1)
     sys.exit(status)

@@ -5,8 +5,8 @@ that can be read twice (a local path, bytes, a file object that can seek) is rea
 digested. Anything else (an object store, a pipe) is fetched once, into an unnamed temporary file that disappears with
 the process, while it is digested.
 
-Whoever knows the digest, from a manifest for instance, spares the first pass or the temporary file: the bytes are
-digested as they are read, and compared at their end.
+Whoever knows the digest, from a manifest for instance, spares the first pass, and the temporary file of a store that
+can go back: the bytes are digested as they are read, and compared at their end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
+import stat
 import tempfile
 import threading
 import zlib
@@ -21,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import IO, Any, cast
 
-from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.storage import LocalFolder, locate
 from airflow_provider_apscores.storage.places import storage_errors
 
@@ -62,7 +64,7 @@ class Source:
         last: The last byte that was read in it, unpacked, blanks aside.
 
     Raises:
-        StorageUnavailable: It can't be opened or read.
+        StorageUnavailable: It can't be opened or read, or changed meanwhile.
         ScoreFileMalformed: It can be read only once, and the digest is another one.
     """
 
@@ -75,6 +77,7 @@ class Source:
             self._proven = sha256 is None or self._reopen is None
             with opened as given:
                 file = _Given(given)
+                self._state = file.state()
                 if sha256 is not None and not self._proven:
                     self.sha256 = sha256
                     start = file.tell()
@@ -82,6 +85,7 @@ class Source:
                 else:
                     self.sha256, self.size = self._digest(file)
                     self._compare(self.sha256, sha256 or self.sha256)
+                    file.check_state(self._state)
         except BaseException:
             self.close()
             raise
@@ -105,7 +109,7 @@ class Source:
         Raises:
             ScoreFileMalformed: The gzip stream is damaged or ends early. Or, at the end, the digest is not the one that
                 was given.
-            StorageUnavailable: It can't be read any more.
+            StorageUnavailable: It can't be read any more, or changed since it was digested.
         """
         assert self._reopen is not None
         self.position = 0
@@ -122,6 +126,7 @@ class Source:
                     self.position = file.tell() - start
                     self.last = piece[-1:].strip(_BLANKS) or piece.rstrip(_BLANKS)[-1:] or self.last
                     yield piece
+                file.check_state(self._state)
             if file.digest:
                 while file.read(_DIGESTED):  # what a gzip reader leaves
                     pass
@@ -190,6 +195,21 @@ class _Given:
             self.digest.update(piece)
         return bytes(piece)
 
+    def state(self) -> tuple[int, int, int] | None:
+        """What changes when somebody writes to the file; None where the operating system can't tell."""
+        try:
+            found = os.fstat(self._file.fileno())
+        except (AttributeError, OSError, ValueError):
+            return None
+        return (found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+    def check_state(self, before: tuple[int, int, int] | None) -> None:
+        """Refuse a file that was written to since; rows would stand under the digest of other bytes."""
+        if before is not None and self.state() not in (before, None):
+            raise StorageUnavailable(
+                "The score file changed while it was read; it may still be on its way. Read it again when it is whole."
+            )
+
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         with storage_errors(_ANY_FILE, "read"):
             return self._file.seek(offset, whence)
@@ -230,6 +250,9 @@ class _Shared:
             piece = self._file.read(size)
         self._at += len(piece)
         return piece
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
     def seek(self, offset: int, _whence: int = io.SEEK_SET, /) -> int:
         self._at = offset

@@ -1,4 +1,4 @@
-"""Tables to files: Parquet, CSV or JSON Lines, in constant memory, all published together at the end.
+"""Tables to files: Parquet, CSV or JSON Lines, in constant memory, all published when the last row is written.
 
 ::
 
@@ -13,13 +13,15 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import date
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile.ahead import Hand
 from airflow_provider_apscores.scorefile.batch import Batch
 from airflow_provider_apscores.scorefile.formats import ENDINGS, Sink, check_formats, open_sink
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
@@ -137,12 +139,11 @@ def write_tables(
     with ExitStack() as stack:
         # Left in the opposite order: no thread is at work any more when its parts are thrown away.
         staging = stack.enter_context(Staging(place))
-        hands = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)]
-        opening = hands[0].submit(read_score_file, source, today=today, sha256=sha256)
-        # Digesting the file and importing these take about the same time and need different hands.
-        import pyarrow.parquet  # noqa: F401
-
-        file = stack.enter_context(opening.result())
+        hands = [stack.enter_context(Hand()) for _ in range(2)]
+        # Digesting the file and importing this take about the same time and need different hands.
+        imported = hands[0].submit(import_module, "pyarrow.parquet")
+        file = stack.enter_context(read_score_file(source, today=today, sha256=sha256))
+        imported.result()
         writing = _Writing(staging, hands, formats, stem, max_rows_per_file, max_bytes_per_file)
         for batch in stack.enter_context(closing(file.typed_batches(on_problem))):
             writing.write(batch, file)
@@ -162,7 +163,7 @@ class _Writing:
     def __init__(
         self,
         staging: Staging,
-        hands: Sequence[Executor],
+        hands: Sequence[Hand],
         formats: tuple[str, ...],
         stem: str | None,
         max_rows: int | None,

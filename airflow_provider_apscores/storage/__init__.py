@@ -17,11 +17,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.storage.local import LocalFolder
-from airflow_provider_apscores.storage.places import Folder, Part
+from airflow_provider_apscores.storage.places import Folder, Part, shown, storage_errors
 from airflow_provider_apscores.storage.remote import RemoteFolder
 
 __all__ = ["Folder", "LocalFolder", "Part", "RemoteFolder", "Staging", "folder", "locate"]
@@ -40,20 +39,23 @@ def folder(place: Any) -> Folder:
             return LocalFolder(Path(place.path).absolute())
         return RemoteFolder(place.fs, place.path, str(place))
     text = os.fspath(place)
-    parts = urlsplit(text)
     if "://" not in text:
         return LocalFolder(Path(text).absolute())
-    if parts.scheme in _LOCAL:
+    scheme, _, path = text.partition("://")
+    if scheme in _LOCAL:
         # Not unquoted, as fsspec does not either.
-        return LocalFolder(Path(text.partition("://")[2]))
-    try:
-        import fsspec
+        return LocalFolder(Path(path))
+    # Some file systems, such as SFTP's, connect at once.
+    with storage_errors(text):
+        try:
+            import fsspec
 
-        fs, path = fsspec.core.url_to_fs(text)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"There is no file system for {parts.scheme}:// here; install the one for it (for instance s3fs for s3://)."
-        ) from error
+            fs, path = fsspec.core.url_to_fs(text)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(
+                f"There is no file system for {scheme}:// here, or this is no address of one: {shown(text)}. "
+                "Install the one for it, for instance s3fs for s3://."
+            ) from error
     return RemoteFolder(fs, path, text)
 
 
@@ -71,9 +73,10 @@ def locate(place: Any) -> tuple[Folder, str]:
 
 
 class Staging:
-    """Several files of one folder that are published together, or not at all.
+    """Several files of one folder that are published once all of them are written.
 
-    A context manager: leaving it without :meth:`publish` discards every part.
+    A context manager: leaving it without :meth:`publish` discards every part. Each file appears whole or not at all;
+    they appear one after the other, so that a process killed between two of them leaves the others for its next try.
     """
 
     def __init__(self, place: Folder) -> None:

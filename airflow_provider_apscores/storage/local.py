@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -135,8 +136,10 @@ def _prepared(target: Path) -> Path:
     for ancestor in reversed(target.parents):
         try:
             ancestor.mkdir(mode=0o700)
-        except OSError:
+        except OSError as error:
             # Some systems complain about the rights to make it before they say that it is there.
+            if isinstance(error, FileExistsError) and not ancestor.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(ancestor)) from None
             if not ancestor.is_dir():
                 raise
         else:

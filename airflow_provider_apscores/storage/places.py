@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,9 +97,16 @@ def is_part(name: str) -> bool:
     return name.startswith(".") and ".part-" in name
 
 
+def shown(uri: str) -> str:
+    """A URI for messages, without a password, or the query of a signed address, in it."""
+    bare = re.sub(r"(?<=://)[^/@]*:[^/]*@", "", uri)
+    return bare.partition("?")[0] if bare.startswith(("http://", "https://")) else bare
+
+
 @contextmanager
 def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[None]:
     """Turn what file systems raise into one error that names the place and loses nothing."""
+    uri = shown(uri)
     try:
         yield
     except APScoresError:

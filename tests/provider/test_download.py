@@ -294,6 +294,7 @@ def test_a_campus_that_is_not_the_connections(world: World):
         ({"destination": "file://ap-scores"}, "absolute path, file:///srv/ap-scores"),
         ({"destination": "nowhere://bucket/x"}, "no file system for nowhere://"),
         ({"destination": "sftp://ap:pass@word@files.college.edu/ap"}, "destination holds a password"),
+        ({"destination": "https://files.college.edu/ap?sig=c0ffee"}, "destination is a web address with a query"),
     ],
 )
 def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):

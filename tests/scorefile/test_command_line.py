@@ -2,8 +2,10 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from students import csv_file, student, txt
@@ -85,6 +87,57 @@ def test_on_problem_fail(score_file, tmp_path, capsys):
     arguments = [str(score_file), "--to", str(tmp_path / "out"), "--on-problem", "fail"]
     assert command_line.main(arguments) == 1
     assert "record 2: bad_date" in capsys.readouterr().err
+
+
+def test_on_problem_fail_without_tables(score_file, capsys):
+    assert command_line.main([str(score_file), "--on-problem", "fail"]) == 1
+    found = capsys.readouterr()
+    assert (found.out, "record 2: bad_date" in found.err) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--to", ""], "--to is empty"),
+        (["--format", "csv"], "--format is about the tables; say with --to"),
+        (["--max-rows", "5", "--summary"], "--max-rows is about the tables"),
+    ],
+)
+def test_what_would_be_left_undone_is_an_error(score_file, arguments, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command_line.main([str(score_file), *arguments])
+    assert said in capsys.readouterr().err
+
+
+def test_a_pipe_is_asked_for_one_thing(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for source in (str(tmp_path / "pipe"), "-"):
+        with pytest.raises(SystemExit, match="2"):
+            command_line.main([source, "--to", str(tmp_path / "out"), "--summary"])
+        assert "can be read once" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_says_so_in_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-m", "airflow_provider_apscores.scorefile", tmp_path / "pipe", "--to", tmp_path / "out"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as running:
+        try:
+            writing = os.open(tmp_path / "pipe", os.O_WRONLY)  # it has come as far as reading
+            time.sleep(0.5)
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=30)
+            os.close(writing)
+        finally:
+            running.kill()
+    assert (running.returncode, said) == (130, b"Interrupted.\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk to write to")
+def test_a_full_disk_behind_standard_output_is_one_line(score_file):
+    command = [sys.executable, "-m", "airflow_provider_apscores.scorefile", str(score_file)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"Can't write to standard output: No space left on device.\n")
 
 
 class Terminal(io.StringIO):

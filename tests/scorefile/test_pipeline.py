@@ -148,6 +148,47 @@ def test_many_short_lines_are_not_filled_up_all_at_a_time(make, line):
     assert most < 60e6
 
 
+@pytest.mark.parametrize("hangs_at", [0, 1_000_000])
+def test_a_store_that_stops_answering_does_not_keep_a_task_beyond_its_time(tmp_path, hangs_at):
+    """
+    Airflow's execution_timeout raises in the main thread, as a signal does here.
+    """
+    program = """
+import io, signal, sys, time
+from airflow_provider_apscores.scorefile import ahead, write_tables
+
+ahead._PATIENCE = 0.2
+
+class Store(io.BytesIO):
+    reads = 0
+    def read(self, size=-1, /):
+        Store.reads += self.tell() == 0
+        if self.tell() >= int(sys.argv[2]) and (Store.reads > 1 or int(sys.argv[2]) == 0):
+            signal.alarm(1)
+            time.sleep(60)
+        return super().read(size)
+
+class TaskTimeout(BaseException):
+    pass
+
+def over(*_):
+    raise TaskTimeout("the task took too long")
+
+signal.signal(signal.SIGALRM, over)
+write_tables(Store(sys.stdin.buffer.read()), sys.argv[1])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "out", str(hangs_at)],
+        cwd=ROOT,
+        input=txt([student(1)]) * 60_000,
+        capture_output=True,
+        timeout=40,
+        check=False,
+    )
+    assert found.stderr.endswith(b"the task took too long\n")
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
 def test_many_files_do_not_exhaust_what_a_process_may_open(tmp_path):
     program = """
 import resource, sys

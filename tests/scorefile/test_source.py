@@ -155,6 +155,23 @@ def test_passes_do_not_disturb_each_other(place, packed, known, tmp_path):
     assert seen == list(range(1, 30_001))
 
 
+@pytest.mark.parametrize("as_path", [True, False])
+def test_a_file_that_somebody_is_still_writing_is_not_read_as_if_it_were_whole(as_path, tmp_path):
+    """
+    Its rows would stand under the digest of other bytes.
+    """
+    path = tmp_path / "scores.txt"
+    path.write_bytes(SEVERAL_BLOCKS)
+    with path.open("rb") as source, path.open("ab") as writer:
+        file = read_score_file(path if as_path else source)
+        batches = file.batches()
+        next(batches)
+        writer.write(txt([student(2)]))
+        writer.flush()
+        with pytest.raises(StorageUnavailable, match="changed while it was read"):
+            list(batches)
+
+
 # -- a digest that is known --------------------------------------------------------------------------------------------
 
 
