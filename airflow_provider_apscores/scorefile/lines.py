@@ -1,15 +1,17 @@
 """TXT bytes to blocks of whole records, as they come in pieces of any size.
 
 Plain lines are by far the most: a run of them is one byte buffer, records × (length + line end), and the lowest and the
-highest byte of each column prove it: line ends stand where they must, and printable ASCII everywhere else. Where that
-fails, only this piece is cut at its line ends (txtlines.py), and only lines that are neither plain nor merely trimmed
-are looked at one by one.
+highest byte of each column show it: line ends stand where they must, and printable ASCII everywhere else. Where that
+fails, or something in a record has moved (landmarks.py), only this piece is cut at its line ends (txtlines.py), and
+only lines that are neither plain nor merely trimmed are looked at one by one.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
@@ -176,25 +178,26 @@ class RecordSplitter:
         import numpy as np
 
         layouts = [odd[row].layout if row in odd else self.layout for row in rows]
-        begin = 0
-        while begin < len(rows) or lost or problems:
+        begin = begin_lost = begin_problems = 0
+        while begin < len(rows) or begin_lost < len(lost) or begin_problems < len(problems):
             layout = layouts[begin] if rows else self.layout
             end = begin
             while end < len(rows) and layouts[end] is layout:
                 end += 1
             # What gave no record goes with the records before it.
             until = numbers[end] if end < len(rows) else self.records + 1
+            end_lost = bisect_left(lost, until, begin_lost, key=itemgetter(0))
+            end_problems = bisect_left(problems, until, begin_problems, key=attrgetter("record_number"))
             part = np.array(rows[begin:end], dtype=np.int64)
             block = Block(
                 layout,
                 np.empty((end - begin, layout.length), np.uint8),
                 np.array(numbers[begin:end], dtype=np.int64),
-                lost=[line for line in lost if line[0] < until],
-                problems=[problem for problem in problems if problem.record_number < until],
+                lost=lost[begin_lost:end_lost],
+                problems=problems[begin_problems:end_problems],
                 line_of=partial(_line_of, lines, part),
             )
-            lost = [line for line in lost if line[0] >= until]
-            problems = [problem for problem in problems if problem.record_number >= until]
+            begin_lost, begin_problems = end_lost, end_problems
             is_odd = np.array([row in odd for row in rows[begin:end]], dtype=bool)
             if not is_odd.all():
                 block.matrix[~is_odd] = lines.records(part[~is_odd])

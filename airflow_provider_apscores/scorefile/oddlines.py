@@ -136,7 +136,7 @@ def _trimmed_layout(text: str, layout: Layout) -> Layout | None:
     What was cut may be all in which layouts differ. Then the report date tells: the newest layout that was in use.
     """
     fitting = [layout]
-    date = text[layout.fields["report_date"].span]
+    date = text[layout.fields[LAST_CERTAIN_FIELD].span]
     if date.isascii() and date.isdigit() and len(date) == 6:
         newest_first = list(LAYOUTS.values())
         fitting = newest_first[newest_first.index(layout_of(int(date[4:]), int(date[:2]))) :: -1]

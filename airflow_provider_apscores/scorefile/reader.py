@@ -129,7 +129,9 @@ class ScoreFile:
 
         Raises:
             ScoreFileMalformed: The file turns out to be damaged beyond its lines (a broken gzip stream, a line
-                without end), or has a problem and *on_problem* is ``fail``.
+                without end), has a problem and *on_problem* is ``fail``, or is not the one with the digest that was
+                given.
+            StorageUnavailable: It can't be read any more, or somebody writes to it.
         """
         for batch in self.typed_batches():
             rows = {name: plain(batch.table(name), table.schema()) for name, table in TABLES.items()}

@@ -1,7 +1,7 @@
 """The lines of a piece of a TXT file: where they are, and which need no look of their own.
 
-Those are the plain ones (printable ASCII of the layout's length) and the trimmed ones: blanks at their ends were cut or
-added, and nothing else.
+Those are the plain ones (printable ASCII of the layout's length, not blank, nothing in them moved) and the trimmed
+ones: blanks at their ends were cut or added, and nothing else.
 """
 
 from __future__ import annotations

@@ -123,8 +123,8 @@ def write_tables(
         progress: Called with the bytes read and the bytes in all.
 
     Raises:
-        ScoreFileMalformed: Not a score file, or see *on_problem*.
-        StorageUnavailable: The source can't be read or the output can't be written.
+        ScoreFileMalformed: Not a score file, or see *on_problem* and *sha256*.
+        StorageUnavailable: The source can't be read, or somebody writes to it, or the output can't be written.
         ConfigurationError: An argument is wrong.
     """
     formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))

@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 from students import of_report, student, txt
 
@@ -129,6 +130,31 @@ def test_a_new_layout_is_read_once_it_is_declared(next_layout, trimmed):
     assert [block.layout.name for block, _ in file.blocks_and_batches()] == ["1000", "950"]
     assert (file.records, file.exam_scores.column("score").to_pylist()) == (3, [4, 4, 4])
     assert file.problems.num_rows == 0
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_older_record_filled_up_to_a_new_layouts_length_is_an_older_record(next_layout_with_more_exams, answers):
+    of_old = {} if answers else {"race_ethnicity_response": "", "race_ethnicity_derived": ""}
+    old = encode_record(student(2, report_date="070726", **of_old), "950").ljust(980)
+    file = read_score_file(
+        txt([student(1, report_date="070727")], "980") + old + b"\n" + txt([student(3, report_date="080827")], "980"),
+        today=date(2027, 11, 24),
+    )
+    assert [row["kind"] for row in file.problems.to_pylist()] == []
+    assert file.students["report_date"].to_pylist() == [date(2027, 7, 7), date(2026, 7, 7), date(2027, 8, 8)]
+    assert file.exam_scores["score"].to_pylist() == [5, 3, 5, 3, 5, 3]
+
+
+def test_a_new_record_that_lost_as_much_as_the_layouts_differ_gives_no_wrong_score(next_layout_with_more_exams):
+    new = encode_record(student(2, report_date="070727"), "980")
+    for at in (0, 100, 380, 530, 545, 600, 900):
+        file = read_score_file(
+            txt([student(1, report_date="070727")], "980") + new[:at] + new[at + 30 :] + b"\n",
+            today=date(2027, 11, 24),
+        )
+        found = file.exam_scores.filter(pc.equal(file.exam_scores["record_number"], 2)).to_pylist()
+        assert {(row["exam_code"], row["score"]) for row in found} <= {("66", 5), ("07", 3)}
+        assert [number for number, _ in file.rejected] == [2]
 
 
 @pytest.fixture

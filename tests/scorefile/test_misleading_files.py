@@ -8,6 +8,7 @@ import io
 from datetime import date
 
 import pytest
+from students import csv_file, student
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import (
@@ -15,6 +16,7 @@ from airflow_provider_apscores.scorefile import (
     encode_csv_record,
     encode_record,
     read_score_file,
+    write_score_file,
     write_tables,
 )
 
@@ -156,3 +158,31 @@ def test_what_is_no_college_code_is_a_problem_and_no_campus(code: str):
     assert file.students["di_code"].to_pylist() == [None]
     assert file.problems["kind"].to_pylist() == ["bad_code"]
     assert code not in str(file.problems.to_pylist())
+
+
+@pytest.mark.parametrize("first", ["letters beyond ASCII", "trimmed"])
+def test_the_first_record_tells_the_layout_of_those_that_tell_nothing(first: str):
+    """
+    A record without a campus and without dates has no landmarks of its own.
+    """
+    old = {name: value for name, value in student(1, report_date="070715").items() if "race" not in name}
+    head = encode_record(old, "910")
+    head = head.replace(b"RIVERA", "MUÑOZ ".encode()) if first.startswith("letters") else head.rstrip()
+    nameless = encode_record({"ap_id": "AP000002", "last_name": "CHEN"}, "910")
+    file = read_score_file(head + b"\n" + nameless + b"\n" + encode_record(old, "910") + b"\n")
+    assert (file.layout, file.students.num_rows) == ("910", 3)
+    assert "wrong_length" not in file.problems["kind"].to_pylist()
+
+
+def test_records_that_begin_with_blanks_may_end_with_cr_alone():
+    record = encode_record({"college_code": "004866", "report_date": "070715"}, "910")
+    assert read_score_file(record + b"\r" + record).students.num_rows == 2
+
+
+def test_a_header_may_end_with_cr_alone_before_rows_with_crlf():
+    header, *rows = csv_file([student(1), student(2)]).splitlines()
+    data = header + b"\r" + b"".join(row + b"\r\n" for row in rows)
+    file = read_score_file(data)
+    again = io.BytesIO()
+    assert (file.students.num_rows, write_score_file(file, again)) == (2, 2)
+    assert read_score_file(again.getvalue()).students.num_rows == 2
