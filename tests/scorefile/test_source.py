@@ -253,6 +253,36 @@ def test_a_file_with_a_known_digest_is_read_once():
         assert times <= source.count / len(MANY) < times + 0.2
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_store_is_asked_once_for_every_byte_and_its_file_is_closed(known):
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    opened = []
+
+    class CountingStore(MemoryFileSystem):
+        protocol = ("counting",)
+
+        def _open(self, path, mode="rb", **options):
+            opened.append(Counting(SEVERAL_BLOCKS))
+            return opened[-1]
+
+    fsspec.register_implementation("counting", CountingStore, clobber=True)
+    sha256 = hashlib.sha256(SEVERAL_BLOCKS).hexdigest() if known else None
+    with read_score_file("counting://scores.txt", sha256=sha256) as file:
+        assert sum(batch.students.num_rows for batch in file.batches()) == 30_000
+    [store] = opened
+    assert store.closed
+    # The beginning is looked at twice, to tell what the file is.
+    assert len(SEVERAL_BLOCKS) <= store.count < 1.01 * len(SEVERAL_BLOCKS)
+
+
+def test_the_size_is_that_of_what_is_read():
+    inside = io.BytesIO(b"something before" + MANY)
+    inside.seek(16)
+    assert read_score_file(inside, sha256=hashlib.sha256(MANY).hexdigest()).size == len(MANY)
+
+
 def test_nothing_is_published_of_a_file_that_is_another_one(tmp_path):
     sha256 = hashlib.sha256(MANY).hexdigest()
     changed = MANY.replace(b"25665", b"25661", 1)
