@@ -70,18 +70,18 @@ def moved_rows(bytes_of: Callable[[Field], Bytes], text_of: Callable[[int], str]
     report = layout.fields[LAST_CERTAIN_FIELD]
     strange = ~read_dates(bytes_of(report), _ANY_YEAR).valid
     answered = np.zeros(len(strange), bool)
-    for answers, behind in _answers_and_behind(layout):
+    for answers, next_field in _answers_and_behind(layout):
         letters = bytes_of(answers)
         whole = _all_of(letters, _ANSWERS.encode())
         answered |= whole
         if not whole.all():
-            strange |= ~whole & ((letters != 32).any(axis=1) | (bytes_of(behind) != 32).any(axis=1))
+            strange |= ~whole & ((letters != 32).any(axis=1) | (bytes_of(next_field) != 32).any(axis=1))
     unanswered = np.flatnonzero(~answered & ~strange)
-    if len(unanswered):
-        behind_report = bytes_of(replace(report, start=report.end + 1, width=_furthest(layout)))[unanswered]
-        unanswered = unanswered[((behind_report >= ord("0")) & (behind_report <= ord("9"))).any(axis=1)]
-    if len(unanswered):
-        for later in _later_places(layout):
+    if len(unanswered) and (places := _later_places(layout)):
+        # Mostly there are no digits behind the report date.
+        behind = bytes_of(replace(report, start=report.end + 1, width=len(places)))[unanswered]
+        unanswered = unanswered[((behind >= ord("0")) & (behind <= ord("9"))).any(axis=1)]
+        for later in places if len(unanswered) else ():
             strange[unanswered] |= read_dates(bytes_of(later)[unanswered], _ANY_YEAR).valid
     texts = ((row, text_of(row)) for row in np.flatnonzero(strange).tolist())
     return [row for row, text in texts if have_moved(text, layout) or _is_padded(text, layout)]
@@ -294,7 +294,8 @@ def _is_date_behind(text: str, layout: Layout) -> bool:
 def _later_places(layout: Layout) -> list[Field]:
     """Where the report date would be if something had come in before it."""
     report = layout.fields[LAST_CERTAIN_FIELD]
-    return [replace(report, start=report.start + by) for by in range(1, _furthest(layout) + 1)]
+    room = min(_furthest(layout), layout.length - report.end)
+    return [replace(report, start=report.start + by) for by in range(1, room + 1)]
 
 
 def _is_padded(text: str, layout: Layout) -> bool:
