@@ -183,7 +183,7 @@ def test_trouble_while_reading_is_told_as_any_other(how):
     with pytest.raises(StorageUnavailable) as caught:
         how(RemoteFolder(Torn(), "/scores", "torn://scores"))
 
-    assert str(caught.value) == "Can't read torn://scores/x: RuntimeError."
+    assert str(caught.value) == "Can't read torn://scores/x: RuntimeError. Check that it exists and may be read."
     assert caught.value.__cause__ is None
 
 

@@ -106,13 +106,12 @@ def shown(uri: str) -> str:
 @contextmanager
 def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[None]:
     """Turn what file systems raise into one error that names the place and loses nothing."""
-    uri = shown(uri)
     try:
         yield
     except APScoresError:
         raise  # clear already
     except OSError as error:
-        # What fsspec's file systems raise has no text of the operating system's.
+        # What fsspec's file systems raise has no text of the operating system's, but perhaps a signed address.
         known = {
             FileNotFoundError: "No such file or directory",
             IsADirectoryError: "Is a directory",
@@ -120,8 +119,12 @@ def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[
             PermissionError: "Permission denied",
         }
         reason = error.strerror or known.get(type(error), type(error).__name__)
-        advice = "it exists and may be read" if doing == "read" else "the place exists and may be written"
-        raise StorageUnavailable(f"Can't {doing} {uri}: {reason}. Check that {advice}.") from error
+        raise _unavailable(uri, doing, reason) from (error if error.strerror else None)
     except Exception as error:
         # Clients of object stores raise their own classes, whose texts can hold signed addresses.
-        raise StorageUnavailable(f"Can't {doing} {uri}: {type(error).__name__}.") from None
+        raise _unavailable(uri, doing, type(error).__name__) from None
+
+
+def _unavailable(uri: str, doing: str, reason: str) -> StorageUnavailable:
+    advice = "it exists and may be read" if doing == "read" else "the place exists and may be written"
+    return StorageUnavailable(f"Can't {doing} {shown(uri)}: {reason}. Check that {advice}.")
