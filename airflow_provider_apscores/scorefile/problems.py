@@ -18,8 +18,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "moved": (ERROR, "The record has the right length, but its dates, answers or exams stand in other columns: as many "
                      "characters were lost as gained. It is only in the rejected file."),
     "bad_date": (ERROR, "Not a date, or an impossible one. Null in the table."),
-    "bad_year": (ERROR, "Not a year, or one before AP Exams were (1955): then the report date is wrong, or the year is. "
-                        "Null in the table."),
+    "bad_year": (ERROR, "Not a year, or one before AP Exams were (1955): then the report date is wrong, or the year "
+                        "is. Null in the table."),
     "bad_score": (ERROR, "A score outside 1 to 5. Null in the table."),
     "bad_code": (ERROR, "A code too long for its field (CSV only), or a college code that is not six digits. Null "
                         "in the table."),
