@@ -182,22 +182,26 @@ def in_place(text: str, layout: Layout) -> bool:
     end_in_place = _end_in_place(text, layout)
     if end_in_place is not None:
         return end_in_place
-    here = _dates_here(text, layout)
-    report, width = here[-1], layout.fields[LAST_CERTAIN_FIELD].width
-    dates_sound = _dates(text, layout) >= 0
+    here, last = _dates_here(text, layout), layout.fields[LAST_CERTAIN_FIELD]
+    report, width = here[-1], last.width
     exams_in_place = _exams_in_place(text, layout)
-    sound = dates_sound and exams_in_place is not False
-    if sound and exams_in_place and _is_date(report) and not _is_date_behind(text, layout):
+    sound = _dates(text, layout) >= 0 and exams_in_place is not False
+    if sound and exams_in_place and _is_date(report) and not _is_date(text[last.end : last.end + width]):
         return True
     if len(report) < width:
         return sound and _digits_or_blank(text[layout.fields["birth_date"].span])
     if not sound and not (report.strip(" ") and all(map(_digits_or_blank, here))):
         return False
-    if len(text.rstrip(" ")) == layout.fields[LAST_CERTAIN_FIELD].end and _is_date(report):
+    if len(text.rstrip(" ")) == last.end and _is_date(report):
         return True  # the line ends with the last date, as it should
     least = sum(map(_is_date, here)) + sound
-    # A date's width to the left, there are always as many dates behind a blank one.
-    return not any(dates >= least + (by == -width) for by, dates in _dates_nearby(text, layout, least))
+    for by, dates in _dates_nearby(text, layout, least):
+        # A date's width to the left, there are always as many dates behind a blank one. Wherever they stand, the last
+        # one is not blank; and two widths to the right, digits may look like one, and the last date like the first.
+        is_last_blank = not text[last.start - 1 + by : last.end + by].strip(" ")
+        if dates >= least + (by == -width) and not is_last_blank and by != 2 * width:
+            return False
+    return True
 
 
 def _has_college_code(text: str, layout: Layout) -> bool:
@@ -267,9 +271,12 @@ def _dates_have_moved(text: str, layout: Layout) -> bool:
     dates = _dates_here(text, layout)
     here, width = sum(map(_is_date, dates)), len(dates[-1])
     moved = [by for by, there in _dates_nearby(text, layout, here + 1) if there > here]
-    # The last one is never blank, but digits behind may look like dates. Exams in their places show that nothing moved.
-    by_a_date = any(by % width == 0 for by in moved) or (here > 0 and not dates[-1].strip(" "))
-    return any(by % width for by in moved) or (by_a_date and not _exams_in_place(text, layout))
+    if any(by % width for by in moved):
+        return True
+    # By the width of a date, digits behind them may look like more of them: then exams must be out of place as well.
+    exams_in_place = _exams_in_place(text, layout)
+    is_last_one_gone = here > 0 and not dates[-1].strip(" ")  # it is never blank
+    return (bool(moved) and exams_in_place is False) or (is_last_one_gone and exams_in_place is not True)
 
 
 def _dates_nearby(text: str, layout: Layout, least: int) -> Iterator[tuple[int, int]]:

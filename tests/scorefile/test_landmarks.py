@@ -204,6 +204,17 @@ def test_service_fields_of_digits_are_no_dates_that_moved():
             assert (len(found["students"]), found["problems"]) == (2, [])
 
 
+@pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  "])
+@pytest.mark.parametrize("key", ["95112270", "03164113", "12122012"])
+@pytest.mark.parametrize("odd", [{}, {"admin_year_02": "", "irregularity_1_02": "03"}])
+def test_a_key_of_digits_behind_the_only_date_is_no_date_that_moved(odd, key, shape):
+    only = {"released_date": "", "student_update_date": ""} | NO_ANSWERS
+    line = encode_record(student(2, ordering_institution_key=key, **only, **odd))
+    found = read(LINES[0] + b"\n" + shape(line) + b"\n")
+    assert len(found["students"]) == 2
+    assert {row["kind"] for row in found["problems"]} <= {"incomplete_exam"}
+
+
 @pytest.mark.parametrize("behind", [{}, {"race_ethnicity_response": "", "race_ethnicity_derived": "0"}, NO_ANSWERS])
 @pytest.mark.parametrize("ends", [(b"\n", b"\n"), (b" \n", b" " * 100 + b"\n"), (b"\r\n", b"\n")])
 def test_trimmed_lines_need_no_look_of_their_own(behind, ends):
