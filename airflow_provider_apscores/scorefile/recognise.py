@@ -113,12 +113,11 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
 
 def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[int, bytes, str]:
     """Where the first row of a CSV file ends, what ends it, and its delimiter: "" when it is no such row."""
-    # CR alone ends lines where it comes first, as CsvSplitter has it.
+    # Where the first line ends with CR alone, every CR ends one, as CsvSplitter has it.
     first = re.search(rb"\r*\n|\r", head)
-    line_end = first[0] if first else b"\n"
-    begin = end = skip
-    lines = 0
-    while lines < MOST_LINES and (end := head.find(line_end, end + 1)) >= 0:
+    begin, lines = skip, 0
+    for line_end in re.finditer(rb"\r*\n|\r" if first and first[0] == b"\r" else rb"\r*\n", head[skip:]):
+        end = skip + line_end.start()
         row = head[begin:end]
         if is_blank(row):
             begin = end
@@ -127,8 +126,10 @@ def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[int, bytes, str]
         found = delimiter or _delimiter(row)
         # A name may hold a line end; then its quote is still open here.
         if cells_of(row.decode("latin-1").lstrip("\r\n"), found or ",") is not None:
-            return end, line_end, found
-    return len(head), line_end, delimiter or _delimiter(head[begin:])
+            return end, line_end[0], found
+        if lines == MOST_LINES:
+            break
+    return len(head), first[0] if first else b"\n", delimiter or _delimiter(head[begin:])
 
 
 def _ends_lines_with_cr(text: bytes) -> bool:

@@ -157,6 +157,7 @@ def test_a_record_that_lost_or_gained_characters_gives_no_wrong_score(kind, fill
         edited = line[:at] + gained + line[at if gained else at + width :]
         if filled_up:
             edited = edited[: len(line)].ljust(len(line))
-        wrong += not scores(line + b"\n" + edited + b"\n") <= good
+        # A year that a damaged report date makes impossible is null.
+        wrong += not scores(line + b"\n" + edited + b"\n") <= good | {(*each[:2], None, *each[3:]) for each in good}
     # Without answers, what came in may look like an exam by chance.
     assert wrong <= (0 if kind == "answers" or not filled_up else MUTANTS // 4 // 100)

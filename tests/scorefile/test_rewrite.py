@@ -36,8 +36,9 @@ def test_a_stray_quote_in_the_header_does_not_make_records_a_part_of_it(at):
     assert written_back(data) == (data, 3)
 
 
-def test_a_name_in_the_header_may_have_a_line_end():
-    data = csv_file(ALL).replace(b"Last Name,", b'"Last\nName",', 1)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
+def test_a_name_in_the_header_may_have_a_line_end(line_end):
+    data = csv_file(ALL).replace(b'"Last Name"', b'"Last' + line_end + b'Name"', 1)
     assert read_score_file(data).students["last_name"].to_pylist()[0] == "RIVERA"
     assert written_back(data) == (data, 3)
 
