@@ -186,8 +186,10 @@ def in_place(text: str, layout: Layout) -> bool:
     report, width = here[-1], last.width
     exams_in_place = _exams_in_place(text, layout)
     sound = _dates(text, layout) >= 0 and exams_in_place is not False
-    if sound and exams_in_place and _is_date(report) and not _is_date(text[last.end : last.end + width]):
+    if sound and exams_in_place and _is_date(report) and not _is_later_report(text, layout, width):
         return True
+    if not report.strip(" ") and any(map(_is_date, here)):
+        return False  # the last one is never blank
     if len(report) < width:
         return sound and _digits_or_blank(text[layout.fields["birth_date"].span])
     if not sound and not (report.strip(" ") and all(map(_digits_or_blank, here))):
@@ -197,9 +199,10 @@ def in_place(text: str, layout: Layout) -> bool:
     least = sum(map(_is_date, here)) + sound
     for by, dates in _dates_nearby(text, layout, least):
         # A date's width to the left, there are always as many dates behind a blank one. Wherever they stand, the last
-        # one is not blank; and two widths to the right, digits may look like one, and the last date like the first.
-        is_last_blank = not text[last.start - 1 + by : last.end + by].strip(" ")
-        if dates >= least + (by == -width) and not is_last_blank and by != 2 * width:
+        # one is not blank.
+        if dates < least + (by == -width) or not text[last.start - 1 + by : last.end + by].strip(" "):
+            continue
+        if by < 0 or by % width or not _is_date(report) or _is_later_report(text, layout, by):
             return False
     return True
 
@@ -273,10 +276,25 @@ def _dates_have_moved(text: str, layout: Layout) -> bool:
     moved = [by for by, there in _dates_nearby(text, layout, here + 1) if there > here]
     if any(by % width for by in moved):
         return True
-    # By the width of a date, digits behind them may look like more of them: then exams must be out of place as well.
+    if not dates[-1].strip(" "):  # the last one is never blank
+        return here > 0 or bool(moved)
+    # By the width of a date, digits behind them may look like more of them.
     exams_in_place = _exams_in_place(text, layout)
-    is_last_one_gone = here > 0 and not dates[-1].strip(" ")  # it is never blank
-    return (bool(moved) and exams_in_place is False) or (is_last_one_gone and exams_in_place is not True)
+    return any(_is_later_report(text, layout, by) if by > 0 else exams_in_place is False for by in moved)
+
+
+def _is_later_report(text: str, layout: Layout, by: int) -> bool:
+    """Whether the date *by* columns behind the report date's place may be that date, and what stands there another.
+
+    Reports are written last, but not long after a student's scores were released. Other digits that look like a date
+    are seldom within a year.
+    """
+    report = layout.fields[LAST_CERTAIN_FIELD]
+    here, there = text[report.span], text[report.start - 1 + by : report.end + by]
+    if not (_is_date(here) and _is_date(there)):
+        return False
+    years = (int(there[4:]) - int(here[4:])) % 100
+    return years == 1 or (years == 0 and there[:4] >= here[:4])
 
 
 def _dates_nearby(text: str, layout: Layout, least: int) -> Iterator[tuple[int, int]]:

@@ -73,7 +73,12 @@ def read_odd_line(line: bytes, layout: Layout, number: int, *, cut: bool = False
     for text, decode, each in exact:
         if is_whole(text, each):
             return _typed(OddLine(each), text, decode, number)
-    aligned = [(text, decode, each) for text, decode in readings for each in _aligned_layouts(text, layout)]
+    aligned = [
+        (text, decode, each)
+        for text, decode in readings
+        for each in _aligned_layouts(text, layout)
+        if len(text) != each.length or not have_moved(text, each)
+    ]
     for text, decode, each in aligned:
         if not cut and (trimmed := _trimmed_layout(text, each)):
             return _typed(OddLine(trimmed), text[: trimmed.length].ljust(trimmed.length), decode, number)

@@ -204,6 +204,55 @@ def test_service_fields_of_digits_are_no_dates_that_moved():
             assert (len(found["students"]), found["problems"]) == (2, [])
 
 
+ONE_DATE = {"released_date": "", "student_update_date": ""} | NO_ANSWERS
+BEFORE_DATES = LAYOUT_950.fields["released_date"].start - 5
+
+
+@pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  "])
+@pytest.mark.parametrize("dates", [NO_ANSWERS, ONE_DATE])
+@pytest.mark.parametrize("service", ["010526", "123456", "070624", "070727"])
+def test_a_service_that_reads_like_a_date_is_none_of_the_reports_time(service, dates, shape):
+    """
+    A campus may have such a service in every record.
+    """
+    fields = {"service_type": service[:2], "service_code": service[2:], "ordering_institution_key": "KEY"}
+    line = encode_record(student(2, **fields, **dates))
+    found = read(LINES[0] + b"\n" + shape(line) + b"\n")
+    assert (len(found["students"]), found["problems"]) == (2, [])
+
+
+@pytest.mark.parametrize("dates", [{}, ONE_DATE, {"released_date": "", **NO_ANSWERS}])
+@pytest.mark.parametrize("width", [1, 6, 12])
+@pytest.mark.parametrize("cut", [True, False])
+def test_no_report_date_is_read_from_where_another_date_stands(cut, width, dates):
+    """
+    Behind the exams, which stand in their places, blanks came in.
+    """
+    line = encode_record(student(2, **NO_ANSWERS | dates))
+    gained = line[:BEFORE_DATES] + b" " * width + line[BEFORE_DATES:]
+    found = read(LINES[0] + b"\n" + (gained[:950] if cut else gained) + b"\n")
+    assert [row["record_number"] for row in found["students"]] == [1]
+    assert [number for number, _ in found["rejected"]] == [2]
+
+
+def test_exams_that_look_right_where_they_are_do_not_outweigh_a_report_date_that_is_gone():
+    """
+    A slot and a character lost are two dates as well.
+    """
+    exams = {"admin_year": "22222121", "exam_code": "83419048", "exam_grade": "2345"}
+    slots = {
+        f"{name}_{slot:02}": values[(slot - 1) * width : slot * width]
+        for name, values in exams.items()
+        for slot in range(1, 5)
+        for width in [len(values) // 4]
+    }
+    line = encode_record(student(2, **slots, irregularity_1_02="39", **ONE_DATE | {"report_date": "080325"}))
+    assert len(read(line + b"\n")["exam_scores"]) == 4
+    found = read(LINES[0] + b"\n" + line[:552] + line[564:] + b" " * 12 + b"\n")
+    assert [row["record_number"] for row in found["exam_scores"]] == [1, 1]
+    assert [row["kind"] for row in found["problems"]] == ["moved"]
+
+
 @pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  "])
 @pytest.mark.parametrize("key", ["95112270", "03164113", "12122012"])
 @pytest.mark.parametrize("odd", [{}, {"admin_year_02": "", "irregularity_1_02": "03"}])
