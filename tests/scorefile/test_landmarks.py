@@ -209,8 +209,13 @@ BEFORE_DATES = LAYOUT_950.fields["released_date"].start - 5
 
 
 @pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  "])
-@pytest.mark.parametrize("dates", [NO_ANSWERS, ONE_DATE])
-@pytest.mark.parametrize("service", ["010526", "123456", "070624", "070727"])
+@pytest.mark.parametrize(
+    ("service", "dates"),
+    [
+        ("010526", NO_ANSWERS),
+        *((service, dates) for service in ("123456", "070624", "070727") for dates in (NO_ANSWERS, ONE_DATE)),
+    ],
+)
 def test_a_service_that_reads_like_a_date_is_none_of_the_reports_time(service, dates, shape):
     """
     A campus may have such a service in every record.
@@ -219,6 +224,17 @@ def test_a_service_that_reads_like_a_date_is_none_of_the_reports_time(service, d
     line = encode_record(student(2, **fields, **dates))
     found = read(LINES[0] + b"\n" + shape(line) + b"\n")
     assert (len(found["students"]), found["problems"]) == (2, [])
+
+
+@pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  "])
+def test_a_service_that_may_be_a_report_date_behind_the_only_date_is_set_aside(shape):
+    """
+    The record may as well have gained six characters: then the only date is the one of the student's update.
+    """
+    line = encode_record(student(2, service_type="01", service_code="0526", **ONE_DATE))
+    found = read(LINES[0] + b"\n" + shape(line) + b"\n")
+    assert [row["record_number"] for row in found["students"]] == [1]
+    assert [number for number, _ in found["rejected"]] == [2]
 
 
 @pytest.mark.parametrize("dates", [{}, ONE_DATE, {"released_date": "", **NO_ANSWERS}])
