@@ -3,7 +3,8 @@
 Prints the deliveries under a destination, and then what needs somebody: deliveries that wait to be recorded, files
 that are gone or changed (``--check``), files without a manifest, unfinished files, files that were set aside.
 
-It ends with 0 when nothing does, 1 when something does, 2 when the destination or a manifest can't be read.
+It ends with 0 when nothing does, 1 when something does, 2 when the destination or a manifest can't be read,
+or nothing can be shown.
 """
 
 from __future__ import annotations
@@ -123,7 +124,14 @@ def _minute(moment: str) -> str:
 if __name__ == "__main__":
     try:
         status = main()
-        sys.stdout.flush()
+        if sys.stdout:  # none where it was closed
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os._exit(1)
+        os._exit(2)
+    except OSError as error:
+        print(f"Can't write to standard output: {error.strerror}.", file=sys.stderr)
+        os._exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        os._exit(130)
     sys.exit(status)

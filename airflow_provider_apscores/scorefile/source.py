@@ -64,6 +64,7 @@ class Source:
         last: The last byte that was read in it, unpacked, blanks aside.
 
     Raises:
+        ConfigurationError: It is a file object that is closed, or gives text.
         StorageUnavailable: It can't be opened or read, or changed meanwhile.
         ScoreFileMalformed: It can be read only once, and the digest is another one.
     """
@@ -159,6 +160,7 @@ class Source:
         if isinstance(place, bytes | bytearray | memoryview):
             return (lambda: io.BytesIO(place)), io.BytesIO(place)
         if hasattr(place, "read"):
+            _check_open(place)
             again = _rewinder(place, place.tell()) if getattr(place, "seekable", bool)() else None
             return again, nullcontext(place)
         folder, name = locate(place)
@@ -265,7 +267,19 @@ class _Shared:
 def _rewinder(file: IO[bytes], start: int) -> Callable[[], _Opened]:
     """A way back in a file that stays open."""
     lock = threading.Lock()
-    return lambda: nullcontext(cast("IO[bytes]", _Shared(file, start, lock)))
+
+    def reopen() -> _Opened:
+        _check_open(file)
+        return nullcontext(cast("IO[bytes]", _Shared(file, start, lock)))
+
+    return reopen
+
+
+def _check_open(file: IO[bytes]) -> None:
+    if getattr(file, "closed", False):
+        raise ConfigurationError(
+            "The file object is closed. Keep it open until the tables are read, or give the path instead."
+        )
 
 
 def _spool() -> Any:

@@ -115,7 +115,16 @@ def test_a_reader_that_has_seen_enough_causes_no_traceback(place: Path, land):
     command = [sys.executable, "-m", "airflow_provider_apscores.delivery", str(place)]
     with os.fdopen(pipe, "wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk to write to")
+def test_a_full_disk_behind_standard_output_is_one_line(place: Path, land):
+    land()
+    command = [sys.executable, "-m", "airflow_provider_apscores.delivery", str(place)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"Can't write to standard output: No space left on device.\n")
 
 
 def test_the_command_says_what_needs_somebody(place: Path, land, capsys):

@@ -292,6 +292,18 @@ def test_nothing_is_published_of_a_file_that_is_another_one(tmp_path):
     assert [path for path in Path(tmp_path / "other").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("read_before", [True, False])
+def test_a_file_object_that_is_closed_is_one_clear_error(tmp_path, read_before):
+    path = tmp_path / "scores.txt"
+    path.write_bytes(MANY)
+    with path.open("rb") as opened:
+        file = read_score_file(opened)
+        assert not read_before or file.students.num_rows == 400
+    for use in (lambda: list(file.batches()), lambda: read_score_file(opened), lambda: write_tables(opened, tmp_path)):
+        with pytest.raises(ConfigurationError, match=r"closed\. Keep it open"):
+            use()
+
+
 @pytest.mark.parametrize("sha256", ["", "0" * 63, "A" * 64, "g" * 64])
 def test_what_is_no_digest_is_refused(sha256):
     with pytest.raises(ConfigurationError, match="sha256 is a digest"):
