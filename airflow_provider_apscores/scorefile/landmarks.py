@@ -121,7 +121,9 @@ def exams_elsewhere(text: str, layout: Layout) -> bool:
     if kept + moved <= len(in_place):
         return False
     # A single one may be there by chance, out of an exam without a score and the ZIP code before it.
-    return moved > 1 or not _has_college_code(text, layout) or _dates_have_moved(text, layout)
+    if moved > 1 or not _has_college_code(text, layout):
+        return True
+    return _end_in_place(text, layout) is None and _dates_have_moved(text, layout)
 
 
 def _seems_strange(text: str, layout: Layout) -> bool:
@@ -188,8 +190,8 @@ def in_place(text: str, layout: Layout) -> bool:
     sound = _dates(text, layout) >= 0 and exams_in_place is not False
     if sound and exams_in_place and _is_date(report) and not _is_later_report(text, layout, width):
         return True
-    if not report.strip(" ") and any(map(_is_date, here)):
-        return False  # the last one is never blank
+    if text.endswith(" ") and not report.strip(" ") and any(map(_is_date, here)):
+        return False  # the last one is hardly ever blank
     if len(report) < width:
         return sound and _digits_or_blank(text[layout.fields["birth_date"].span])
     if not sound and not (report.strip(" ") and all(map(_digits_or_blank, here))):
@@ -276,10 +278,11 @@ def _dates_have_moved(text: str, layout: Layout) -> bool:
     moved = [by for by, there in _dates_nearby(text, layout, here + 1) if there > here]
     if any(by % width for by in moved):
         return True
-    if not dates[-1].strip(" "):  # the last one is never blank
-        return here > 0 or bool(moved)
-    # By the width of a date, digits behind them may look like more of them.
     exams_in_place = _exams_in_place(text, layout)
+    if not dates[-1].strip(" "):  # it is hardly ever blank, where files come from College Board
+        doubtful = exams_in_place is False or not _has_college_code(text, layout)
+        return doubtful if here else bool(moved)
+    # By the width of a date, digits behind them may look like more of them.
     return any(_is_later_report(text, layout, by) if by > 0 else exams_in_place is False for by in moved)
 
 

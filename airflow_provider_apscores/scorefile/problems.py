@@ -27,6 +27,9 @@ KINDS: dict[str, tuple[str, str]] = {
     "undecodable": (ERROR, "Bytes that are no text, or letters that the field can't hold. Null in the table."),
     "bad_flag": (WARNING, "A letter other than Y and N among the race and ethnicity answers. The flag is null, the "
                           "letters are kept."),
+    "no_report_date": (WARNING, "The record has other dates, but none of the report (TXT only). Its years count from "
+                                "the day of reading. In a record without answers, the other dates may be the "
+                                "report's, in other columns."),
     "incomplete_exam": (WARNING, "An exam slot that is not blank, but lacks its year or its exam code."),
     "repeated_header": (WARNING, "A CSV header in the middle of the file, behind this record, as in files that were "
                                  "joined. It is no student record; columns after it are read by its names."),

@@ -54,12 +54,17 @@ class Students:
         report = self._date("report_date", today.year + 1)
         self.report = stand_in(report, today)
         limit = self.report.year + 1
+        released, updated = self._date("released_date", limit), self._date("student_update_date", limit)
+        if not block.texts:  # CSV: a column may be left out, and nothing can stand in another one
+            findings.in_field(
+                "report_date", "no_report_date", ~(report.valid | report.bad) & (released.valid | updated.valid)
+            )
         self.columns: dict[str, Any] = {
             **dict(self._texts()),
             "report_date": _date_column(report),
             "birth_date": _date_column(self._date("birth_date", None)),
-            "scores_released_date": _date_column(self._date("released_date", limit)),
-            "student_update_date": _date_column(self._date("student_update_date", limit)),
+            "scores_released_date": _date_column(released),
+            "student_update_date": _date_column(updated),
             "previous_ai_year_1": self._year("previous_ai_year_1", limit),
             "previous_ai_year_2": self._year("previous_ai_year_2", limit),
         }

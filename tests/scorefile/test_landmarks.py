@@ -1,5 +1,7 @@
 """Records whose characters may stand in other columns: a score that is none must never be read."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +10,7 @@ from strategies import raw_records
 from students import student, txt
 from three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
 
-from airflow_provider_apscores.scorefile import LAYOUT_950, encode_record
+from airflow_provider_apscores.scorefile import LAYOUT_950, LAYOUTS, encode_record
 from airflow_provider_apscores.scorefile.landmarks import have_moved, moved_rows
 from airflow_provider_apscores.scorefile.oddlines import read_odd_line
 from airflow_provider_apscores.scorefile.txtlines import Lines
@@ -251,22 +253,29 @@ def test_no_report_date_is_read_from_where_another_date_stands(cut, width, dates
     assert [number for number, _ in found["rejected"]] == [2]
 
 
-def test_exams_that_look_right_where_they_are_do_not_outweigh_a_report_date_that_is_gone():
+ONE_TO_THREE_DATES = [
+    dict(zip(("released_date", "student_update_date", "report_date"), dates, strict=True))
+    for dates in itertools.product(("", "070125"), ("", "070225"), ("", "070725"))
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("exams", [0, 1, 2])
+@pytest.mark.parametrize("behind", [{}, {"race_ethnicity_response": ""}, NO_ANSWERS], ids=len)
+@pytest.mark.parametrize("dates", ONE_TO_THREE_DATES, ids=lambda dates: "-".join(dates.values()))
+def test_whoever_makes_a_file_may_leave_dates_blank(layout, exams, behind, dates):
     """
-    A slot and a character lost are two dates as well.
+    Every record stands in its place, and none is set aside; without the report's date there is a warning.
     """
-    exams = {"admin_year": "22222121", "exam_code": "83419048", "exam_grade": "2345"}
-    slots = {
-        f"{name}_{slot:02}": values[(slot - 1) * width : slot * width]
-        for name, values in exams.items()
-        for slot in range(1, 5)
-        for width in [len(values) // 4]
+    blank = {
+        f"{name}_{slot:02}": "" for name in ("admin_year", "exam_code", "exam_grade") for slot in range(exams + 1, 3)
     }
-    line = encode_record(student(2, **slots, irregularity_1_02="39", **ONE_DATE | {"report_date": "080325"}))
-    assert len(read(line + b"\n")["exam_scores"]) == 4
-    found = read(LINES[0] + b"\n" + line[:552] + line[564:] + b" " * 12 + b"\n")
-    assert [row["record_number"] for row in found["exam_scores"]] == [1, 1]
-    assert [row["kind"] for row in found["problems"]] == ["moved"]
+    values = student(1, **blank, **behind, **dates)
+    line = encode_record({name: value for name, value in values.items() if name in LAYOUTS[layout].fields}, layout)
+    found = read(line + b"\n")
+    assert (len(found["students"]), len(found["exam_scores"])) == (1, exams)
+    warned = [("no_report_date", "report_date")] if not dates["report_date"] and any(dates.values()) else []
+    assert [(row["kind"], row["field"]) for row in found["problems"]] == warned
 
 
 @pytest.mark.parametrize("shape", [bytes, bytes.rstrip, lambda line: line + b"  "])
