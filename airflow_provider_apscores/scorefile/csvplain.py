@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.arrays import strings
 from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
-from airflow_provider_apscores.scorefile.csvshape import LOST_ZEROS, as_meant, lay_out_one
+from airflow_provider_apscores.scorefile.csvshape import GAPS, LOST_ZEROS, as_meant, is_coded, lay_out_one
 from airflow_provider_apscores.scorefile.fields import Field, Kind
 from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS
 from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
@@ -33,10 +33,9 @@ _AT_A_TIME = 3 << 18
 #: Longer cells fit nowhere.
 _LONGEST = 32
 
-_QUOTE, _LF, _POINT, _ZERO = 34, 10, 46, 48
+_LONGEST_GAP = max(map(len, GAPS))
 
-#: What some tools write where there is nothing, and as long as a code: csvshape.py takes it away.
-_GAP = b"NA"
+_QUOTE, _LF, _POINT, _ZERO = 34, 10, 46, 48
 
 _DATES = frozenset(name for name, field in LAYOUT.fields.items() if field.kind is Kind.DATE)
 
@@ -69,6 +68,8 @@ class PlainCutter:
         self._fits = np.ones((width, _LONGEST + 1), bool)
         self._tight = np.zeros(width, bool)
         self._two_digits = np.zeros(width, bool)
+        #: Whether what tools write in gaps is none of its values.
+        self._coded = np.zeros(width, bool)
         for name, at in header.columns.items():
             field = LAYOUT.fields.get(name)
             self._fits[at] = False
@@ -82,6 +83,7 @@ class PlainCutter:
             else:
                 self._fits[at, field.width] = True
             self._tight[at] = name in LOST_ZEROS or not (_is_text(field) or field.kind is Kind.FLAGS)
+            self._coded[at] = is_coded(name)
             self._two_digits[at] = field.width == 2 and not _is_text(field)
 
     def block(self, text: bytes | memoryview, first: int) -> tuple[Block, Any] | None:
@@ -144,6 +146,10 @@ class PlainCutter:
         first, last = piece.take(starts), piece.take(stops - 1)
         good = self._fits.reshape(-1).take(columns * (_LONGEST + 1) + np.minimum(lengths, _LONGEST))
         good &= ~(self._tight.take(columns) & ((first == 32) | (last == 32)))
+        # What tools write in gaps may fit; csvshape.py takes it away.
+        gaps = (good & (lengths <= _LONGEST_GAP) & _begins_gap().take(first) & self._coded.take(columns)).nonzero()[0]
+        if any(piece[starts[cell] : stops[cell]].tobytes().decode("latin-1").lower() in GAPS for cell in gaps.tolist()):
+            return False
         if piece.max() > 126:
             good[np.searchsorted(starts, (piece > 126).nonzero()[0], "right") - 1] = False
         lost_zero = self._two_digits.take(columns) & (lengths == 1) & (first >= _ZERO) & (first <= _ZERO + 9)
@@ -161,8 +167,6 @@ class PlainCutter:
             kind = f"u{size}" if size <= 2 else f"V{size}"
             # Views in which an item of this size begins at every byte.
             cells = np.ndarray(len(piece), kind, padded, strides=(1,))[starts.take(chosen)]
-            if size == len(_GAP) and (cells == np.frombuffer(_GAP, kind)).any():
-                return False
             filled = lengths.take(chosen)
             if filled.min() < size:
                 cell_letters = cells.view(np.uint8).reshape(-1, size)
@@ -212,6 +216,16 @@ class PlainCutter:
 def _is_text(field: Field) -> bool:
     """Whether what is in a field is text for csvshape.py: as it stands, but for blanks around it."""
     return field.kind in (Kind.TEXT, Kind.CODE) and field.name not in LAYOUT.slot_names
+
+
+@cache
+def _begins_gap() -> Bytes:
+    """Whether a gap word may begin with each of 256 letters."""
+    import numpy as np
+
+    begins = np.zeros(256, bool)
+    begins[[ord(letter) for gap in GAPS for letter in (gap[0], gap[0].upper())]] = True
+    return begins
 
 
 @cache

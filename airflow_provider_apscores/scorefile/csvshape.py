@@ -37,8 +37,14 @@ LOST_ZEROS: dict[str, tuple[int, ...]] = {
     "previous_ai_code_2": (6,),
 }
 
+#: What tools write where there is nothing: spreadsheets, pandas, R, databases. In any case of letters.
+GAPS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "\\n"})
+
 #: What tools make of whole numbers and of gaps; the number itself is kept, if there is one.
-_LEFT_BY_TOOLS = r"^(?:([0-9]+)\.0|NA|NULL)$"
+_LEFT_BY_TOOLS = rf'^(?:([0-9]+)\.0+|="([0-9]*)"|(?i:{"|".join(map(re.escape, sorted(GAPS)))}))$'
+
+#: Without one of these in a column nothing was left there.
+_SIGNS = (b".0", b'="', *(gap.encode() for gap in GAPS))
 
 _BAD = {Kind.DATE: "bad_date", Kind.YEAR: "bad_year", Kind.SCORE: "bad_score"}
 
@@ -76,30 +82,25 @@ def shape(rows: Rows, today: date) -> Block:
     return block
 
 
-def _is_coded(name: str) -> bool:
-    """Whether a field holds a number, a code, a date or answers: a name or an address may well be "NA".
-
-    Not the campus: it is never missing, so that no tool has a reason to make a fraction or a gap of it.
-    """
+def is_coded(name: str) -> bool:
+    """Whether a field holds a number, a code, a date or answers: a name or an address may well be "NA"."""
     field = LAYOUT.fields.get(name)
-    if field is None or name == "college_code":
-        return False
-    return name in LOST_ZEROS or name in LAYOUT.slot_names or field.kind is not Kind.TEXT
+    return field is not None and (name in LOST_ZEROS or name in LAYOUT.slot_names or field.kind is not Kind.TEXT)
 
 
 def as_meant(name: str, cell: str) -> str:
     """A cell without what tools left there."""
-    return re.sub(_LEFT_BY_TOOLS, r"\1", cell) if _is_coded(name) else cell
+    return re.sub(_LEFT_BY_TOOLS, r"\1\2", cell) if is_coded(name) else cell
 
 
 def _all_as_meant(name: str, cells: pa.StringArray) -> pa.StringArray:
     """A column without what tools left there."""
     import pyarrow.compute as pc
 
-    letters = text_parts(cells)[1].tobytes() if _is_coded(name) else b""
-    if not any(each in letters for each in (b".0", b"NA", b"NULL")):
+    letters = text_parts(cells)[1].tobytes().lower() if is_coded(name) else b""
+    if not any(sign in letters for sign in _SIGNS):
         return cells
-    return pc.replace_substring_regex(cells, _LEFT_BY_TOOLS, r"\1")
+    return pc.replace_substring_regex(cells, _LEFT_BY_TOOLS, r"\1\2")
 
 
 def _text(block: Block, name: str, cells: pa.StringArray, *, plain: bool) -> pa.StringArray:
@@ -208,6 +209,8 @@ def lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
             block.exact_dates.setdefault(field.name, []).append((row, exact))
     elif cell.isdigit() and field.kind in (Kind.CODE, Kind.YEAR):
         value = cell.zfill(field.width)
+    elif cell.isdigit() and field.kind is Kind.SCORE:
+        value = cell.lstrip("0").zfill(1)
     elif field.kind is Kind.FLAGS:
         value = cell.ljust(field.width)
     if value is not None and len(value) <= field.width and value.isascii() and value.isprintable():
@@ -224,8 +227,13 @@ def lay_out_one(block: Block, field: Field, row: int, cell: str) -> None:
 #: As with a time of day in some fractions of seconds behind it.
 _LONGEST_DATE = 40
 
+_TIME = r"(?:[T ][0-9:.]+(?: ?[AP]M)?(?: ?(?:Z|UTC|GMT|[-+][0-9]{2}(?::?[0-9]{2})?))?)?"
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"(?P<m>(?:{'|'.join(_MONTHS)})[a-z]*)\.?"
+
 _SPELLED_OUT = tuple(
-    re.compile(each + r"(?:[T ][0-9:.]+(?: ?[AP]M)?)?")
+    re.compile(each + _TIME, re.IGNORECASE | re.ASCII)
     for each in (
         r"(?P<y>[0-9]{4})(?P<by>[-/.])(?P<m>[0-9]{1,2})(?P=by)(?P<d>[0-9]{1,2})",
         r"(?P<m>[0-9]{1,2})(?P<by>[-/])(?P<d>[0-9]{1,2})(?P=by)(?P<y>[0-9]{4}|[0-9]{2})",
@@ -234,6 +242,8 @@ _SPELLED_OUT = tuple(
         # No month is 19 or 20.
         r"(?P<y>(?:19|20)[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
         r"(?P<m>[0-9]{1,2})(?P<d>[0-9]{2})(?P<y>[0-9]{4})",
+        rf"(?P<d>[0-9]{{1,2}})(?P<by>[- /]?){_MONTH}(?P=by)(?P<y>[0-9]{{4}}|[0-9]{{2}})",
+        rf"{_MONTH} (?P<d>[0-9]{{1,2}}),? (?P<y>[0-9]{{4}})",
     )
 )
 
@@ -253,7 +263,8 @@ def _known_date(cell: str) -> tuple[str | None, date | None]:
     parts = next((found for each in _SPELLED_OUT if (found := each.fullmatch(cell))), None)
     if parts is None:
         return None, None
-    year, month, day = parts["y"], int(parts["m"]), int(parts["d"])
+    named = parts["m"][:3].lower()
+    year, month, day = parts["y"], _MONTHS.index(named) + 1 if named in _MONTHS else int(named), int(parts["d"])
     exact = None
     if len(year) == 4:
         try:
@@ -261,6 +272,11 @@ def _known_date(cell: str) -> tuple[str | None, date | None]:
         except ValueError:
             return None, None
     return f"{month:02}{day:02}{year[-2:]}", exact
+
+
+def is_date(cell: str) -> bool:
+    """Whether a cell looks like a date in any of the forms that are understood."""
+    return bool(cell) and _date(cell) != (None, None)
 
 
 def _is_empty(cells: pa.StringArray) -> bool:

@@ -39,6 +39,9 @@ _DATES = ("released_date", "student_update_date", LAST_CERTAIN_FIELD)
 #: Where it does not matter in which century a date is.
 _ANY_YEAR = 2000
 
+#: How many years before a report an exam can have been taken, where it must not be there by chance.
+_OLDEST_EXAM = 25
+
 _DIGITS = b"0123456789"
 
 #: What a run of answers consists of, and how long it must be to tell where it stands: a letter or two may be anything.
@@ -115,7 +118,11 @@ def exams_elsewhere(text: str, layout: Layout) -> bool:
     strange = sorted(slots.keys() - in_place)
     first, last = strange[0], strange[-1]
     start, end = max(begin + (first - 1) * stride, 0), begin + (last + 2) * stride
-    found = [each.start() + start - begin for each in _known_exam(group).finditer(text[start:end])]
+    found = [
+        each.start() + start - begin
+        for each in _known_exam(group).finditer(text[start:end])
+        if _may_be_of_report(each["year"], text, layout)
+    ]
     moved = max(sum(at % stride == by for at in found) for by in range(1, stride))
     kept = sum(not first <= slot <= last for slot in in_place)
     if kept + moved <= len(in_place):
@@ -124,6 +131,12 @@ def exams_elsewhere(text: str, layout: Layout) -> bool:
     if moved > 1 or not _has_college_code(text, layout):
         return True
     return _end_in_place(text, layout) is None and _dates_have_moved(text, layout)
+
+
+def _may_be_of_report(year: str, text: str, layout: Layout) -> bool:
+    """Whether a report may tell of exams of a year, as far as the report's own date is known."""
+    report = text[layout.fields[LAST_CERTAIN_FIELD].span]
+    return not _is_date(report) or (int(report[4:]) + 1 - int(year)) % 100 <= _OLDEST_EXAM
 
 
 def _seems_strange(text: str, layout: Layout) -> bool:
@@ -351,7 +364,7 @@ def _exam_pattern(group: Group, code: str = "[0-9]{2}", *, scored: bool = False)
     """
     start = {each.name: each.start - group.start for each in group.fields}
     looks = {
-        "admin_year": "[0-9]{2}",
+        "admin_year": "(?P<year>[0-9]{2})",
         "exam_code": code,
         "exam_grade": "[1-5 ]",
         "irregularity_1": "(?:[0-9]{2}|  )",

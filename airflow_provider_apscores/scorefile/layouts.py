@@ -229,8 +229,8 @@ CSV_ALIASES: dict[str, tuple[str, ...]] = {
     "admin_year": ("Exam Year", "AP Exam Year", "Administration Year", "Exam Admin Year"),
     "exam_code": ("AP Exam Code",),
     "exam_grade": ("Exam Score", "AP Exam Grade", "AP Exam Score", "Grade", "Score"),
-    "irregularity_1": ("Irregularity Code 1",),
-    "irregularity_2": ("Irregularity Code 2",),
+    "irregularity_1": ("Irregularity Code 1", "Irregularity Code Number 1"),
+    "irregularity_2": ("Irregularity Code 2", "Irregularity Code Number 2"),
     "suppression_flag": ("Exam Suppression Flag",),
     "class_section": ("Class Section", "Section Code"),
 }
@@ -240,9 +240,9 @@ CSV_IGNORED = ("Filler", "Social Security Number", "SSN")
 
 
 def csv_key(header: str) -> str:
-    """A header name as it is compared: case, punctuation and leading zeros of numbers do not matter."""
-    words = re.sub(r"[^a-z0-9]+", " ", header.lower()).split()
-    return " ".join(word.lstrip("0") or "0" if word.isdigit() else word for word in words)
+    """A header name as it is compared: case, blanks, punctuation and leading zeros of numbers do not matter."""
+    parts = re.findall("[a-z]+|[0-9]+", header.lower())
+    return "".join(part if part.isalpha() else f" {part.lstrip('0') or '0'} " for part in parts).strip()
 
 
 @cache
@@ -251,6 +251,9 @@ def csv_fields() -> dict[str, str]:
     known = {csv_key(header): "" for header in CSV_IGNORED}
     known.update((csv_key(header), name) for header, name in CSV_COLUMNS)
     known.update((csv_key(name), name) for _, name in CSV_COLUMNS if name)
+    # Without blanks, "#1 01" has only one number.
+    known.update((csv_key(header.replace(" ", "")), name) for header, name in CSV_COLUMNS if name)
+    known.update((csv_key(name.replace("_", "")), name) for _, name in CSV_COLUMNS if name)
     groups = {each.name: group for group in (AWARDS_GROUP, EXAMS_GROUP) for each in group.fields}
     for name, spellings in CSV_ALIASES.items():
         for spelling in spellings:

@@ -297,3 +297,24 @@ def test_trimmed_lines_need_no_look_of_their_own(behind, ends):
     # The last one may be cut.
     assert Lines(lines[:-1], LAYOUT_950).trimmed.tolist() == [True] * 7 + [False]
     assert read(lines)["students"] == read(txt([student(number, **behind) for number in range(1, 9)]))["students"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"exam_code_01": "A1", "class_section_01": "1", "class_section_02": "8"},
+        {"admin_year_02": "", "irregularity_1_02": "59", "irregularity_2_02": "7"},
+        {"admin_year_01": "", "exam_code_01": "31", "irregularity_1_01": "44"}
+        | {"admin_year_02": "", "exam_code_02": "34", "irregularity_1_02": "12"},
+    ],
+    ids=["a code that is none", "a year missing", "both years missing"],
+)
+@pytest.mark.parametrize("zip_code", ["56337", "84918"])
+def test_an_odd_exam_beside_digits_has_not_moved(odd, zip_code):
+    """
+    Among the digits around it one may see an exam, but of no year of which the report could tell.
+    """
+    record = student(2, college_zip_code=zip_code, **odd)
+    found = read(LINES[0] + b"\n" + encode_record(record) + b"\n")
+    assert [row["exam_code"] for row in found["exam_scores"]][-2:] == [record["exam_code_01"], record["exam_code_02"]]
+    assert "moved" not in {row["kind"] for row in found["problems"]}

@@ -151,7 +151,7 @@ def test_letters_where_a_college_code_should_be_are_in_no_table_written(tmp_path
     ]
 
 
-@pytest.mark.parametrize("code", ["4866.0", "0048661", "ABC"])
+@pytest.mark.parametrize("code", ["4866.5", "0048661", "ABC"])
 def test_what_is_no_college_code_is_a_problem_and_no_campus(code: str):
     file = read_score_file(in_csv(STUDENT | {"college_code": code}), today=TODAY)
 

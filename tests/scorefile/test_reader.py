@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 import re
 from datetime import date
 
@@ -395,11 +396,14 @@ CSV_VARIANTS = {
     "end-of-file mark": csv_file(ALL) + b"\x1a",
     "trailing separators": b"".join(line + b"," * bool(at) + b"\n" for at, line in enumerate(remade().splitlines())),
     "lost zeros": mapped(lambda at, row: [cell.lstrip("0") if cell.isdigit() else cell for cell in row]),
-    "fractions": mapped(
-        lambda at, row: [f"{int(cell)}.0" if cell.isdigit() and cell != "004866" else cell for cell in row]
-    ),
-    "gaps named NA": mapped(lambda at, row: with_named_gaps(row, "NA")),
-    "gaps named NULL": mapped(lambda at, row: with_named_gaps(row, "NULL")),
+    "fractions": mapped(lambda at, row: [f"{int(cell)}.0" if cell.isdigit() else cell for cell in row]),
+    "longer fractions": mapped(lambda at, row: [f"{int(cell)}.00" if cell.isdigit() else cell for cell in row]),
+    "formulas": mapped(lambda at, row: [f'="{cell}"' if cell.isdigit() else cell for cell in row]),
+    "scores of two digits": with_cell("Exam Grade 01", lambda cell: cell and "0" + cell),
+    **{
+        f"gaps named {gap}": mapped(lambda at, row, gap=gap: with_named_gaps(row, gap))
+        for gap in ("NA", "NULL", "NaN", "nan", "None", "null", "N/A", "#N/A", "NaT", "<NA>", "\\N")
+    },
     "spelled out years": with_cell("Admin Year 01", lambda cell: "20" + cell),
     "spelled out dates": with_cell("Date of Birth", lambda cell: "5/14/2007"),
     "iso dates": with_cell("Date of this report", lambda cell: "2025-07-07"),
@@ -415,6 +419,16 @@ CSV_VARIANTS = {
     "dates with dots": with_cell("Date of Birth", lambda cell: "14.5.2007"),
     "dates with dots, short": with_cell("Date of Birth", lambda cell: "14.05.07"),
     "dates with times": with_cell("Date of Birth", lambda cell: "5/14/2007 12:00:00 AM"),
+    "dates with time zones": with_cell("Date of this report", lambda cell: "2025-07-07T00:00:00+00:00"),
+    "dates of universal time": with_cell("Date of this report", lambda cell: "2025-07-07 00:00:00.000 UTC"),
+    "named months": with_cell("Date of Birth", lambda cell: "14-May-07"),
+    "named months, years in full": with_cell("Date of Birth", lambda cell: "14MAY2007"),
+    "named months, first": with_cell("Date of Birth", lambda cell: "May 14, 2007"),
+    "names without blanks": remade(header=[name.replace(" ", "") for name in NAMES]),
+    "slots without blanks": remade(header=[re.sub(" ([0-9]+)$", r"\1", name) for name in NAMES]),
+    "names that R made": remade(
+        header=[re.sub("[^a-z0-9]+", "_", name.lower().replace("#", "number_")) for name in NAMES]
+    ),
     "year first": with_cell("Date of Birth", lambda cell: "20070514"),
     "blanks around": remade(header=[f" {name} " for name in NAMES]).replace(b"RIVERA", b" RIVERA  "),
 }
@@ -445,6 +459,39 @@ def test_empty_cells_too_many_do_no_harm_where_optional_dates_are_blank(change):
     out = io.StringIO()
     csv.writer(out).writerows([rows[0], *map(change, rows[1:])])
     check_equal(read(out.getvalue().encode()), expected)
+
+
+NO_EXAMS = {name: "" for name in ONE if name.startswith(("admin_year", "exam_", "irregularity", "race_"))}
+
+
+@pytest.mark.parametrize(
+    "dates", [("070126", "070226", "070926"), ("", "", "070926"), ("", "070226", "070926"), ("", "", "")]
+)
+def test_empty_cells_too_many_do_no_harm_where_there_are_no_exams(dates):
+    dates = dict(zip(("released_date", "student_update_date", "report_date"), dates, strict=True))
+    record = student(1, **NO_EXAMS, **dates)
+    expected = read(csv_file([record]))
+    assert len(expected["students"]) == 1
+    header, row = csv_file([record]).splitlines()
+    check_equal(read(header + b"\n" + row + b',""\n'), expected)
+    longer = read(header + b',"Vendor"\n' + row + b"\n")
+    assert longer["students"] == (expected["students"] if dates["report_date"] else [])
+
+
+@pytest.mark.parametrize("moved", [1, -1])
+@pytest.mark.parametrize("dates", [*itertools.product(("", "070126"), ("", "070226"), ("070926",)), ("", "", "")])
+def test_no_date_of_a_student_without_exams_is_read_from_where_another_stands(dates, moved):
+    """
+    Behind the campus a cell was lost, or an empty one came in.
+    """
+    dates = dict(zip(("released_date", "student_update_date", "report_date"), dates, strict=True))
+    header, row = csv.reader(io.StringIO(csv_file([student(1, **NO_EXAMS, **dates)]).decode()))
+    at = column("DI Street Address 1")
+    row = [*row[:at], *[""] * moved, *row[at:]] if moved > 0 else [*row[:at], *row[at - moved :]]
+    out = io.StringIO()
+    csv.writer(out).writerows([header, row])
+    found = [(each["scores_released_date"], each["report_date"]) for each in read(out.getvalue().encode())["students"]]
+    assert found == [] if any(dates.values()) or moved < 0 else [(None, None)]
 
 
 @pytest.mark.parametrize("at", ["Student Street Address 1", "DI Institution Name", "DI Zip Code", "Exam Grade 02"])
