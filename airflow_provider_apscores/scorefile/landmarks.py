@@ -130,7 +130,9 @@ def exams_elsewhere(text: str, layout: Layout) -> bool:
     # A single one may be there by chance, out of an exam without a score and the ZIP code before it.
     if moved > 1 or not _has_college_code(text, layout):
         return True
-    return _end_in_place(text, layout) is None and _dates_have_moved(text, layout)
+    if _end_in_place(text, layout) and not _dates_here(text, layout)[-1].strip(" "):
+        return False  # whoever made the file left the report date out
+    return _dates_have_moved(text, layout)
 
 
 def _may_be_of_report(year: str, text: str, layout: Layout) -> bool:
