@@ -251,8 +251,9 @@ def csv_fields() -> dict[str, str]:
     known = {csv_key(header): "" for header in CSV_IGNORED}
     known.update((csv_key(header), name) for header, name in CSV_COLUMNS)
     known.update((csv_key(name), name) for _, name in CSV_COLUMNS if name)
-    # Without blanks, "#1 01" has only one number.
-    known.update((csv_key(header.replace(" ", "")), name) for header, name in CSV_COLUMNS if name)
+    # Without blanks, "#1 01" and "#1 1" have only one number.
+    for glued in (r"\1", lambda slot: slot[1].lstrip("0")):
+        known.update((csv_key(re.sub(" ([0-9]+)$", glued, header)), name) for header, name in CSV_COLUMNS if name)
     known.update((csv_key(name.replace("_", "")), name) for _, name in CSV_COLUMNS if name)
     groups = {each.name: group for group in (AWARDS_GROUP, EXAMS_GROUP) for each in group.fields}
     for name, spellings in CSV_ALIASES.items():

@@ -204,6 +204,14 @@ def understand_header(names: list[str]) -> Header:
         in_slot = [EXAMS_GROUP.field_name(each.name, slot) for each in EXAMS_GROUP.fields]
         if slot == 1 or any(field in columns for field in in_slot):
             missing.update(field for field in in_slot[:3] if field not in columns)
+    if not any(field.startswith("irregularity") for field in columns):
+        for name in unread:
+            if csv_key(name).startswith("irregularit"):
+                raise ScoreFileMalformed(
+                    f"The CSV header calls a column {name[:40]!r}, which is not understood. Without irregularity codes "
+                    f"a canceled score looks like any other; name it as College Board does, "
+                    f'"{_heading(EXAMS_GROUP.field_name("irregularity_1", 1))}".'
+                )
     if missing:
         named = ", ".join(f'"{heading}"' for heading, field in CSV_COLUMNS if field in missing)
         raise ScoreFileMalformed(
@@ -211,6 +219,11 @@ def understand_header(names: list[str]) -> Header:
             "get the file again with all its columns, named as College Board names them."
         )
     return Header(len(names), columns, tuple(unread))
+
+
+def _heading(field: str) -> str:
+    """College Board's name of a CSV column."""
+    return next(heading for heading, name in CSV_COLUMNS if name == field)
 
 
 def tells_names(cells: list[str]) -> bool:

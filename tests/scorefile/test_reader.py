@@ -426,6 +426,7 @@ CSV_VARIANTS = {
     "named months, first": with_cell("Date of Birth", lambda cell: "May 14, 2007"),
     "names without blanks": remade(header=[name.replace(" ", "") for name in NAMES]),
     "slots without blanks": remade(header=[re.sub(" ([0-9]+)$", r"\1", name) for name in NAMES]),
+    "slots without blanks and zeros": remade(header=[re.sub(" 0?([0-9]+)$", r"\1", name) for name in NAMES]),
     "names that R made": remade(
         header=[re.sub("[^a-z0-9]+", "_", name.lower().replace("#", "number_")) for name in NAMES]
     ),
@@ -444,6 +445,17 @@ def test_csv_in_every_dress_says_the_same(variant):
     tail = data.rstrip(b"\x1a, \r\n").splitlines()[-1]
     if variant not in ("blank rows", "rows of blanks") and "Mac" not in variant:
         check_equal(without_last_record(read(data.rstrip(b"\x1a\r\n") + b"\n" + tail)), expected)
+
+
+def test_irregularity_codes_under_unknown_names_are_refused():
+    """
+    Nobody would see that scores were canceled.
+    """
+    data = remade(header=[re.sub("Irregularity Code #", "Irregularities ", name) for name in NAMES])
+    with pytest.raises(ScoreFileMalformed, match=r"'Irregularities 1 01', which is not understood.*Code #1 01"):
+        read(data)
+    some = remade(header=[*NAMES[:-1], "Irregularity remarks"])
+    assert read(some)["exam_scores"] == read(remade())["exam_scores"]
 
 
 def test_people_and_places_may_be_called_na():
