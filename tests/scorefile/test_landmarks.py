@@ -299,22 +299,36 @@ def test_trimmed_lines_need_no_look_of_their_own(behind, ends):
     assert read(lines)["students"] == read(txt([student(number, **behind) for number in range(1, 9)]))["students"]
 
 
+NO_EXAMS = {f"{name}_{slot}": "" for name in ("admin_year", "exam_code", "exam_grade") for slot in ("01", "02")}
+
+
 @pytest.mark.parametrize(
-    "odd",
+    ("zip_code", "exams"),
     [
-        {"exam_code_01": "A1", "class_section_01": "1", "class_section_02": "8"},
-        {"admin_year_02": "", "irregularity_1_02": "59", "irregularity_2_02": "7"},
-        {"admin_year_01": "", "exam_code_01": "31", "irregularity_1_01": "44"}
-        | {"admin_year_02": "", "exam_code_02": "34", "irregularity_1_02": "12"},
+        ("84918", b"2168582      2831597  "),
+        ("     ", b"  31144      34312    "),
+        ("56337", b"26804     12143      819XX1     42283      2"),
     ],
-    ids=["a code that is none", "a year missing", "both years missing"],
+    ids=["a year missing", "both years missing", "a code that is none"],
 )
-@pytest.mark.parametrize("zip_code", ["56337", "84918"])
-def test_an_odd_exam_beside_digits_has_not_moved(odd, zip_code):
+def test_an_odd_exam_beside_digits_has_not_moved(zip_code, exams):
     """
     Among the digits around it one may see an exam, but of no year of which the report could tell.
     """
-    record = student(2, college_zip_code=zip_code, **odd)
-    found = read(LINES[0] + b"\n" + encode_record(record) + b"\n")
-    assert [row["exam_code"] for row in found["exam_scores"]][-2:] == [record["exam_code_01"], record["exam_code_02"]]
+    line = encode_record(student(2, **NO_EXAMS, college_zip_code=zip_code))
+    found = read(LINES[0] + b"\n" + line[:538] + exams + line[538 + len(exams) :] + b"\n")
+    assert len([row for row in found["exam_scores"] if row["record_number"] == 2]) == len(exams) // 11
     assert "moved" not in {row["kind"] for row in found["problems"]}
+
+
+def test_a_report_date_left_out_is_no_evidence_beside_answers():
+    exam = {"exam_code_01": "31", "exam_grade_01": "1", "irregularity_1_01": "44"}
+    found = read(LINES[0] + b"\n" + encode_record(student(2, **NO_EXAMS | exam, report_date="")) + b"\n")
+    assert [row["kind"] for row in found["problems"]] == ["no_report_date", "incomplete_exam"]
+
+
+def test_a_report_date_left_out_is_believed_of_a_trimmed_line_only():
+    line = encode_record(student(2, **NO_ANSWERS, report_date="", service_type="AP"))
+    trimmed, padded = (read(LINES[0] + b"\n" + each + b"\n") for each in (line.rstrip(), line + b"  "))
+    assert [row["kind"] for row in trimmed["problems"]] == ["no_report_date"]
+    assert ([row["kind"] for row in padded["problems"]], len(padded["students"])) == (["wrong_length"], 1)

@@ -31,7 +31,9 @@ from airflow_provider_apscores.scorefile import (
     encode_record,
     read_score_file,
 )
+from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS
 from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
+from airflow_provider_apscores.scorefile.recognise import understand_header
 
 TXT_VARIANTS = {
     "plain": txt(ALL),
@@ -447,6 +449,21 @@ def test_csv_in_every_dress_says_the_same(variant):
         check_equal(without_last_record(read(data.rstrip(b"\x1a\r\n") + b"\n" + tail)), expected)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda name: name.replace(" ", ""),
+        lambda name: re.sub(" ([0-9]+)$", r"\1", name),
+        lambda name: re.sub(" 0?([0-9]+)$", r"\1", name),
+        lambda name: dict(CSV_COLUMNS).get(name, name).replace("_", "") or name,
+    ],
+    ids=["without blanks", "without the last blank", "without the last blank and zeros", "our own without lines"],
+)
+def test_names_that_are_glued_together_name_the_same_columns(change):
+    names = [heading for heading, _ in CSV_COLUMNS]
+    assert understand_header([*map(change, names)]).columns == understand_header(names).columns
+
+
 def test_irregularity_codes_under_unknown_names_are_refused():
     """
     Nobody would see that scores were canceled.
@@ -488,6 +505,14 @@ def test_empty_cells_too_many_do_no_harm_where_there_are_no_exams(dates):
     check_equal(read(header + b"\n" + row + b',""\n'), expected)
     longer = read(header + b',"Vendor"\n' + row + b"\n")
     assert longer["students"] == (expected["students"] if dates["report_date"] else [])
+
+
+@pytest.mark.parametrize("name", ["released_date", "student_update_date"])
+def test_a_date_that_may_be_the_reports_is_not_read_from_a_row_of_another_length(name):
+    dates = {"released_date": "", "student_update_date": "", "report_date": ""} | {name: "070126"}
+    header, row = csv_file([student(1, **NO_EXAMS, **dates)]).splitlines()
+    found = read(header + b"\n" + row + b',""\n')
+    assert ([each["kind"] for each in found["problems"]], found["students"]) == (["wrong_length"], [])
 
 
 @pytest.mark.parametrize("moved", [1, -1])
