@@ -69,7 +69,7 @@ clean: demo-clean
 	rm -rf .tutorial .venv .venv-2.11 dist build docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A stamp is as new as the last installation: changed pins or metadata install again, anything else does not.
-# The build backend is installed first so that it is pinned too (--no-build-isolation); --group needs a recent pip.
+# --group needs a recent pip, so that pip itself is installed first.
 .venv/.ready: constraints/airflow-3.3.txt pyproject.toml
 	@tools/make-venv.sh .venv 3.11 3.14 $< test stores lint docs
 

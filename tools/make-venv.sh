@@ -23,8 +23,9 @@ install() {
 }
 : >"$log"
 install pip hatchling editables
+# Built in isolation: some dependencies are source archives that need setuptools and wheel, which are not installed here.
 # shellcheck disable=SC2086  # the groups are words of their own
-install --no-build-isolation --editable . $groups
+install --editable . $groups
 # As pip does for packages that are no working trees: importing must not begin with compiling.
 "$folder/bin/python" -m compileall -q airflow_provider_apscores || true
 touch "$folder/.ready"
