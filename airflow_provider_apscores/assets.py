@@ -62,7 +62,7 @@ def new_reports(
     except ImportError:  # Airflow 2.11 has no watchers
         return asset
 
-    from airflow_provider_apscores.triggers.news_event import APScoresNewReportsEventTrigger
+    from airflow_provider_apscores.triggers.new_reports_event import APScoresNewReportsEventTrigger
 
     trigger = APScoresNewReportsEventTrigger(
         di_code=di_code,

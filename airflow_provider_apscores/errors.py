@@ -27,7 +27,7 @@
         └── MailboxUnavailable    transient: no usable answer from the mail server
 
 ``transient`` says whether the same call may succeed later without anybody doing anything. The Airflow room
-turns that into *retry* or *fail for good*; see ``operators/_outcome.py``.
+turns that into *retry* or *fail for good*; see ``hooks/exceptions.py``.
 
 No message, and no ``repr``, holds a password, its Base64 form, a token, the query of a signed URL, or anything
 about a student.

@@ -18,7 +18,7 @@ from airflow_provider_apscores.scorefile import (
     RACE_ETHNICITY_DERIVED,
     TABLES,
 )
-from airflow_provider_apscores.scorefile.tables import STATUSES
+from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 FIELDS = LAYOUT_950.fields
 EXAM_SLOTS, AWARD_SLOTS = LAYOUT_950.group("exam"), LAYOUT_950.group("award")

@@ -19,7 +19,7 @@ from score_files_whole import (
 )
 
 from airflow_provider_apscores.scorefile import AWARDS, RACE_ETHNICITY_RESPONSE
-from airflow_provider_apscores.scorefile.tables import STATUSES
+from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 
 def pandas_read_fwf_whole(source, output):

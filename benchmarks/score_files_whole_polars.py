@@ -20,7 +20,7 @@ from score_files_whole import (
 )
 
 from airflow_provider_apscores.scorefile import AWARDS, LAYOUT_950, RACE_ETHNICITY_RESPONSE
-from airflow_provider_apscores.scorefile.tables import STATUSES
+from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 _COMPRESSED = {"compression": "zstd", "compression_level": 1}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "operators": {
         "airflow", "assets", "delivery", "errors", "hooks", "scorefile", "sensors", "storage", "triggers", "webservice",
     },
-    # Both turn our errors into Airflow's words by operators/_outcome.py.
+    # Both turn our errors into Airflow's words by hooks/exceptions.py.
     "sensors": {
         "airflow", "delivery", "errors", "hooks", "operators", "scorefile", "storage", "triggers", "webservice",
     },
@@ -121,13 +120,6 @@ def test_httpx_is_used_in_one_file():
         if target(name) == "httpx"
     }
     assert users <= {"webservice/client.py"}
-
-
-def test_the_door_of_scorefile_says_what_is_in_each_file():
-    from airflow_provider_apscores import scorefile
-
-    files = {path.name for path in modules() if room(path) == "scorefile"} - {"__init__.py"}
-    assert set(re.findall(r"``(\w+\.py)``", scorefile.__doc__ or "")) == files
 
 
 def test_a_violation_is_seen(tmp_path: Path):

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_apscores.errors import APScoresError, ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type
-from airflow_provider_apscores.hooks._lookup import check_type, looked_up, read_extra
+from airflow_provider_apscores.hooks.lookup import check_type, looked_up, read_extra
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.connection import Settings

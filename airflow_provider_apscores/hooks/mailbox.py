@@ -27,7 +27,7 @@ from airflow_provider_apscores.errors import (
     MailboxRefused,
     MailboxUnavailable,
 )
-from airflow_provider_apscores.hooks._lookup import check_type, read_extra
+from airflow_provider_apscores.hooks.lookup import check_type, read_extra
 
 if TYPE_CHECKING:
     from airflow.providers.imap.hooks.imap import ImapHook

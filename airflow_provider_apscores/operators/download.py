@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.operators._outcome import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -84,7 +84,7 @@ class APScoresDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Land the campus's file, or go on from where an earlier try ended."""
-        from airflow_provider_apscores.operators._tidings import tell_of_file, tell_of_record
+        from airflow_provider_apscores.operators.lineage import tell_of_file, tell_of_record
 
         with airflow_outcome():
             delivery = self._deliver(context)
@@ -97,8 +97,8 @@ class APScoresDownloadOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> Delivery | None:
         from airflow_provider_apscores.delivery import Landing
-        from airflow_provider_apscores.operators._places import airflow_path
-        from airflow_provider_apscores.operators._recording import record_delivery
+        from airflow_provider_apscores.operators.recording import record_delivery
+        from airflow_provider_apscores.operators.references import airflow_path
         from airflow_provider_apscores.storage import folder
         from airflow_provider_apscores.webservice import FileOrder
 

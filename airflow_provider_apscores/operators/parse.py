@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
-from airflow_provider_apscores.operators._outcome import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -54,8 +54,8 @@ class APScoresParseOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the tables and return where they are."""
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
-        from airflow_provider_apscores.operators._places import airflow_path, read_reference, referred_delivery
-        from airflow_provider_apscores.operators._tidings import tell_of_tables
+        from airflow_provider_apscores.operators.lineage import tell_of_tables
+        from airflow_provider_apscores.operators.references import airflow_path, read_reference, referred_delivery
         from airflow_provider_apscores.scorefile import write_tables
 
         with airflow_outcome():

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.operators._outcome import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_outcome
 
 if TYPE_CHECKING:
     from datetime import date
@@ -108,7 +108,7 @@ class APScoresReconcileOperator(BaseOperator):
         from tempfile import TemporaryFile
 
         from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, run_slug
-        from airflow_provider_apscores.operators._places import airflow_path
+        from airflow_provider_apscores.operators.references import airflow_path
         from airflow_provider_apscores.scorefile import compare_exam_scores, read_score_file
         from airflow_provider_apscores.storage import folder
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.operators._outcome import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,9 +45,9 @@ class APScoresRecordDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Record the download, and note it in the manifest."""
-        from airflow_provider_apscores.operators._places import read_reference, referred_delivery
-        from airflow_provider_apscores.operators._recording import record_delivery
-        from airflow_provider_apscores.operators._tidings import tell_of_record
+        from airflow_provider_apscores.operators.lineage import tell_of_record
+        from airflow_provider_apscores.operators.recording import record_delivery
+        from airflow_provider_apscores.operators.references import read_reference, referred_delivery
 
         with airflow_outcome():
             reference = read_reference(self.download)

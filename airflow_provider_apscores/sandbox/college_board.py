@@ -15,10 +15,10 @@ from typing import Self
 from airflow_provider_apscores.sandbox.access import Doorkeeper
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.control import Control
-from airflow_provider_apscores.sandbox.elsewhere import Elsewhere
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
 from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
 from airflow_provider_apscores.sandbox.ledger import Ledger
+from airflow_provider_apscores.sandbox.redirect_target import Elsewhere
 from airflow_provider_apscores.sandbox.server import Server
 from airflow_provider_apscores.sandbox.service import BASE_PATH, CollegeBoard
 

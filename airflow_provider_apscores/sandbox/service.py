@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from airflow_provider_apscores.sandbox.access import Doorkeeper
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.entries import Generation
+from airflow_provider_apscores.sandbox.fault_effects import harmed, instead
 from airflow_provider_apscores.sandbox.faults import FAULTS, REFUSALS, Fault, Faults
-from airflow_provider_apscores.sandbox.harm import harmed, instead
 from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.messages import Reply, Request, access_denied, not_allowed, said
 

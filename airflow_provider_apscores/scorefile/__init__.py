@@ -34,7 +34,10 @@ So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field 
 
 from __future__ import annotations
 
-from airflow_provider_apscores.scorefile.codes import (
+from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
+from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
+from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
+from airflow_provider_apscores.scorefile.spec.codes import (
     AWARDS,
     EXAMS,
     IRREGULARITIES,
@@ -42,14 +45,16 @@ from airflow_provider_apscores.scorefile.codes import (
     RACE_ETHNICITY_RESPONSE,
     exam_for,
 )
-from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
-from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
-from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
-from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
-from airflow_provider_apscores.scorefile.records import csv_header, decode_record, encode_csv_record, encode_record
-from airflow_provider_apscores.scorefile.rewrite import raw_records, write_score_file
-from airflow_provider_apscores.scorefile.tables import TABLES
-from airflow_provider_apscores.scorefile.writer import WrittenTables, write_tables
+from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
+from airflow_provider_apscores.scorefile.spec.tables import TABLES
+from airflow_provider_apscores.scorefile.writing.records import (
+    csv_header,
+    decode_record,
+    encode_csv_record,
+    encode_record,
+)
+from airflow_provider_apscores.scorefile.writing.rewrite import raw_records, write_score_file
+from airflow_provider_apscores.scorefile.writing.writer import WrittenTables, write_tables
 
 __all__ = [
     "AWARDS",

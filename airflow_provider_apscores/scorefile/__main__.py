@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_apscores.errors import APScoresError
-from airflow_provider_apscores.scorefile.formats import ENDINGS
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.summary import Summary
-from airflow_provider_apscores.scorefile.writer import Progress, WrittenTables, write_tables
+from airflow_provider_apscores.scorefile.writing.formats import ENDINGS
+from airflow_provider_apscores.scorefile.writing.writer import Progress, WrittenTables, write_tables
 
 _BAR = 40
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from airflow_provider_apscores.scorefile.reader import ScoreFile
-from airflow_provider_apscores.scorefile.tables import TABLES
+from airflow_provider_apscores.scorefile.spec.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa

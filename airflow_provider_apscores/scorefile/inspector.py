@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed, WrongCampusInFile
-from airflow_provider_apscores.scorefile.csvrows import CsvSplitter
-from airflow_provider_apscores.scorefile.lines import RecordSplitter
-from airflow_provider_apscores.scorefile.problems import Problem
-from airflow_provider_apscores.scorefile.recognise import HEAD, recognise
+from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
+from airflow_provider_apscores.scorefile.reading.detect import HEAD, recognise
+from airflow_provider_apscores.scorefile.reading.lines import RecordSplitter
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 #: Pieces are gathered up to this size, so that small ones from the network don't cost a call each.
 _PIECE = 1 << 20

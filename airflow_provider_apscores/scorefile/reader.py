@@ -14,17 +14,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
-from airflow_provider_apscores.scorefile.ahead import ahead
-from airflow_provider_apscores.scorefile.assemble import Assembler
-from airflow_provider_apscores.scorefile.batch import Batch
-from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.csvrows import CsvSplitter, Rows
-from airflow_provider_apscores.scorefile.csvshape import shape
-from airflow_provider_apscores.scorefile.formats import plain
-from airflow_provider_apscores.scorefile.lines import RecordSplitter
-from airflow_provider_apscores.scorefile.recognise import HEAD, Recognised, recognise
-from airflow_provider_apscores.scorefile.source import Source
-from airflow_provider_apscores.scorefile.tables import TABLES
+from airflow_provider_apscores.scorefile.columns.assemble import Assembler
+from airflow_provider_apscores.scorefile.columns.batch import Batch
+from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter, Rows
+from airflow_provider_apscores.scorefile.reading.csv_values import shape
+from airflow_provider_apscores.scorefile.reading.detect import HEAD, Recognised, recognise
+from airflow_provider_apscores.scorefile.reading.lines import RecordSplitter
+from airflow_provider_apscores.scorefile.reading.source import Source
+from airflow_provider_apscores.scorefile.spec.tables import TABLES
+from airflow_provider_apscores.scorefile.workers import ahead
+from airflow_provider_apscores.scorefile.writing.formats import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa

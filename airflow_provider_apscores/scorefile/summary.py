@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_apscores.scorefile.batch import Batch
+from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import ScoreFile
-from airflow_provider_apscores.scorefile.tables import STATUSES
+from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.news import COURTESY, JITTER, look, patience_of, read_campuses
-from airflow_provider_apscores.sensors._patient import DEFERRABLE, GRACE, PatientSensor
+from airflow_provider_apscores.hooks.polling import COURTESY, JITTER, look, patience_of, read_campuses
+from airflow_provider_apscores.sensors.base import DEFERRABLE, GRACE, PatientSensor
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

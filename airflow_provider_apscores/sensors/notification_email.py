@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.notification import read_rules
-from airflow_provider_apscores.sensors._patient import DEFERRABLE, PatientSensor
+from airflow_provider_apscores.sensors.base import DEFERRABLE, PatientSensor
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -121,7 +121,7 @@ class APScoresNotificationEmailSensor(PatientSensor):
 
     def look(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
         """Look into the mailbox, or take what the trigger found there; then mark or move the messages."""
-        from airflow_provider_apscores.hooks._lookup import looked_up
+        from airflow_provider_apscores.hooks.lookup import looked_up
         from airflow_provider_apscores.hooks.mailbox import CONN_TYPE, Notices, open_mailbox
 
         found = Notices.from_event(event) if event else Notices()

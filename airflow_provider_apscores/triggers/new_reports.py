@@ -12,8 +12,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_apscores.errors import APScoresError, ServiceUnavailable
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.news import COURTESY, JITTER, Look, look_async, patience_of, read_campuses
-from airflow_provider_apscores.triggers._events import as_ours, error_event
+from airflow_provider_apscores.hooks.polling import COURTESY, JITTER, Look, look_async, patience_of, read_campuses
+from airflow_provider_apscores.triggers.events import as_ours, error_event
 
 # A last look, at the deadline, is worth so many seconds more.
 _LAST_LOOK = 60.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_apscores.errors import MailboxUnavailable
-from airflow_provider_apscores.triggers._events import as_ours, error_event
+from airflow_provider_apscores.triggers.events import as_ours, error_event
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.mailbox import Notices
@@ -124,7 +124,7 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
     async def _look(self) -> Notices:
         from airflow.providers.common.compat.connection import get_async_connection
 
-        from airflow_provider_apscores.hooks._lookup import looked_up
+        from airflow_provider_apscores.hooks.lookup import looked_up
         from airflow_provider_apscores.hooks.mailbox import CONN_TYPE
 
         with looked_up(self.imap_conn_id, CONN_TYPE):

@@ -24,9 +24,9 @@ import httpx
 
 from airflow_provider_apscores import __version__
 from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable, WebServiceError
-from airflow_provider_apscores.webservice import hush
-from airflow_provider_apscores.webservice.arrival import Arrival, Sink
+from airflow_provider_apscores.webservice import log_redaction as hush
 from airflow_provider_apscores.webservice.messages import FileOrder, GeneratedFile, Reply, Request, Transfer, Wait
+from airflow_provider_apscores.webservice.response_body import Arrival, Sink
 from airflow_provider_apscores.webservice.session import Session, T, Talk
 
 log = logging.getLogger("airflow_provider_apscores.webservice")

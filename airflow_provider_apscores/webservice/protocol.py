@@ -23,7 +23,8 @@ from airflow_provider_apscores.errors import (
     ServiceUnavailable,
     UnexpectedReply,
 )
-from airflow_provider_apscores.webservice import addresses, words
+from airflow_provider_apscores.webservice import addresses
+from airflow_provider_apscores.webservice import error_text as words
 from airflow_provider_apscores.webservice.messages import (
     Credentials,
     FileOrder,

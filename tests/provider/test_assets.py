@@ -22,8 +22,8 @@ from world import QUILLFEATHER, SALTMARSH, World, task_instance
 from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import create_asset, new_reports, score_files, score_tables
 from airflow_provider_apscores.get_provider_info import get_provider_info
-from airflow_provider_apscores.operators._tidings import RECORDED
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from airflow_provider_apscores.operators.lineage import RECORDED
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 
@@ -105,7 +105,7 @@ def test_new_reports_are_watched():
 
     assert (asset.uri, asset.name) == ("apscores://4866/new?account=second",) * 2
     path, kwargs = watcher.trigger.serialize()
-    assert path == "airflow_provider_apscores.triggers.news_event.APScoresNewReportsEventTrigger"
+    assert path == "airflow_provider_apscores.triggers.new_reports_event.APScoresNewReportsEventTrigger"
     assert kwargs == {
         "di_code": "4866",
         "asset_name": asset.name,

@@ -29,7 +29,7 @@ from airflow_provider_apscores.errors import (
     CredentialsRefused,
     ServiceUnavailable,
 )
-from airflow_provider_apscores.hooks import news
+from airflow_provider_apscores.hooks import polling as news
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
@@ -178,7 +178,7 @@ CASES = [
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_gives_the_same(mode: str, case: Case, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     set_connection(monkeypatch, sandbox, **case.connection)
-    monkeypatch.setattr("airflow_provider_apscores.sensors._patient._PAUSE", 0.0)
+    monkeypatch.setattr("airflow_provider_apscores.sensors.base._PAUSE", 0.0)
     for call, what, more in case.faults:
         sandbox.fail(call, what, **more)
     outcome: list[Any] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_apscores.scorefile import codes
+from airflow_provider_apscores.scorefile.spec import codes
 
 DATA = Path(__file__).parent / "data"
 

@@ -9,8 +9,8 @@ import pytest
 from students import csv_file, student
 from test_reader import ALL, CSV_VARIANTS, read
 
-from airflow_provider_apscores.scorefile import csvplain
-from airflow_provider_apscores.scorefile.csvplain import PlainCutter
+from airflow_provider_apscores.scorefile.reading import csv_plain as csvplain
+from airflow_provider_apscores.scorefile.reading.csv_plain import PlainCutter
 
 TAKEN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed", "blanks before quotes"]
 

@@ -11,9 +11,9 @@ from students import student, txt
 from three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, LAYOUTS, encode_record
-from airflow_provider_apscores.scorefile.landmarks import have_moved, moved_rows
-from airflow_provider_apscores.scorefile.oddlines import read_odd_line
-from airflow_provider_apscores.scorefile.txtlines import Lines
+from airflow_provider_apscores.scorefile.reading.irregular_lines import read_odd_line
+from airflow_provider_apscores.scorefile.reading.landmarks import have_moved, moved_rows
+from airflow_provider_apscores.scorefile.reading.txt import Lines
 
 
 def test_what_a_cut_record_still_holds_is_read():

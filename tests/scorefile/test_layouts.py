@@ -23,8 +23,8 @@ from airflow_provider_apscores.scorefile import (
     raw_records,
     read_score_file,
 )
-from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
-from airflow_provider_apscores.scorefile.layouts import EXAMS_GROUP, csv_fields, csv_key
+from airflow_provider_apscores.scorefile.spec.fields import Field, Group, Kind, Layout
+from airflow_provider_apscores.scorefile.spec.layouts import EXAMS_GROUP, csv_fields, csv_key
 
 DATA = Path(__file__).parent / "data"
 

@@ -12,7 +12,8 @@ from pyarrow import parquet
 from students import csv_file, student, txt
 
 from airflow_provider_apscores.errors import StorageUnavailable
-from airflow_provider_apscores.scorefile import lines, read_score_file, write_tables
+from airflow_provider_apscores.scorefile import read_score_file, write_tables
+from airflow_provider_apscores.scorefile.reading import lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,7 +156,8 @@ def test_a_store_that_stops_answering_does_not_keep_a_task_beyond_its_time(tmp_p
     """
     program = """
 import io, signal, sys, time
-from airflow_provider_apscores.scorefile import ahead, write_tables
+from airflow_provider_apscores.scorefile import write_tables
+from airflow_provider_apscores.scorefile import workers as ahead
 
 ahead._PATIENCE = 0.2
 

@@ -31,9 +31,9 @@ from airflow_provider_apscores.scorefile import (
     encode_record,
     read_score_file,
 )
-from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS
-from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
-from airflow_provider_apscores.scorefile.recognise import understand_header
+from airflow_provider_apscores.scorefile.reading.detect import understand_header
+from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE
+from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
 
 TXT_VARIANTS = {
     "plain": txt(ALL),

@@ -7,8 +7,8 @@ from students import student, txt
 
 from airflow_provider_apscores.scorefile import LAYOUTS, TABLES
 from airflow_provider_apscores.scorefile import __main__ as command_line
-from airflow_provider_apscores.scorefile.problems import KINDS
-from airflow_provider_apscores.scorefile.tables import STATUSES
+from airflow_provider_apscores.scorefile.spec.problems import KINDS
+from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 

@@ -5,9 +5,9 @@ from datetime import date
 from students import student, txt
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, read_score_file
-from airflow_provider_apscores.scorefile.assemble import Assembler
+from airflow_provider_apscores.scorefile.columns.assemble import Assembler
 from airflow_provider_apscores.scorefile.reader import Reading
-from airflow_provider_apscores.scorefile.recognise import recognise
+from airflow_provider_apscores.scorefile.reading.detect import recognise
 
 TODAY = date(2026, 3, 4)
 TABLES = ("students", "exam_scores", "awards")

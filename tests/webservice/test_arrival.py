@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_apscores.errors import ServiceUnavailable, StorageUnavailable, TransferBroken, UnexpectedReply
 from airflow_provider_apscores.webservice import Reply, Request
-from airflow_provider_apscores.webservice.arrival import Arrival
+from airflow_provider_apscores.webservice.response_body import Arrival
 
 FILE = b"".join(b"%-950d\n" % number for number in range(3000))
 DOWNLOAD = Request("GET", "https://files.example/a", {}, None, "download", "fetching a file")

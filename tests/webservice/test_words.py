@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_apscores.webservice import words
+from airflow_provider_apscores.webservice import error_text as words
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
-from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS, CURRENT_LAYOUT, LAYOUTS
+from airflow_provider_apscores.scorefile.spec.fields import Layout
+from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, CURRENT_LAYOUT, LAYOUTS
 
 
 def encode_record(values: Mapping[str, str], layout: str = CURRENT_LAYOUT.name) -> bytes:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import encoded, numbers
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block, cut
-from airflow_provider_apscores.scorefile.codes import AWARDS, EFFECTS, IRREGULARITIES
-from airflow_provider_apscores.scorefile.dates import FIRST_EXAMS, read_years
-from airflow_provider_apscores.scorefile.fields import Group
-from airflow_provider_apscores.scorefile.findings import Findings
-from airflow_provider_apscores.scorefile.lookups import (
+from airflow_provider_apscores.scorefile.columns.arrays import encoded, numbers
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block, cut
+from airflow_provider_apscores.scorefile.columns.dates import FIRST_EXAMS, read_years
+from airflow_provider_apscores.scorefile.columns.lookups import (
     BLANK_PAIR,
     NO_NUMBER,
     distinct,
@@ -22,13 +19,16 @@ from airflow_provider_apscores.scorefile.lookups import (
     title_keys,
     two_digits,
 )
-from airflow_provider_apscores.scorefile.students import Students
-from airflow_provider_apscores.scorefile.tables import STATUSES
+from airflow_provider_apscores.scorefile.columns.report import Findings
+from airflow_provider_apscores.scorefile.columns.students import Students
+from airflow_provider_apscores.scorefile.spec.codes import AWARDS, EFFECTS, IRREGULARITIES
+from airflow_provider_apscores.scorefile.spec.fields import Group
+from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from airflow_provider_apscores.scorefile.lookups import Pairs
+    from airflow_provider_apscores.scorefile.columns.lookups import Pairs
 
 _KNOWN_IRREGULARITIES = frozenset(each.code for each in IRREGULARITIES)
 

@@ -27,7 +27,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_apscores.errors import APScoresError, CredentialsRefused
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.news import COURTESY, JITTER, Look, look_async, patience_of
+from airflow_provider_apscores.hooks.polling import COURTESY, JITTER, Look, look_async, patience_of
 
 log = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile.arrays import strings
-from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.csvlines import MOST_LINES, Lines, cells_of, has_blank_before_quote
-from airflow_provider_apscores.scorefile.csvplain import PlainCutter
-from airflow_provider_apscores.scorefile.csvwidth import stands_under
-from airflow_provider_apscores.scorefile.lines import LONGEST_LINE
-from airflow_provider_apscores.scorefile.oddlines import is_blank
-from airflow_provider_apscores.scorefile.problems import Problem
-from airflow_provider_apscores.scorefile.recognise import Header, tells_names, understand_header
+from airflow_provider_apscores.scorefile.columns.arrays import strings
+from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, Lines, cells_of, has_blank_before_quote
+from airflow_provider_apscores.scorefile.reading.csv_plain import PlainCutter
+from airflow_provider_apscores.scorefile.reading.csv_width import stands_under
+from airflow_provider_apscores.scorefile.reading.detect import Header, tells_names, understand_header
+from airflow_provider_apscores.scorefile.reading.irregular_lines import is_blank
+from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile.tables import Table
+from airflow_provider_apscores.scorefile.spec.tables import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -164,7 +164,7 @@ class _JsonLines:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from airflow_provider_apscores.scorefile.arrays import word
+        from airflow_provider_apscores.scorefile.columns.arrays import word
 
         if not rows.num_rows:
             return
@@ -197,7 +197,7 @@ def _json(column: pa.Array) -> pa.StringArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from airflow_provider_apscores.scorefile.arrays import strings, word
+    from airflow_provider_apscores.scorefile.columns.arrays import strings, word
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())

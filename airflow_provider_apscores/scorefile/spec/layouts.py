@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
+from airflow_provider_apscores.scorefile.spec.fields import Field, Group, Kind, Layout
 
 AWARDS_GROUP = Group(
     "award",

@@ -18,10 +18,10 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.codes import EXAMS
-from airflow_provider_apscores.scorefile.dates import Dates, read_dates
-from airflow_provider_apscores.scorefile.fields import Field, Group, Kind, Layout
-from airflow_provider_apscores.scorefile.layouts import LAYOUTS, layout_of
+from airflow_provider_apscores.scorefile.columns.dates import Dates, read_dates
+from airflow_provider_apscores.scorefile.spec.codes import EXAMS
+from airflow_provider_apscores.scorefile.spec.fields import Field, Group, Kind, Layout
+from airflow_provider_apscores.scorefile.spec.layouts import LAYOUTS, layout_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,13 +12,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import strings
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
-from airflow_provider_apscores.scorefile.csvshape import GAPS, LOST_ZEROS, as_meant, is_coded, lay_out_one
-from airflow_provider_apscores.scorefile.fields import Field, Kind
-from airflow_provider_apscores.scorefile.layouts import CSV_COLUMNS
-from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
-from airflow_provider_apscores.scorefile.recognise import Header
+from airflow_provider_apscores.scorefile.columns.arrays import strings
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block
+from airflow_provider_apscores.scorefile.reading.csv_values import GAPS, LOST_ZEROS, as_meant, is_coded, lay_out_one
+from airflow_provider_apscores.scorefile.reading.detect import Header
+from airflow_provider_apscores.scorefile.spec.fields import Field, Kind
+from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
+from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT
 
 if TYPE_CHECKING:
     import numpy as np

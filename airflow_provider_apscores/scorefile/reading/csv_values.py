@@ -12,18 +12,18 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import null_where_empty, numbers, strings, text_parts
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
-from airflow_provider_apscores.scorefile.dates import latest_year, read_dates, stand_in
-from airflow_provider_apscores.scorefile.fields import Field, Kind
-from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
-from airflow_provider_apscores.scorefile.lookups import pairs, two_digits
-from airflow_provider_apscores.scorefile.problems import Problem
+from airflow_provider_apscores.scorefile.columns.arrays import null_where_empty, numbers, strings, text_parts
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block
+from airflow_provider_apscores.scorefile.columns.dates import latest_year, read_dates, stand_in
+from airflow_provider_apscores.scorefile.columns.lookups import pairs, two_digits
+from airflow_provider_apscores.scorefile.spec.fields import Field, Kind
+from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_apscores.scorefile.csvrows import Rows
+    from airflow_provider_apscores.scorefile.reading.csv import Rows
 
 #: Text that is all digits and shorter than this (the lengths it can have) has lost zeros on the left.
 LOST_ZEROS: dict[str, tuple[int, ...]] = {

@@ -12,16 +12,16 @@ from datetime import date
 from typing import Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile.layouts import (
+from airflow_provider_apscores.scorefile.reader import ScoreFile
+from airflow_provider_apscores.scorefile.spec.layouts import (
     AWARDS_GROUP,
     CSV_COLUMNS,
     CURRENT_LAYOUT,
     EXAMS_GROUP,
     LAYOUTS,
 )
-from airflow_provider_apscores.scorefile.reader import ScoreFile
-from airflow_provider_apscores.scorefile.records import csv_header, encode_csv_record, encode_record
-from airflow_provider_apscores.scorefile.tables import TABLES
+from airflow_provider_apscores.scorefile.spec.tables import TABLES
+from airflow_provider_apscores.scorefile.writing.records import csv_header, encode_csv_record, encode_record
 from airflow_provider_apscores.storage import Staging, locate
 
 #: Raw fields whose column has another name.

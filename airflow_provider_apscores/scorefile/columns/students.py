@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import (
+from airflow_provider_apscores.scorefile.columns.arrays import (
     encoded,
     fixed_strings,
     null_where_empty,
@@ -16,10 +16,8 @@ from airflow_provider_apscores.scorefile.arrays import (
     strings,
     word_indices,
 )
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE, Block
-from airflow_provider_apscores.scorefile.codes import RACE_ETHNICITY_DERIVED
-from airflow_provider_apscores.scorefile.codes import RACE_ETHNICITY_RESPONSE as RACES
-from airflow_provider_apscores.scorefile.dates import (
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block
+from airflow_provider_apscores.scorefile.columns.dates import (
     Dates,
     read_birth_dates,
     read_dates,
@@ -27,9 +25,11 @@ from airflow_provider_apscores.scorefile.dates import (
     set_date,
     stand_in,
 )
-from airflow_provider_apscores.scorefile.findings import Findings
-from airflow_provider_apscores.scorefile.lookups import NO_NUMBER, distinct, pairs, two_digits
-from airflow_provider_apscores.scorefile.tables import TABLES, Column
+from airflow_provider_apscores.scorefile.columns.lookups import NO_NUMBER, distinct, pairs, two_digits
+from airflow_provider_apscores.scorefile.columns.report import Findings
+from airflow_provider_apscores.scorefile.spec.codes import RACE_ETHNICITY_DERIVED
+from airflow_provider_apscores.scorefile.spec.codes import RACE_ETHNICITY_RESPONSE as RACES
+from airflow_provider_apscores.scorefile.spec.tables import TABLES, Column
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.errors import APScoresError
-from airflow_provider_apscores.operators._outcome import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import encoded
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE
-from airflow_provider_apscores.scorefile.codes import EFFECTS, EXAMS, IRREGULARITIES, exam_for
+from airflow_provider_apscores.scorefile.columns.arrays import encoded
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE
+from airflow_provider_apscores.scorefile.spec.codes import EFFECTS, EXAMS, IRREGULARITIES, exam_for
 
 if TYPE_CHECKING:
     import numpy as np

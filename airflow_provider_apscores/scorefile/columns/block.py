@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.problems import Problem
+from airflow_provider_apscores.scorefile.spec.fields import Layout
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,14 +9,14 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.arrays import constant, numbers
-from airflow_provider_apscores.scorefile.batch import Batch
-from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.findings import Findings, NoteUnknown
-from airflow_provider_apscores.scorefile.landmarks import exams_elsewhere
-from airflow_provider_apscores.scorefile.slots import Slots, awards, exam_scores
-from airflow_provider_apscores.scorefile.students import Students
-from airflow_provider_apscores.scorefile.tables import TABLES
+from airflow_provider_apscores.scorefile.columns.arrays import constant, numbers
+from airflow_provider_apscores.scorefile.columns.batch import Batch
+from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.columns.report import Findings, NoteUnknown
+from airflow_provider_apscores.scorefile.columns.slots import Slots, awards, exam_scores
+from airflow_provider_apscores.scorefile.columns.students import Students
+from airflow_provider_apscores.scorefile.reading.landmarks import exams_elsewhere
+from airflow_provider_apscores.scorefile.spec.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Where a watcher of new reports looks for the time of the latest record: see ``triggers/news_event.py``.
+#: Where a watcher of new reports looks for the time of the latest record: see ``triggers/new_reports_event.py``.
 RECORDED = "apscores.recorded_at"
 
 

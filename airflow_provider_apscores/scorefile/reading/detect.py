@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile.csvlines import MOST_LINES, cells_of
-from airflow_provider_apscores.scorefile.layouts import (
+from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, cells_of
+from airflow_provider_apscores.scorefile.reading.irregular_lines import is_blank, read_odd_line
+from airflow_provider_apscores.scorefile.spec.layouts import (
     CSV_COLUMNS,
     CURRENT_LAYOUT,
     EXAMS_GROUP,
@@ -19,7 +20,6 @@ from airflow_provider_apscores.scorefile.layouts import (
     csv_fields,
     csv_key,
 )
-from airflow_provider_apscores.scorefile.oddlines import is_blank, read_odd_line
 
 #: How much of a file is looked at: more than any header line.
 HEAD = 1 << 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_apscores.scorefile.problems import Problem
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa

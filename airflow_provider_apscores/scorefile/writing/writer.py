@@ -21,11 +21,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile.ahead import Hand
-from airflow_provider_apscores.scorefile.batch import Batch
-from airflow_provider_apscores.scorefile.formats import ENDINGS, Sink, check_formats, open_sink
+from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
-from airflow_provider_apscores.scorefile.tables import TABLES, Table
+from airflow_provider_apscores.scorefile.spec.tables import TABLES, Table
+from airflow_provider_apscores.scorefile.workers import Hand
+from airflow_provider_apscores.scorefile.writing.formats import ENDINGS, Sink, check_formats, open_sink
 from airflow_provider_apscores.storage import Folder, Part, Staging, folder
 
 if TYPE_CHECKING:

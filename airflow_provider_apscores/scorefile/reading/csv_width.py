@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider_apscores.scorefile.csvshape import as_meant, is_date
-from airflow_provider_apscores.scorefile.fields import Kind
-from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT as LAYOUT
-from airflow_provider_apscores.scorefile.recognise import Header
+from airflow_provider_apscores.scorefile.reading.csv_values import as_meant, is_date
+from airflow_provider_apscores.scorefile.reading.detect import Header
+from airflow_provider_apscores.scorefile.spec.fields import Kind
+from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT
 
 #: What cells of a kind look like. None of it is a proof; but of the dates, exams and answers behind a cell too many or
 #: too few, one looks wrong.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_apscores.scorefile.codes import EFFECTS, RACE_ETHNICITY_RESPONSE
+from airflow_provider_apscores.scorefile.spec.codes import EFFECTS, RACE_ETHNICITY_RESPONSE
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,11 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE
-from airflow_provider_apscores.scorefile.fields import Field, Kind, Layout
-from airflow_provider_apscores.scorefile.landmarks import LAST_CERTAIN_FIELD, have_moved, in_place, is_whole, may_end_at
-from airflow_provider_apscores.scorefile.layouts import LAYOUTS, layout_of
-from airflow_provider_apscores.scorefile.problems import Problem
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE
+from airflow_provider_apscores.scorefile.reading.landmarks import (
+    LAST_CERTAIN_FIELD,
+    have_moved,
+    in_place,
+    is_whole,
+    may_end_at,
+)
+from airflow_provider_apscores.scorefile.spec.fields import Field, Kind, Layout
+from airflow_provider_apscores.scorefile.spec.layouts import LAYOUTS, layout_of
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 #: What a line may consist of and still be blank: page breaks, and the end-of-file mark of DOS.
 _NOTHING = b" \t\r\n\x00\x0c\x1a"

@@ -10,8 +10,8 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.blocks import UNREADABLE
-from airflow_provider_apscores.scorefile.lookups import BLANK, pairs, two_digits
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE
+from airflow_provider_apscores.scorefile.columns.lookups import BLANK, pairs, two_digits
 
 if TYPE_CHECKING:
     import numpy as np

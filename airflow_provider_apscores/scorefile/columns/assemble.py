@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from airflow_provider_apscores.scorefile.batch import Batch
-from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT
-from airflow_provider_apscores.scorefile.problems import Problem
-from airflow_provider_apscores.scorefile.typed import read_block
+from airflow_provider_apscores.scorefile.columns.batch import Batch
+from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.columns.typed import read_block
+from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT
+from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 
 @dataclass(slots=True)

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.landmarks import LAST_CERTAIN_FIELD, may_end_at, moved_rows, trimmed_rows
-from airflow_provider_apscores.scorefile.layouts import LAYOUTS
+from airflow_provider_apscores.scorefile.reading.landmarks import (
+    LAST_CERTAIN_FIELD,
+    may_end_at,
+    moved_rows,
+    trimmed_rows,
+)
+from airflow_provider_apscores.scorefile.spec.fields import Layout
+from airflow_provider_apscores.scorefile.spec.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     import numpy as np

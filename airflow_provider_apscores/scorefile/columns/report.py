@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_apscores.scorefile.arrays import numbers, strings
-from airflow_provider_apscores.scorefile.blocks import Block
-from airflow_provider_apscores.scorefile.codes import EXAMS
-from airflow_provider_apscores.scorefile.fields import Group
-from airflow_provider_apscores.scorefile.lookups import BLANK_PAIR, Distinct, text_of
-from airflow_provider_apscores.scorefile.problems import ERROR, Problem
+from airflow_provider_apscores.scorefile.columns.arrays import numbers, strings
+from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.columns.lookups import BLANK_PAIR, Distinct, text_of
+from airflow_provider_apscores.scorefile.spec.codes import EXAMS
+from airflow_provider_apscores.scorefile.spec.fields import Group
+from airflow_provider_apscores.scorefile.spec.problems import ERROR, Problem
 
 _KNOWN_EXAMS = frozenset(exam.code for exam in EXAMS)
 

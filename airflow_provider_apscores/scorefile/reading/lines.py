@@ -15,12 +15,12 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile.blocks import Block, cut, extremes
-from airflow_provider_apscores.scorefile.fields import Layout
-from airflow_provider_apscores.scorefile.landmarks import moved_rows
-from airflow_provider_apscores.scorefile.layouts import CURRENT_LAYOUT
-from airflow_provider_apscores.scorefile.oddlines import OddLine, is_blank, read_odd_line
-from airflow_provider_apscores.scorefile.txtlines import Lines, blank_heads
+from airflow_provider_apscores.scorefile.columns.block import Block, cut, extremes
+from airflow_provider_apscores.scorefile.reading.irregular_lines import OddLine, is_blank, read_odd_line
+from airflow_provider_apscores.scorefile.reading.landmarks import moved_rows
+from airflow_provider_apscores.scorefile.reading.txt import Lines, blank_heads
+from airflow_provider_apscores.scorefile.spec.fields import Layout
+from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT
 
 if TYPE_CHECKING:
     import numpy as np
