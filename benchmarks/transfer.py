@@ -22,8 +22,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from airflow_provider_apscores.webservice import (
     AsyncClient,
     Client,

@@ -24,12 +24,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests" / "provider")]
-
-from deployment import Deployment, deployment, sandbox, wait_for  # noqa: E402
-
-from airflow_provider_apscores.sandbox import RemoteSandbox  # noqa: E402
+from airflow_provider_apscores.sandbox import RemoteSandbox
+from tests.provider.deployment import Deployment, deployment, sandbox, wait_for
 
 CAMPUS = "0901"
 DAG = """

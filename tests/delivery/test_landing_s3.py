@@ -27,8 +27,7 @@ POINTS = 290
 PROCESS = """
 import os, signal, sys
 
-sys.path.insert(0, {tests!r})
-from test_landing_s3 import land, place
+from tests.delivery.test_landing_s3 import land, place
 
 passed = 0
 
@@ -94,7 +93,7 @@ def address() -> Iterator[str]:
 @pytest.mark.parametrize("point", [*range(1, POINTS, 32), 10_000])
 def test_a_landing_killed_in_an_object_store(address: str, point: int):
     name = uuid.uuid4().hex
-    script = PROCESS.format(tests=str(Path(__file__).parent), watched=WATCHED, point=point, address=address, name=name)
+    script = PROCESS.format(watched=WATCHED, point=point, address=address, name=name)
     env = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr[-2000:]

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from world import World, worlds
+from tests.provider.world import World, worlds
 
 
 @pytest.fixture

@@ -15,9 +15,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from deployment import AIRFLOW, AIRFLOW_2
-from modes import Store
-from world import QUILLFEATHER, SALTMARSH, World, task_instance
 
 from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import create_asset, new_reports, score_files, score_tables
@@ -26,6 +23,9 @@ from airflow_provider_apscores.operators.download import APScoresDownloadOperato
 from airflow_provider_apscores.operators.lineage import RECORDED
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from tests.provider.deployment import AIRFLOW, AIRFLOW_2
+from tests.provider.modes import Store
+from tests.provider.world import QUILLFEATHER, SALTMARSH, World, task_instance
 
 INSTALLED = any(
     entry.module.startswith("airflow_provider_apscores") for entry in entry_points(group="apache_airflow_provider")

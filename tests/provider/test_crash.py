@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worker import HOLD, KILL, Outcome, Point, Try, Worker
-from world import QUILLFEATHER, SALTMARSH, World, reports_in
+
+from tests.provider.worker import HOLD, KILL, Outcome, Point, Try, Worker
+from tests.provider.world import QUILLFEATHER, SALTMARSH, World, reports_in
 
 EXCHANGE, WRITE, PUBLISH, REPLACE = "Client._exchange", "CheckedFile.write", "_LocalPart.publish", "posix.replace"
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployment import AIRFLOW, AIRFLOW_2, deployment, sandbox
-from world import QUILLFEATHER, SALTMARSH, reports_in
+
+from tests.provider.deployment import AIRFLOW, AIRFLOW_2, deployment, sandbox
+from tests.provider.world import QUILLFEATHER, SALTMARSH, reports_in
 
 DAG = """
 from datetime import datetime, timedelta

@@ -13,8 +13,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from worker import HOLD, KILL, Outcome, Try, Worker
-from world import CAMPUSES, EMBERWICK, QUILLFEATHER, World, reports_in, worlds
+
+from tests.provider.worker import HOLD, KILL, Outcome, Try, Worker
+from tests.provider.world import CAMPUSES, EMBERWICK, QUILLFEATHER, World, reports_in, worlds
 
 SCHEDULES = 200
 #: How many schedules share a test, so that a failure names a few.

@@ -8,8 +8,8 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from worker import KILL, Outcome, Try, Worker
-from world import QUILLFEATHER, SALTMARSH, World
+from tests.provider.worker import KILL, Outcome, Try, Worker
+from tests.provider.world import QUILLFEATHER, SALTMARSH, World
 
 #: What says who somebody is, in the sandbox's records.
 PERSONAL = ("ap_id", "last_name", "first_name", "street_1", "birth_date", "student_identifier")

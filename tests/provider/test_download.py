@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
-from world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, reports_in, task_instance
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, reports_in, task_instance
 
 REFERENCE = [
     "di_code",

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 from airflow.providers.common.compat.sdk import redact
-from world import SALTMARSH, World
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type, get_provider_info
 from airflow_provider_apscores.hooks.apscores import APScoresHook
+from tests.provider.world import SALTMARSH, World
 
 
 def test_the_form_of_the_metadata_and_of_the_hook_are_one():

@@ -21,7 +21,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-from modes import ARGUMENTS, MODES, error_of, first_event, revived, run
 
 from airflow_provider_apscores.errors import (
     CampusRefused,
@@ -35,6 +34,7 @@ from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
 from airflow_provider_apscores.triggers import new_reports
 from airflow_provider_apscores.triggers.new_reports import APScoresNewReportsTrigger
+from tests.provider.modes import ARGUMENTS, MODES, error_of, first_event, revived, run
 
 MANY, FEW, NONE, MUTE = "0901", "9120", "9377", "9378"
 CAMPUSES = [

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
-from deployment import AIRFLOW, AIRFLOW_2, PROJECT, Deployment, deployment, sandbox
-from mail_server import LOGIN, PASSWORD, mail_connection, mail_server
 
 from airflow_provider_apscores.sandbox import RemoteSandbox
+from tests.provider.deployment import AIRFLOW, AIRFLOW_2, PROJECT, Deployment, deployment, sandbox
+from tests.provider.mail_server import LOGIN, PASSWORD, mail_connection, mail_server
 
 SENSOR, EVENT, EMAIL = "example_apscores_sensor", "example_apscores_event", "example_apscores_email"
 ONE, OTHER, THIRD = "0901", "9120", "9245"

@@ -12,12 +12,12 @@ from typing import Any
 
 import airflow
 import pytest
-from modes import revived
 
 from airflow_provider_apscores.hooks import polling as news
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.triggers import new_reports_event as news_event
 from airflow_provider_apscores.triggers.new_reports_event import LOOKED, RECORDED, TOLD, APScoresNewReportsEventTrigger
+from tests.provider.modes import revived
 
 MANY, FEW, NONE = "0901", "9120", "9377"
 CAMPUSES = [Campus(MANY, "Saltmarsh University", 3), Campus(FEW, "Quillfeather College"), Campus(NONE, "Emberwick")]

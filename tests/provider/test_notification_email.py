@@ -24,17 +24,17 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-import modes
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-from deployment import AIRFLOW
-from mail_server import LOGIN, PASSWORD, mail_connection, mail_server
-from modes import ARGUMENTS, MODES, Store, error_of, first_event
 
 from airflow_provider_apscores.errors import ConfigurationError, MailboxRefused, MailboxUnavailable
 from airflow_provider_apscores.hooks import mailbox as mailbox_module
 from airflow_provider_apscores.sensors.notification_email import APScoresNotificationEmailSensor
 from airflow_provider_apscores.triggers.notification_email import APScoresNotificationEmailTrigger
+from tests.provider import modes
+from tests.provider.deployment import AIRFLOW
+from tests.provider.mail_server import LOGIN, PASSWORD, mail_connection, mail_server
+from tests.provider.modes import ARGUMENTS, MODES, Store, error_of, first_event
 
 pytestmark = pytest.mark.airflow
 

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
-from world import QUILLFEATHER, World, task_instance
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
+from tests.provider.world import QUILLFEATHER, World, task_instance
 
 
 def parse(world: World, source: Any, **arguments: Any) -> dict[str, Any]:

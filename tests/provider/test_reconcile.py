@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, task_instance, worlds
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.reconcile import APScoresReconcileOperator
 from airflow_provider_apscores.sandbox import Campus
+from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, task_instance, worlds
 
 
 def reconcile(world: World, di_code: Any = SALTMARSH, **arguments: Any) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException
-from world import SALTMARSH, World, task_instance
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from tests.provider.world import SALTMARSH, World, task_instance
 
 
 def stored(reference: dict, part: str = "uri") -> Path:

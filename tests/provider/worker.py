@@ -36,7 +36,6 @@ from airflow.providers.common.compat.sdk import (
     ObjectStoragePath,
     mask_secret,
 )
-from world import task_instance
 
 import airflow_provider_apscores.delivery
 import airflow_provider_apscores.scorefile
@@ -45,6 +44,7 @@ from airflow_provider_apscores.errors import APScoresError
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 from airflow_provider_apscores.sandbox.control import RemoteSandbox
+from tests.provider.world import task_instance
 
 _PACKAGE = Path(airflow_provider_apscores.__file__).parent
 #: Where points are. Reading a record or a header is nothing that the outside could notice.
@@ -155,7 +155,7 @@ def _serve_forks() -> None:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
     try:
-        multiprocessing.set_forkserver_preload(["worker"])
+        multiprocessing.set_forkserver_preload([__name__])
         ensure_running()
     finally:
         os.environ.pop("PYTHONPATH")

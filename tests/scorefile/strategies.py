@@ -4,7 +4,6 @@ import csv
 import io
 
 from hypothesis import strategies as st
-from slow_reading import latest
 
 from airflow_provider_apscores.scorefile import (
     AWARDS,
@@ -15,6 +14,7 @@ from airflow_provider_apscores.scorefile import (
     LAYOUT_950,
     encode_record,
 )
+from tests.scorefile.slow_reading import latest
 
 _INNER = st.characters(min_codepoint=32, max_codepoint=126)
 _EDGE = st.characters(min_codepoint=33, max_codepoint=126)

@@ -8,9 +8,9 @@ import sys
 import time
 
 import pytest
-from students import csv_file, student, txt
 
 from airflow_provider_apscores.scorefile import __main__ as command_line
+from tests.scorefile.students import csv_file, student, txt
 
 
 @pytest.fixture

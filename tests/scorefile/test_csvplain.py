@@ -6,11 +6,11 @@ import random
 
 import numpy as np
 import pytest
-from students import csv_file, student
-from test_reader import ALL, CSV_VARIANTS, read
 
 from airflow_provider_apscores.scorefile.reading import csv_plain as csvplain
 from airflow_provider_apscores.scorefile.reading.csv_plain import PlainCutter
+from tests.scorefile.students import csv_file, student
+from tests.scorefile.test_reader import ALL, CSV_VARIANTS, read
 
 TAKEN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed", "blanks before quotes"]
 

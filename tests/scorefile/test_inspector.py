@@ -1,10 +1,10 @@
 """What is noticed while a file is downloaded, in pieces of any size."""
 
 import pytest
-from students import csv_file, student, txt
 
 from airflow_provider_apscores.errors import ScoreFileMalformed, WrongCampusInFile
 from airflow_provider_apscores.scorefile import Inspection, Inspector
+from tests.scorefile.students import csv_file, student, txt
 
 FIVE = [student(number) for number in range(1, 6)]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import raw_records
-from students import student, txt
-from three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, LAYOUTS, encode_record
 from airflow_provider_apscores.scorefile.reading.irregular_lines import read_odd_line
 from airflow_provider_apscores.scorefile.reading.landmarks import have_moved, moved_rows
 from airflow_provider_apscores.scorefile.reading.txt import Lines
+from tests.scorefile.strategies import raw_records
+from tests.scorefile.students import student, txt
+from tests.scorefile.three_ways import ALL, LINES, ONE, TABLES, TWO, check_three_ways, put, read
 
 
 def test_what_a_cut_record_still_holds_is_read():

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
-from students import of_report, student, txt
 
 from airflow_provider_apscores.scorefile import (
     CSV_COLUMNS,
@@ -25,6 +24,7 @@ from airflow_provider_apscores.scorefile import (
 )
 from airflow_provider_apscores.scorefile.spec.fields import Field, Group, Kind, Layout
 from airflow_provider_apscores.scorefile.spec.layouts import EXAMS_GROUP, csv_fields, csv_key
+from tests.scorefile.students import of_report, student, txt
 
 DATA = Path(__file__).parent / "data"
 

@@ -8,7 +8,6 @@ import io
 from datetime import date
 
 import pytest
-from students import csv_file, student
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import (
@@ -19,6 +18,7 @@ from airflow_provider_apscores.scorefile import (
     write_score_file,
     write_tables,
 )
+from tests.scorefile.students import csv_file, student
 
 STUDENT = {
     "ap_id": "A0000001",

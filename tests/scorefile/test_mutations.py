@@ -8,11 +8,11 @@ import os
 import random
 
 import pytest
-from students import csv_file, student, txt
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import encode_record, read_score_file, write_score_file
 from airflow_provider_apscores.scorefile.reading.irregular_lines import is_blank
+from tests.scorefile.students import csv_file, student, txt
 
 MUTANTS = int(os.environ.get("APSCORES_MUTANTS", "600"))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
-from students import csv_file, student, txt
 
 from airflow_provider_apscores.errors import StorageUnavailable
 from airflow_provider_apscores.scorefile import read_score_file, write_tables
 from airflow_provider_apscores.scorefile.reading import lines
+from tests.scorefile.students import csv_file, student, txt
 
 ROOT = Path(__file__).parents[2]
 

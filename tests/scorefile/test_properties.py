@@ -6,12 +6,12 @@ from datetime import date
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from slow_reading import slow_reading
-from strategies import csv_files, txt_files
-from strategies import raw_records as records_of_fields
-from students import csv_file, txt
 
 from airflow_provider_apscores.scorefile import TABLES, raw_records, read_score_file, write_score_file
+from tests.scorefile.slow_reading import slow_reading
+from tests.scorefile.strategies import csv_files, txt_files
+from tests.scorefile.strategies import raw_records as records_of_fields
+from tests.scorefile.students import csv_file, txt
 
 TODAY = date(2026, 3, 4)
 

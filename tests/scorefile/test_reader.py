@@ -8,8 +8,19 @@ import re
 from datetime import date
 
 import pytest
-from students import csv_file, of_report, student, txt
-from three_ways import (
+
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
+from airflow_provider_apscores.scorefile import (
+    csv_header,
+    encode_csv_record,
+    encode_record,
+    read_score_file,
+)
+from airflow_provider_apscores.scorefile.reading.detect import understand_header
+from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE
+from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
+from tests.scorefile.students import csv_file, of_report, student, txt
+from tests.scorefile.three_ways import (
     ALL,
     LINES,
     ONE,
@@ -23,17 +34,6 @@ from three_ways import (
     read,
     without_last_record,
 )
-
-from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
-from airflow_provider_apscores.scorefile import (
-    csv_header,
-    encode_csv_record,
-    encode_record,
-    read_score_file,
-)
-from airflow_provider_apscores.scorefile.reading.detect import understand_header
-from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE
-from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
 
 TXT_VARIANTS = {
     "plain": txt(ALL),

@@ -4,10 +4,10 @@ import csv
 import io
 
 import pytest
-from students import csv_file, student, txt
-from three_ways import ALL
 
 from airflow_provider_apscores.scorefile import csv_header, read_score_file, write_score_file
+from tests.scorefile.students import csv_file, student, txt
+from tests.scorefile.three_ways import ALL
 
 
 def written_back(data):

@@ -9,11 +9,11 @@ import traceback
 from pathlib import Path
 
 import pytest
-from students import csv_file, student, txt
-from three_ways import ALL
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import read_score_file, write_tables
+from tests.scorefile.students import csv_file, student, txt
+from tests.scorefile.three_ways import ALL
 
 MANY = txt([student(number) for number in range(400)])
 SEVERAL_BLOCKS = txt([student(1)]) * 30_000

@@ -3,12 +3,11 @@
 import re
 from pathlib import Path
 
-from students import student, txt
-
 from airflow_provider_apscores.scorefile import LAYOUTS, TABLES
 from airflow_provider_apscores.scorefile import __main__ as command_line
 from airflow_provider_apscores.scorefile.spec.problems import KINDS
 from airflow_provider_apscores.scorefile.spec.tables import STATUSES
+from tests.scorefile.students import student, txt
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 

@@ -7,10 +7,10 @@ import stat
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from students import csv_file, student, txt
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import TABLES, read_score_file, write_tables
+from tests.scorefile.students import csv_file, student, txt
 
 RECORDS = [student(1), student(2, last_name="NUÑEZ", irregularity_1_01="02"), student(3, street_1='"1" MAIN\\ST')]
 DATA = txt(RECORDS)

@@ -2,12 +2,11 @@
 
 from datetime import date
 
-from students import student, txt
-
 from airflow_provider_apscores.scorefile import LAYOUT_950, read_score_file
 from airflow_provider_apscores.scorefile.columns.assemble import Assembler
 from airflow_provider_apscores.scorefile.reader import Reading
 from airflow_provider_apscores.scorefile.reading.detect import recognise
+from tests.scorefile.students import student, txt
 
 TODAY = date(2026, 3, 4)
 TABLES = ("students", "exam_scores", "awards")

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_college_board import EMAIL, PASSWORD, FakeCollegeBoard
-
 from airflow_provider_apscores.webservice import AsyncClient, Client, Credentials, Session
+from tests.webservice.fake_college_board import EMAIL, PASSWORD, FakeCollegeBoard
 
 
 @pytest.fixture

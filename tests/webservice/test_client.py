@@ -11,21 +11,6 @@ import socket
 import threading
 
 import pytest
-from fake_college_board import (
-    EMAIL,
-    NEWS,
-    PASSWORD,
-    cut,
-    cut_chunks,
-    hang_up,
-    page,
-    redirect,
-    refuse,
-    reset,
-    silence,
-    status,
-    succeed,
-)
 
 from airflow_provider_apscores import __version__
 from airflow_provider_apscores.errors import (
@@ -49,6 +34,21 @@ from airflow_provider_apscores.webservice import (
     GeneratedFile,
     Request,
     Session,
+)
+from tests.webservice.fake_college_board import (
+    EMAIL,
+    NEWS,
+    PASSWORD,
+    cut,
+    cut_chunks,
+    hang_up,
+    page,
+    redirect,
+    refuse,
+    reset,
+    silence,
+    status,
+    succeed,
 )
 
 ENCODED = base64.b64encode(PASSWORD.encode()).decode()

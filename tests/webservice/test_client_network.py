@@ -18,10 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fake_college_board import FakeCollegeBoard
 
 from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable
 from airflow_provider_apscores.webservice import Client, Credentials, Session
+from tests.webservice.fake_college_board import FakeCollegeBoard
 
 
 @pytest.fixture(scope="module")
