@@ -50,7 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "College Board AP Scores",
                 "python-modules": [
                     f"{PACKAGE}.triggers.new_reports",
-                    f"{PACKAGE}.triggers.news_event",
+                    f"{PACKAGE}.triggers.new_reports_event",
                     f"{PACKAGE}.triggers.notification_email",
                 ],
             }

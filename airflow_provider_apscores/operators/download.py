@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,7 +45,7 @@ class APScoresDownloadOperator(BaseOperator):
     :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
         manifest_uri, file_name, records, bytes, sha256, recorded, duplicate_of``.
     :raises AirflowFailException: College Board refused the login or the campus, or an argument or the file is wrong.
-        The error is an instance of its class in ``airflow_provider_apscores.errors`` as well.
+        Its ``__cause__`` is the error, of a class in ``airflow_provider_apscores.errors``.
     :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
     """
 
@@ -86,7 +86,7 @@ class APScoresDownloadOperator(BaseOperator):
         """Land the campus's file, or go on from where an earlier try ended."""
         from airflow_provider_apscores.operators.lineage import tell_of_file, tell_of_record
 
-        with airflow_outcome():
+        with airflow_exceptions():
             delivery = self._deliver(context)
         if delivery is None:
             self._nothing_new()

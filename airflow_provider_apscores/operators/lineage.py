@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Where a watcher of new reports looks for the time of the latest record: see ``triggers/new_reports_event.py``.
-RECORDED = "apscores.recorded_at"
-
 
 def tell_of_file(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Tell that a score file has landed: to the task's outlets, and to lineage."""
@@ -60,6 +57,8 @@ def tell_of_tables(
 
 def tell_of_record(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Note when a delivery was recorded, for the watcher of its campus: its asset is among the task's inlets."""
+    from airflow_provider_apscores.triggers.new_reports_event import RECORDED
+
     manifest = delivery.manifest
     if manifest.recorded_at is None:
         return

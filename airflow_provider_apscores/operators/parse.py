@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
-from airflow_provider_apscores.hooks.exceptions import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -58,7 +58,7 @@ class APScoresParseOperator(BaseOperator):
         from airflow_provider_apscores.operators.references import airflow_path, read_reference, referred_delivery
         from airflow_provider_apscores.scorefile import write_tables
 
-        with airflow_outcome():
+        with airflow_exceptions():
             reference = read_reference(self.source)
             if reference is None:
                 raise AirflowSkipException("There is no score file to parse.")

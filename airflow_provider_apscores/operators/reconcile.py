@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 
 if TYPE_CHECKING:
     from datetime import date
@@ -42,8 +42,8 @@ class APScoresReconcileOperator(BaseOperator):
     :param apscores_conn_id: the connection to use. (templated)
     :return: counts and addresses, without personal data: ``di_code, reporting_year_start, deliveries, damaged,
         expected, landed, missing, changed, extra, nameless, uri``.
-    :raises AirflowFailException: exam scores are missing or changed (it is a ``ReportsMissing`` as well), College
-        Board refused, or an argument or the file is wrong.
+    :raises AirflowFailException: exam scores are missing or changed (then its ``__cause__`` is ``ReportsMissing``),
+        College Board refused, or an argument or the file is wrong.
     :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
     """
 
@@ -86,7 +86,7 @@ class APScoresReconcileOperator(BaseOperator):
         from airflow_provider_apscores.errors import ReportsMissing
         from airflow_provider_apscores.webservice import FileOrder
 
-        with airflow_outcome():
+        with airflow_exceptions():
             order = FileOrder(str(self.di_code).strip(), self.file_format, "full")
             found = self._reconcile(order, context)
             self.log.info(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -49,7 +49,7 @@ class APScoresRecordDownloadOperator(BaseOperator):
         from airflow_provider_apscores.operators.recording import record_delivery
         from airflow_provider_apscores.operators.references import read_reference, referred_delivery
 
-        with airflow_outcome():
+        with airflow_exceptions():
             reference = read_reference(self.download)
             if reference is None:
                 raise AirflowSkipException("There is no download to record.")

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.errors import APScoresError
-from airflow_provider_apscores.hooks.exceptions import airflow_outcome
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -78,7 +78,7 @@ class PatientSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Without news, a deferrable sensor leaves from here."""
         event, self._event = self._event, None
-        with airflow_outcome():
+        with airflow_exceptions():
             _raise_what_the_trigger_met(event or {}, self.timeout)
             di_codes = self._patiently(context, lambda: self.look(context, event))
         if di_codes:

@@ -58,7 +58,7 @@ class APScoresNewReportsSensor(PatientSensor):
     :return: the DI codes of the campuses that have new reports, in the order in which they were given; with ``all``
         that is every one.
     :raises AirflowFailException: College Board refused the login or a campus, or the connection or an argument is
-        wrong. The error is an instance of its class in ``airflow_provider_apscores.errors`` as well.
+        wrong. Its ``__cause__`` is the error, of a class in ``airflow_provider_apscores.errors``.
     :raises AirflowSensorTimeout: there was nothing new within ``timeout``; a skip with ``soft_fail``.
     :raises APScoresError: with ``transient`` true: too many missed looks in a row.
     """

@@ -61,8 +61,8 @@ class APScoresNotificationEmailSensor(PatientSensor):
     :param max_consecutive_failures: that many failed looks in a row fail the task; fewer are missed looks.
     :param deferrable: wait in the triggerer; ``mode`` does not matter then.
     :return: the sorted DI codes.
-    :raises AirflowFailException: the mail server refused the login, or an argument is wrong. The error is an instance
-        of its class in ``airflow_provider_apscores.errors`` as well.
+    :raises AirflowFailException: the mail server refused the login, or an argument is wrong. Its ``__cause__`` is the
+        error, of a class in ``airflow_provider_apscores.errors``.
     :raises AirflowSensorTimeout: there was no message within ``timeout``; a skip with ``soft_fail``.
     :raises MailboxUnavailable: the mailbox was out of reach too many times in a row.
     """

@@ -100,3 +100,8 @@ def error_of(outcome: Callable[[], Any]) -> Exception | None:
     except Exception as error:
         return error
     return None
+
+
+def is_error(error: Exception | None, kind: type[Exception]) -> bool:
+    """Whether *error* is of a kind, or fails a task permanently because of one of that kind."""
+    return isinstance(error, kind) or (error is not None and isinstance(error.__cause__, kind))

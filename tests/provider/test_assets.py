@@ -20,9 +20,9 @@ from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import create_asset, new_reports, score_files, score_tables
 from airflow_provider_apscores.get_provider_info import get_provider_info
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
-from airflow_provider_apscores.operators.lineage import RECORDED
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from airflow_provider_apscores.triggers.new_reports_event import RECORDED
 from tests.provider.deployment import AIRFLOW, AIRFLOW_2
 from tests.provider.modes import Store
 from tests.provider.world import QUILLFEATHER, SALTMARSH, World, task_instance
@@ -273,12 +273,6 @@ def test_a_store_that_fails_undoes_no_record(world: World, caplog: pytest.LogCap
 
     assert task.execute(context("download", asset_state_store=States()))["recorded"] is True
     assert "can't be told: KeyError" in caplog.text
-
-
-def test_watcher_and_tasks_mean_the_same_key():
-    from airflow_provider_apscores.triggers import news_event
-
-    assert news_event.RECORDED == RECORDED
 
 
 def test_lineage_goes_from_the_campus_to_the_file_to_the_tables(

@@ -34,7 +34,8 @@ from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
 from airflow_provider_apscores.triggers import new_reports
 from airflow_provider_apscores.triggers.new_reports import APScoresNewReportsTrigger
-from tests.provider.modes import ARGUMENTS, MODES, error_of, first_event, revived, run
+from tests.provider.modes import ARGUMENTS, MODES, error_of, first_event, is_error, revived, run
+from tests.provider.world import fails_permanently
 
 MANY, FEW, NONE, MUTE = "0901", "9120", "9377", "9378"
 CAMPUSES = [
@@ -191,7 +192,7 @@ def test_every_mode_gives_the_same(mode: str, case: Case, sandbox: Sandbox, monk
         assert outcome == [case.expected]
     else:
         kinds = case.expected if isinstance(case.expected, tuple) else (case.expected,)
-        assert all(isinstance(error, kind) for kind in kinds), repr(error)
+        assert all(is_error(error, kind) for kind in kinds), repr(error)
         assert isinstance(error, AirflowFailException) == (AirflowFailException in kinds)
         assert case.words in str(error)
     if case.orders is not None:
@@ -303,7 +304,7 @@ def test_a_campus_with_news_is_not_asked_for_again(mode: str, sandbox: Sandbox):
 def test_a_refused_login_is_not_repeated_for_other_campuses(sandbox: Sandbox):
     sandbox.fail("login", "refuse=password", times=None)
 
-    with pytest.raises(CredentialsRefused):
+    with fails_permanently(CredentialsRefused):
         wait("poke")
 
     assert sandbox.counts == {"login": 1} | {key: 0 for key in sandbox.counts if key != "login"}
@@ -506,7 +507,7 @@ def test_no_secret_is_told(
     with news_after(sandbox, {4: NONE}):
         assert wait(mode, events, di_codes=[NONE, MUTE]) == [NONE]
     sandbox.fail("login", "refuse=password", times=None)
-    with pytest.raises(CredentialsRefused) as refused:
+    with fails_permanently(CredentialsRefused) as refused:
         wait(mode, events)
 
     output = capfd.readouterr()

@@ -34,7 +34,8 @@ from airflow_provider_apscores.triggers.notification_email import APScoresNotifi
 from tests.provider import modes
 from tests.provider.deployment import AIRFLOW
 from tests.provider.mail_server import LOGIN, PASSWORD, mail_connection, mail_server
-from tests.provider.modes import ARGUMENTS, MODES, Store, error_of, first_event
+from tests.provider.modes import ARGUMENTS, MODES, Store, error_of, first_event, is_error
+from tests.provider.world import fails_permanently
 
 pytestmark = pytest.mark.airflow
 
@@ -337,7 +338,7 @@ def test_each_mode_ends_the_same(case: Case, mode: str, mail: Mail, monkeypatch:
     else:
         kinds = case.expected if isinstance(case.expected, tuple) else (case.expected,)
         assert error is not None
-        assert all(isinstance(error, kind) for kind in kinds), repr(error)
+        assert all(is_error(error, kind) for kind in kinds), repr(error)
         assert isinstance(error, AirflowFailException) == (AirflowFailException in kinds)
     assert mail.count("UNSEEN") == case.unseen
     if case.connections is not None:
@@ -590,7 +591,7 @@ def test_nothing_of_a_message_is_told(
     mail.gate.plan = ["pass", "drop", lambda: mail.deliver(message("Main Campus xylophone"), message("xylophone"))]
 
     assert run(mail, mode, match_body=True) == ["4866"]
-    with pytest.raises(ConfigurationError) as unmatched:
+    with fails_permanently(ConfigurationError) as unmatched:
         run(mail, mode, match_body=True, on_unmatched="fail")
 
     output = capfd.readouterr()
@@ -632,8 +633,8 @@ def test_a_wrong_connection_is_named(changes: dict[str, Any], words: str, mail: 
 
     error = error_of(lambda: run(mail, "poke", imap_conn_id="odd"))
 
-    assert isinstance(error, ConfigurationError)
     assert isinstance(error, AirflowFailException)
+    assert is_error(error, ConfigurationError)
     assert words in str(error)
     assert "Passw0rd" not in f"{error!r} {error.__cause__!r}"
 
@@ -670,7 +671,7 @@ def test_tls_is_what_a_connection_says_nothing_about(
     set_connection(monkeypatch, tls_gate.port, "strict", extra=use_ssl)
     set_connection(monkeypatch, tls_gate.port, "lax", extra=use_ssl | {"ssl_context": "none"})
 
-    with pytest.raises(ConfigurationError, match="certificate"):
+    with fails_permanently(ConfigurationError, match="certificate"):
         run(mail, "poke", imap_conn_id="strict")
     assert run(mail, "poke", imap_conn_id="lax") == ["4866"]
 
@@ -678,7 +679,7 @@ def test_tls_is_what_a_connection_says_nothing_about(
 def test_without_the_extra_there_is_one_clear_error(mail: Mail, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "airflow.providers.imap.hooks.imap", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'airflow-provider-apscores\[imap\]'"):
+    with fails_permanently(ConfigurationError, match=r"pip install 'airflow-provider-apscores\[imap\]'"):
         run(mail, "poke")
 
 

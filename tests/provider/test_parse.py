@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
-from tests.provider.world import QUILLFEATHER, World, task_instance
+from tests.provider.world import QUILLFEATHER, World, fails_permanently, task_instance
 
 
 def parse(world: World, source: Any, **arguments: Any) -> dict[str, Any]:
@@ -90,14 +90,13 @@ def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
 
 @pytest.mark.parametrize("arguments", [{"source": "scores.txt"}, {"output": "tables"}, {"output": "None"}])
 def test_what_depends_on_the_worker_is_no_place(world: World, arguments):
-    with pytest.raises(errors.ConfigurationError, match="absolute") as caught:
+    with fails_permanently(errors.ConfigurationError, match="absolute"):
         parse(world, **{"source": world.download()} | arguments)
-    assert isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize("source", [["a.txt", "b.txt"], b"a.txt"])
 def test_what_is_no_reference_fails_for_good(world: World, source):
-    with pytest.raises(errors.ConfigurationError, match="one dict, URI or path, not a"):
+    with fails_permanently(errors.ConfigurationError, match="one dict, URI or path, not a"):
         parse(world, source)
 
 
@@ -125,10 +124,9 @@ def test_a_file_that_differs_from_its_manifest_is_not_parsed(world: World, damag
     landed = world.download()
     damage(local(landed["uri"]))
 
-    with pytest.raises(errors.DeliveryDamaged) as caught:
+    with fails_permanently(errors.DeliveryDamaged):
         parse(world, landed)
 
-    assert isinstance(caught.value, AirflowFailException)
     assert [path for path in (world.destination.parent / "tables").rglob("*") if path.is_file()] == []
 
 
@@ -136,10 +134,8 @@ def test_what_is_no_score_file_fails_for_good(world: World, tmp_path: Path):
     page = tmp_path / "page.html"
     page.write_text("<html>not a score file</html>")
 
-    with pytest.raises(errors.ScoreFileMalformed) as caught:
+    with fails_permanently(errors.ScoreFileMalformed):
         parse(world, str(page))
-
-    assert isinstance(caught.value, AirflowFailException)
 
 
 def test_a_source_that_is_not_there_is_said(world: World, tmp_path: Path):

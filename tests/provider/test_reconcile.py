@@ -10,12 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.reconcile import APScoresReconcileOperator
 from airflow_provider_apscores.sandbox import Campus
-from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, task_instance, worlds
+from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, fails_permanently, task_instance, worlds
 
 
 def reconcile(world: World, di_code: Any = SALTMARSH, **arguments: Any) -> dict[str, Any]:
@@ -71,17 +70,16 @@ def test_what_was_never_landed_is_missing(world: World):
 
 
 def test_missing_scores_fail_the_task_for_good_with_the_table_written(world: World):
-    with pytest.raises(errors.ReportsMissing, match=r"12|missing below .*They are listed in file://") as caught:
+    with fails_permanently(errors.ReportsMissing, match=r"12|missing below .*They are listed in file://"):
         reconcile(world)
 
-    assert isinstance(caught.value, AirflowFailException)
     (table,) = (world.destination.parent / "found").rglob("*.parquet")
     assert parquet.read_table(table).num_rows > 12
     assert stat.S_IMODE(table.stat().st_mode) == 0o600
 
 
 def test_a_source_without_a_delivery_is_said_to_be_one(world: World):
-    with pytest.raises(errors.ReportsMissing, match="No delivery of the year is there at all"):
+    with fails_permanently(errors.ReportsMissing, match="No delivery of the year is there at all"):
         reconcile(world, source=str(world.destination.parent / "elsewhere"))
 
 
@@ -175,7 +173,7 @@ def test_deliveries_before_the_reporting_year_do_not_count(world: World):
 def test_a_full_order_with_strangers_is_a_privacy_incident(world: World):
     world.sandbox.fail("download", f"stray-record={QUILLFEATHER}")
 
-    with pytest.raises(errors.WrongCampusInFile, match="campus 9120"):
+    with fails_permanently(errors.WrongCampusInFile, match="campus 9120"):
         reconcile(world)
     assert not [path for path in world.destination.parent.rglob("*") if path.is_file()]
 
@@ -190,9 +188,8 @@ def test_a_full_order_with_strangers_is_a_privacy_incident(world: World):
     ],
 )
 def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):
-    with pytest.raises(errors.ConfigurationError, match=said) as caught:
+    with fails_permanently(errors.ConfigurationError, match=said):
         reconcile(world, **arguments)
-    assert isinstance(caught.value, AirflowFailException)
     assert world.sandbox.counts["login"] == 0
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
-from tests.provider.world import SALTMARSH, World, task_instance
+from tests.provider.world import SALTMARSH, World, fails_permanently, task_instance
 
 
 def stored(reference: dict, part: str = "uri") -> Path:
@@ -86,10 +86,9 @@ def test_a_landed_file_that_is_gone_or_changed_is_not_recorded(world: World, dam
     landed = world.download(record=False)
     damage(stored(landed))
 
-    with pytest.raises(errors.DeliveryDamaged, match="download them again") as caught:
+    with fails_permanently(errors.DeliveryDamaged, match="download them again"):
         world.record(landed)
 
-    assert isinstance(caught.value, AirflowFailException)
     world.assert_nothing_was_recorded()
 
 
@@ -97,14 +96,14 @@ def test_a_missing_manifest_is_not_recorded(world: World):
     landed = world.download(record=False)
     stored(landed, "manifest_uri").unlink()
 
-    with pytest.raises(errors.DeliveryDamaged, match="no manifest"):
+    with fails_permanently(errors.DeliveryDamaged, match="no manifest"):
         world.record(landed)
     world.assert_nothing_was_recorded()
 
 
 @pytest.mark.parametrize("reference", ["/some/file.txt", {"uri": "file:///x"}, "{'cut", {"manifest_uri": 7}])
 def test_what_is_no_reference_is_said(world: World, reference):
-    with pytest.raises(errors.ConfigurationError, match="reference to a download"):
+    with fails_permanently(errors.ConfigurationError, match="reference to a download"):
         world.record(reference)
 
 
@@ -112,10 +111,9 @@ def test_trouble_that_lasts_leaves_the_download_to_the_next_try(world: World):
     landed = world.download(record=False)
     world.sandbox.fail("record", "503", times=None)
 
-    with pytest.raises(errors.ServiceUnavailable) as caught:
+    with pytest.raises(errors.ServiceUnavailable):
         world.record(landed)
 
-    assert not isinstance(caught.value, AirflowFailException)
     world.assert_nothing_was_recorded()
     world.sandbox.calm()
     assert world.record(landed, try_number=2)["recorded"] is True
@@ -125,10 +123,9 @@ def test_a_download_that_the_service_does_not_know_fails_for_good(world: World):
     landed = world.download(record=False)
     world.sandbox.fail("record", "refuse=download-id", times=None)
 
-    with pytest.raises(errors.RequestRefused, match="The download was not found") as caught:
+    with fails_permanently(errors.RequestRefused, match="The download was not found"):
         world.record(landed)
 
-    assert isinstance(caught.value, AirflowFailException)
     assert json.loads(stored(landed, "manifest_uri").read_text())["recorded_at"] is None
 
 
@@ -172,10 +169,9 @@ def test_another_account_can_not_record_it(world: World, monkeypatch: pytest.Mon
     connection = json.loads(world.sandbox.airflow_connection) | {"password": "another"}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
 
-    with pytest.raises(errors.CredentialsRefused) as caught:
+    with fails_permanently(errors.CredentialsRefused):
         world.record(landed, apscores_conn_id="other")
 
-    assert isinstance(caught.value, AirflowFailException)
     assert world.sandbox.counts["login"] == 2
 
 

@@ -189,8 +189,10 @@ def _try(attempt: Try, pipe: Connection, connection: str) -> Outcome:
             return Outcome("returned", task.execute({"ti": ti}))
     except AirflowSkipException as skip:
         return Outcome("skipped", error=str(skip))
+    except AirflowFailException as error:
+        return Outcome("failed", type(error.__cause__).__name__, str(error), True)
     except APScoresError as error:
-        return Outcome("failed", type(error).__name__, str(error), isinstance(error, AirflowFailException))
+        return Outcome("failed", type(error).__name__, str(error))
 
 
 class _Points:

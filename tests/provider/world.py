@@ -16,6 +16,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 from airflow_provider_apscores.sandbox import Campus, Sandbox
@@ -43,6 +46,16 @@ def task_instance(
             **more,
         }
     )
+
+
+@contextmanager
+def fails_permanently(
+    kind: type[Exception], match: str | None = None
+) -> Iterator[pytest.ExceptionInfo[AirflowFailException]]:
+    """Expect that a task fails without a retry, and that the cause is an error of *kind*."""
+    with pytest.raises(AirflowFailException, match=match) as caught:
+        yield caught
+    assert type(caught.value.__cause__) is kind, repr(caught.value.__cause__)
 
 
 @dataclass
