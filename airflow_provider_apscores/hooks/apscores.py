@@ -66,14 +66,14 @@ class APScoresHook(BaseHook):
             for name, field in connection_type()["conn-fields"].items()
         }
 
-    def get_conn(self, settings: Settings | None = None, *, mask_what_passes: bool = True) -> Client:
+    def get_conn(self, settings: Settings | None = None, *, mask_transient_secrets: bool = True) -> Client:
         """
         Return a client of the web service, to be used as a context manager.
 
         :param settings: those of the connection, if they have been read already.
-        :param mask_what_passes: whether to mask tokens and signed URLs, too. Airflow never forgets a mask, and holds
-            every line of the process against all of them: whoever looks for months, with a token a look, would come
-            to a standstill. A look neither logs them nor hands them on.
+        :param mask_transient_secrets: whether to mask tokens and signed URLs as well. Airflow keeps every mask for the
+            life of the process and checks each log line against all of them, so a poll that logs in again and again
+            must not add masks. A poll neither logs these secrets nor passes them on.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         from airflow_provider_apscores.webservice import Client
@@ -81,7 +81,7 @@ class APScoresHook(BaseHook):
         settings = settings or self.settings()
 
         def mask(secret: str) -> None:
-            if mask_what_passes or _lasts(secret, settings):
+            if mask_transient_secrets or _lasts(secret, settings):
                 _mask(secret)
 
         return Client(
@@ -94,18 +94,18 @@ class APScoresHook(BaseHook):
 
     @asynccontextmanager
     async def get_async_conn(
-        self, settings: Settings | None = None, *, mask_what_passes: bool = True
+        self, settings: Settings | None = None, *, mask_transient_secrets: bool = True
     ) -> AsyncIterator[AsyncClient]:
         """
         Give the asynchronous twin of the client, for triggers: ``async with hook.get_async_conn() as client``.
 
         :param settings: those of the connection, if they have been read already.
-        :param mask_what_passes: as for :meth:`get_conn`.
+        :param mask_transient_secrets: as for :meth:`get_conn`.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         settings = settings or await self.async_settings()
         # In a thread, for loading modules and certificates would hold up every trigger of the process.
-        async with await asyncio.to_thread(self._async_client, settings, mask_what_passes) as client:
+        async with await asyncio.to_thread(self._async_client, settings, mask_transient_secrets) as client:
             yield client
 
     @property
@@ -125,11 +125,11 @@ class APScoresHook(BaseHook):
             return False, f"The connection could not be tested: {type(error).__name__}."
         return True, "Logged in to the College Board web service."
 
-    def _async_client(self, settings: Settings, mask_what_passes: bool) -> AsyncClient:
+    def _async_client(self, settings: Settings, mask_transient_secrets: bool) -> AsyncClient:
         from airflow_provider_apscores.webservice import AsyncClient
 
         async def mask(secret: str) -> None:
-            if mask_what_passes or _lasts(secret, settings):
+            if mask_transient_secrets or _lasts(secret, settings):
                 await _amask(secret)
 
         return AsyncClient(

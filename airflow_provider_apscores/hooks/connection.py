@@ -43,7 +43,7 @@ class Settings:
     proxy: str | None
 
     @property
-    def is_nearby(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether the service is on this machine, as the sandbox is."""
         return bool(self.base_url) and _is_loopback(urlsplit(self.base_url).netloc)
 

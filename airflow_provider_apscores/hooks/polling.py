@@ -105,7 +105,7 @@ def look(hook: APScoresHook, di_codes: Sequence[str], file_format: str, but: Col
             except BaseException as error:
                 answers.put((code, error))
 
-    with hook.get_conn(settings, mask_what_passes=False) as client:
+    with hook.get_conn(settings, mask_transient_secrets=False) as client:
         # Not an executor: its threads would hold up a task that Airflow stops until the last of them has its answer.
         for _ in range(min(AT_ONCE, len(codes))):
             threading.Thread(target=ask, name="apscores-look", daemon=True).start()
@@ -148,7 +148,7 @@ async def look_async(
             return code, answer
         return _judged(code, answer)
 
-    async with hook.get_async_conn(settings, mask_what_passes=False) as client:
+    async with hook.get_async_conn(settings, mask_transient_secrets=False) as client:
         asking = [asyncio.ensure_future(ask(code)) for code in codes]
         try:
             found = dict(await asyncio.gather(*asking))
@@ -206,5 +206,5 @@ def _look(campuses: tuple[str, ...], found: dict[str, Any], settings: Settings) 
         news=tuple(code for code in asked if code not in missed and found[code] is not None),
         nothing=tuple(code for code in asked if found[code] is None),
         missed=missed,
-        nearby=settings.is_nearby,
+        nearby=settings.is_loopback,
     )

@@ -160,7 +160,7 @@ class APScoresNewReportsTrigger(BaseTrigger):
         if self.poke_interval >= least:
             return self.poke_interval
         try:
-            nearby = (await APScoresHook(self.apscores_conn_id).async_settings()).is_nearby
+            nearby = (await APScoresHook(self.apscores_conn_id).async_settings()).is_loopback
         except Exception:
             # The look itself will tell what is wrong; until then, be courteous.
             nearby = False

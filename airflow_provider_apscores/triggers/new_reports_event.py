@@ -233,7 +233,7 @@ async def _looks(
         campuses, found, settings = sorted({each.di_code for each in watchers}), None, None
         try:
             settings = await hook.async_settings()
-            interval = kwargs["poke_interval"] if settings.is_nearby else interval
+            interval = kwargs["poke_interval"] if settings.is_loopback else interval
             if campuses and (
                 refused is None or refused[0] != settings.credentials or looked_at - refused[1] >= _REFUSED_PAUSE
             ):
@@ -260,7 +260,7 @@ async def _until_first(
     """Seconds until the first look in this process, so that a triggerer that dies again and again doesn't hammer."""
     least: float = kwargs["minimum_interval"]
     with suppress(Exception):  # the look itself will tell what is wrong; until then, be courteous
-        least = 0.0 if (await hook.async_settings()).is_nearby else least
+        least = 0.0 if (await hook.async_settings()).is_loopback else least
     looks = [await each.memory.looked_at() for each in list(watchers)]
     if None in looks:  # nobody can tell whether there was a look just now
         return least

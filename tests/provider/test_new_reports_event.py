@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_apscores.hooks import polling as news
 from airflow_provider_apscores.sandbox import Campus, Sandbox
-from airflow_provider_apscores.triggers import new_reports_event as news_event
+from airflow_provider_apscores.triggers import new_reports_event as new_reports_event
 from airflow_provider_apscores.triggers.new_reports_event import LOOKED, RECORDED, TOLD, APScoresNewReportsEventTrigger
 from tests.provider.modes import revived
 
@@ -28,7 +28,7 @@ AIRFLOW_2 = airflow.__version__.startswith("2.")
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setattr(news, "SHORTEST_PATIENCE", 0.0)
-    monkeypatch.setattr(news_event, "_SETTLING", 0.0)
+    monkeypatch.setattr(new_reports_event, "_SETTLING", 0.0)
     with Sandbox(campuses=CAMPUSES) as sandbox:
         connection = json.loads(sandbox.airflow_connection)
         connection["extra"]["verify"] = "false"
@@ -167,7 +167,7 @@ async def test_a_restart_tells_nothing_twice_where_there_is_a_store(sandbox: San
 
 
 async def test_who_is_killed_between_event_and_store_tells_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(news_event, "_SETTLING", 3600.0)
+    monkeypatch.setattr(new_reports_event, "_SETTLING", 3600.0)
     store = AssetStates()
     for _ in range(2):
         async with Watch(watcher(store)) as watch:
@@ -258,7 +258,7 @@ async def test_a_triggerer_that_dies_again_and_again_looks_no_more_often(
     """
     good = json.loads(sandbox.airflow_connection)
     monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good | {"password": password or good["password"]}))
-    monkeypatch.setattr(news_event, "_GATHERING", 0.0)
+    monkeypatch.setattr(new_reports_event, "_GATHERING", 0.0)
     store = AssetStates()
     for _ in range(4):
         async with Watch(watcher(store, poke_interval=60)):
@@ -279,7 +279,7 @@ async def test_where_nobody_remembers_the_last_look_the_first_comes_late(
 
     async def first(store: AssetStates | None, **arguments: Any) -> float:
         one = watcher(store, **{"poke_interval": 3600, **arguments})
-        return await news_event._until_first(one.serialize()[1], news_event.APScoresHook(), [one])
+        return await new_reports_event._until_first(one.serialize()[1], new_reports_event.APScoresHook(), [one])
 
     assert [await first(store) for store in (None, broken, AssetStates())] == [0, 0, 0]
     monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", '{"login": "a", "password": "b", "host": "board.invalid"}')
