@@ -171,7 +171,7 @@ class Delivery:
             return " Restore it from a backup, or order the campus's reports again with download_type='full'."
         return " It was not recorded, so College Board still has these reports as new: download them again."
 
-    def noted_as_recorded(self, moment: str) -> Delivery:
+    def mark_recorded(self, moment: str) -> Delivery:
         """Write into the manifest that College Board was told; *moment* is ISO 8601 in UTC."""
         noted = Delivery(self.folder, replace(self.manifest, recorded_at=moment))
         noted.store()

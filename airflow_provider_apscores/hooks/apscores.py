@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_apscores.errors import APScoresError, ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type
-from airflow_provider_apscores.hooks.lookup import check_type, looked_up, read_extra
+from airflow_provider_apscores.hooks.lookup import check_type, connection_errors, read_extra
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.connection import Settings
@@ -157,7 +157,7 @@ class APScoresHook(BaseHook):
 
         :raises ConfigurationError: the connection is wrong, or there is none.
         """
-        with looked_up(self.apscores_conn_id, self.conn_type):
+        with connection_errors(self.apscores_conn_id, self.conn_type):
             connection = self.get_connection(self.apscores_conn_id)
         return self._read(connection)
 
@@ -165,7 +165,7 @@ class APScoresHook(BaseHook):
         """Read the connection without blocking, for triggers."""
         from airflow.providers.common.compat.connection import get_async_connection
 
-        with looked_up(self.apscores_conn_id, self.conn_type):
+        with connection_errors(self.apscores_conn_id, self.conn_type):
             connection = await get_async_connection(self.apscores_conn_id)
         return self._read(connection)
 

@@ -11,7 +11,7 @@ from airflow_provider_apscores.errors import ConfigurationError
 
 
 @contextmanager
-def looked_up(conn_id: str, conn_type: str) -> Iterator[None]:
+def connection_errors(conn_id: str, conn_type: str) -> Iterator[None]:
     """Fetch a connection inside: that there is none is a wrong configuration."""
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 

@@ -84,15 +84,15 @@ class APScoresDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Land the campus's file, or go on from where an earlier try ended."""
-        from airflow_provider_apscores.operators.lineage import tell_of_file, tell_of_record
+        from airflow_provider_apscores.operators.lineage import emit_file_event, emit_recorded
 
         with airflow_exceptions():
             delivery = self._deliver(context)
         if delivery is None:
             self._nothing_new()
             return None
-        tell_of_file(context, self, delivery)
-        tell_of_record(context, self, delivery)
+        emit_file_event(context, self, delivery)
+        emit_recorded(context, self, delivery)
         return delivery.reference()
 
     def _deliver(self, context: Context) -> Delivery | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def tell_of_file(context: Context, task: BaseOperator, delivery: Delivery) -> None:
+def emit_file_event(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Tell that a score file has landed: to the task's outlets, and to lineage."""
     manifest = delivery.manifest
     extra = {
@@ -38,7 +38,7 @@ def tell_of_file(context: Context, task: BaseOperator, delivery: Delivery) -> No
     _lineage(task, inputs=[source], outputs=[{"uri": delivery.uri}])
 
 
-def tell_of_tables(
+def emit_tables_event(
     context: Context, task: BaseOperator, source_uri: str, delivery: Delivery | None, written: dict[str, Any]
 ) -> None:
     """Tell that a score file has become tables: to the task's outlets, and to lineage."""
@@ -55,7 +55,7 @@ def tell_of_tables(
     _lineage(task, inputs=[{"uri": source_uri}], outputs=[{"uri": uri} for uri in uris])
 
 
-def tell_of_record(context: Context, task: BaseOperator, delivery: Delivery) -> None:
+def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Note when a delivery was recorded, for the watcher of its campus: its asset is among the task's inlets."""
     from airflow_provider_apscores.triggers.new_reports_event import RECORDED
 

@@ -54,8 +54,8 @@ class APScoresParseOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the tables and return where they are."""
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
-        from airflow_provider_apscores.operators.lineage import tell_of_tables
-        from airflow_provider_apscores.operators.references import airflow_path, read_reference, referred_delivery
+        from airflow_provider_apscores.operators.lineage import emit_tables_event
+        from airflow_provider_apscores.operators.references import airflow_path, open_reference, read_reference
         from airflow_provider_apscores.scorefile import write_tables
 
         with airflow_exceptions():
@@ -65,7 +65,7 @@ class APScoresParseOperator(BaseOperator):
             if isinstance(reference, str):
                 uri, delivery = reference, None
             else:
-                delivery = referred_delivery(reference)
+                delivery = open_reference(reference)
                 uri = delivery.uri
             try:
                 written = write_tables(
@@ -91,5 +91,5 @@ class APScoresParseOperator(BaseOperator):
                 written.unread_columns,
             )
         result = written.to_dict()
-        tell_of_tables(context, self, uri, delivery, result)
+        emit_tables_event(context, self, uri, delivery, result)
         return result

@@ -41,7 +41,7 @@ class APScoresReconcileOperator(BaseOperator):
         ``report`` it only.
     :param apscores_conn_id: the connection to use. (templated)
     :return: counts and addresses, without personal data: ``di_code, reporting_year_start, deliveries, damaged,
-        expected, landed, missing, changed, extra, nameless, uri``.
+        expected, landed, missing, changed, extra, missing_key, uri``.
     :raises AirflowFailException: exam scores are missing or changed (then its ``__cause__`` is ``ReportsMissing``),
         College Board refused, or an argument or the file is wrong.
     :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
@@ -132,7 +132,7 @@ class APScoresReconcileOperator(BaseOperator):
             "missing": comparison.missing,
             "changed": comparison.changed,
             "extra": comparison.extra,
-            "nameless": comparison.nameless,
+            "missing_key": comparison.missing_key,
             "uri": None if output is None else _write(comparison, output, name),
         }
 

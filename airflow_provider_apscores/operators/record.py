@@ -45,15 +45,15 @@ class APScoresRecordDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Record the download, and note it in the manifest."""
-        from airflow_provider_apscores.operators.lineage import tell_of_record
+        from airflow_provider_apscores.operators.lineage import emit_recorded
         from airflow_provider_apscores.operators.recording import record_delivery
-        from airflow_provider_apscores.operators.references import read_reference, referred_delivery
+        from airflow_provider_apscores.operators.references import open_reference, read_reference
 
         with airflow_exceptions():
             reference = read_reference(self.download)
             if reference is None:
                 raise AirflowSkipException("There is no download to record.")
-            delivery = referred_delivery(reference)
+            delivery = open_reference(reference)
             manifest = delivery.manifest
             if manifest.recorded:
                 self.log.info("%s was recorded at %s.", delivery.uri, manifest.recorded_at)
@@ -61,5 +61,5 @@ class APScoresRecordDownloadOperator(BaseOperator):
                 delivery.check()
                 with APScoresHook(self.apscores_conn_id).get_conn() as client:
                     delivery = record_delivery(client, delivery)
-        tell_of_record(context, self, delivery)
+        emit_recorded(context, self, delivery)
         return delivery.reference()

@@ -34,6 +34,6 @@ def record_delivery(client: Client, delivery: Delivery) -> Delivery:
         if client.order(manifest.di_code, file_format=manifest.file_format) is not None:
             raise
         log.warning("%s But nothing is new for campus %s, so it is recorded already.", refusal, manifest.di_code)
-    delivery = delivery.noted_as_recorded(utc_now())
+    delivery = delivery.mark_recorded(utc_now())
     log.info("Recorded %s: College Board will not send these reports as new again.", delivery.uri)
     return delivery

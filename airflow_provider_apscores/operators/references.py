@@ -90,7 +90,7 @@ def read_reference(value: Any) -> Mapping[str, Any] | str | None:
     return text
 
 
-def referred_delivery(reference: Mapping[str, Any] | str) -> Delivery:
+def open_reference(reference: Mapping[str, Any] | str) -> Delivery:
     """
     Open the delivery that *reference* names.
 

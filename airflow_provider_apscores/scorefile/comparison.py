@@ -32,7 +32,7 @@ class Comparison:
         missing: How many of the expected are not there.
         changed: How many are there with another score, status or irregularity code.
         extra: How many are there and not expected.
-        nameless: How many of the expected lack an AP ID, a year or a code, and so can't be compared.
+        missing_key: How many of the expected lack an AP ID, a year or a code, and so can't be compared.
         rows: One row for each of these, with personal data: ``finding``, the key, and the values of both sides.
     """
 
@@ -41,7 +41,7 @@ class Comparison:
     missing: int
     changed: int
     extra: int
-    nameless: int
+    missing_key: int
     rows: pa.Table
 
     def parquet(self) -> bytes:
@@ -74,7 +74,7 @@ def compare_exam_scores(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    should, nameless = _latest(expected)
+    should, missing_key = _latest(expected)
     there, _ = _latest(landed)
     both = should.append_column("expected", pa.repeat(True, should.num_rows)).join(
         there.append_column("landed", pa.repeat(True, there.num_rows)),
@@ -102,7 +102,7 @@ def compare_exam_scores(
         missing=pc.sum(missing).as_py() or 0,
         changed=pc.sum(changed).as_py() or 0,
         extra=pc.sum(extra).as_py() or 0,
-        nameless=nameless,
+        missing_key=missing_key,
         rows=rows,
     )
 
@@ -118,13 +118,13 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
 
     declared = TABLES["exam_scores"].schema()
     found = pa.schema([declared.field(name) for name in _KEPT]).empty_table()
-    nameless = 0
+    missing_key = 0
     # File by file, since cumulative reports repeat themselves.
     for file in files:
         with file:
             rows = pa.Table.from_batches([batch.exam_scores.select(_KEPT) for batch in file.batches()], found.schema)
         keyed = rows.filter(_has_key(rows))
-        nameless += rows.num_rows - keyed.num_rows
+        missing_key += rows.num_rows - keyed.num_rows
         found = pa.concat_tables([found, keyed])
         place = pa.array(np.arange(found.num_rows))
         # The sort is stable, so what was read later stays behind what it is equal to.
@@ -132,7 +132,7 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
         found = found.append_column("day", day).sort_by("day").drop_columns("day")
         winners = found.append_column("place", place).group_by(list(_KEY)).aggregate([("place", "max")])
         found = found.take(winners["place_max"].sort())
-    return found, nameless
+    return found, missing_key
 
 
 def _has_key(rows: pa.Table) -> pa.ChunkedArray:

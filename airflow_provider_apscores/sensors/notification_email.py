@@ -121,7 +121,7 @@ class APScoresNotificationEmailSensor(PatientSensor):
 
     def look(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
         """Look into the mailbox, or take what the trigger found there; then mark or move the messages."""
-        from airflow_provider_apscores.hooks.lookup import looked_up
+        from airflow_provider_apscores.hooks.lookup import connection_errors
         from airflow_provider_apscores.hooks.mailbox import CONN_TYPE, Notices, open_mailbox
 
         found = Notices.from_event(event) if event else Notices()
@@ -129,7 +129,7 @@ class APScoresNotificationEmailSensor(PatientSensor):
         if found.di_codes and on_match == "leave":
             return list(found.di_codes)
         rules = read_rules(**self._rules())
-        with looked_up(self.imap_conn_id, CONN_TYPE):
+        with connection_errors(self.imap_conn_id, CONN_TYPE):
             connection = BaseHook.get_connection(self.imap_conn_id)
         with open_mailbox(connection, self.folder) as mailbox:
             if not found.di_codes:

@@ -124,10 +124,10 @@ class APScoresNotificationEmailTrigger(BaseTrigger):
     async def _look(self) -> Notices:
         from airflow.providers.common.compat.connection import get_async_connection
 
-        from airflow_provider_apscores.hooks.lookup import looked_up
+        from airflow_provider_apscores.hooks.lookup import connection_errors
         from airflow_provider_apscores.hooks.mailbox import CONN_TYPE
 
-        with looked_up(self.imap_conn_id, CONN_TYPE):
+        with connection_errors(self.imap_conn_id, CONN_TYPE):
             connection = await get_async_connection(self.imap_conn_id)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(_THREADS, copy_context().run, self._look_into, connection)

@@ -42,7 +42,7 @@ def test_another_runs_delivery_is_not_found(land, landing):
 
 
 def test_a_recorded_delivery_comes_before_a_later_one(land, landing):
-    first = land(score_file("1")).noted_as_recorded("2026-11-23T18:16:00Z")
+    first = land(score_file("1")).mark_recorded("2026-11-23T18:16:00Z")
     land(score_file("1", "2"), download_id="2", force=True)
 
     assert landing().find() == first

@@ -40,7 +40,7 @@ def see(frame, event, arg):
 
 where = place({address!r}, {name!r})
 sys.setprofile(see)
-land(where, 1).noted_as_recorded("2026-11-23T18:16:00Z")
+land(where, 1).mark_recorded("2026-11-23T18:16:00Z")
 sys.setprofile(None)
 """
 WATCHED = tuple(str(PROJECT / "airflow_provider_apscores" / name) for name in ("storage", "delivery"))

@@ -37,7 +37,7 @@ def test_deliveries_come_campus_by_campus_in_the_order_of_landing(place: Path, l
 
 
 def test_what_is_landed_and_not_recorded_is_named(place: Path, land):
-    land().noted_as_recorded(RECORDED)
+    land().mark_recorded(RECORDED)
     waits = land(run_id="day-2", download_id="2")
     full = land(run_id="day-2", download_id="3", download_type="full")
 
@@ -49,7 +49,7 @@ def test_what_is_landed_and_not_recorded_is_named(place: Path, land):
 
 def test_a_delivery_does_not_wait_once_a_later_one_is_recorded(place: Path, land):
     land()
-    land(run_id="day-2", download_id="2").noted_as_recorded(RECORDED)
+    land(run_id="day-2", download_id="2").mark_recorded(RECORDED)
 
     assert len(APScoresLedger(place).unrecorded()) == 1
     assert APScoresLedger(place).pending() == []
@@ -95,7 +95,7 @@ def test_what_killed_tries_left_half_done_is_named(place: Path, land, landing):
 
 
 def test_the_command_shows_deliveries(place: Path, land, capsys):
-    delivery = land().noted_as_recorded(RECORDED)
+    delivery = land().mark_recorded(RECORDED)
 
     assert main([str(place)]) == 0
 
@@ -109,7 +109,7 @@ def test_the_command_shows_deliveries(place: Path, land, capsys):
 
 
 def test_a_reader_that_has_seen_enough_causes_no_traceback(place: Path, land):
-    land().noted_as_recorded(RECORDED)
+    land().mark_recorded(RECORDED)
     gone, pipe = os.pipe()
     os.close(gone)
     command = [sys.executable, "-m", "airflow_provider_apscores.delivery", str(place)]
@@ -138,7 +138,7 @@ def test_the_command_says_what_needs_somebody(place: Path, land, capsys):
 
 
 def test_the_command_names_what_was_left_half_done(place: Path, land, landing, capsys):
-    land().noted_as_recorded(RECORDED)
+    land().mark_recorded(RECORDED)
     landing().begin().write(b"cut")
 
     assert main([str(place)]) == 1
@@ -146,7 +146,7 @@ def test_the_command_names_what_was_left_half_done(place: Path, land, landing, c
 
 
 def test_the_command_compares_files_when_asked(place: Path, land, capsys):
-    delivery = land().noted_as_recorded(RECORDED)
+    delivery = land().mark_recorded(RECORDED)
     Path(delivery.uri.removeprefix("file://")).write_bytes(b"changed")
 
     assert main([str(place)]) == 0

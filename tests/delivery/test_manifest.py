@@ -142,7 +142,7 @@ def test_a_manifest_leads_to_its_file(tmp_path: Path):
 
 
 def test_recording_is_noted(tmp_path: Path):
-    land(tmp_path).noted_as_recorded("2026-11-23T18:16:00Z")
+    land(tmp_path).mark_recorded("2026-11-23T18:16:00Z")
 
     delivery = open_delivery(tmp_path / "scores-abc.manifest.json")
 
@@ -162,7 +162,7 @@ def test_recording_is_noted(tmp_path: Path):
 def test_damage_is_noticed_and_what_to_do_is_said(tmp_path: Path, damage, said: str, recorded: bool, helped: str):
     delivery = land(tmp_path)
     if recorded:
-        delivery = delivery.noted_as_recorded("2026-11-23T18:16:00Z")
+        delivery = delivery.mark_recorded("2026-11-23T18:16:00Z")
     damage(tmp_path / "scores-abc.txt")
 
     with pytest.raises(DeliveryDamaged, match=f"{said}.*{helped}"):

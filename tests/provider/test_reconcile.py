@@ -36,11 +36,11 @@ def test_nothing_is_missing_when_everything_was_landed(world: World, file_format
 
     found = reconcile(world, file_format=file_format)
 
-    assert {name: found[name] for name in ("missing", "changed", "extra", "nameless", "deliveries")} == {
+    assert {name: found[name] for name in ("missing", "changed", "extra", "missing_key", "deliveries")} == {
         "missing": 0,
         "changed": 0,
         "extra": 0,
-        "nameless": 0,
+        "missing_key": 0,
         "deliveries": 2,
     }
     assert found["expected"] == found["landed"] > 16

@@ -61,7 +61,7 @@ def test_a_null_is_no_key():
     """
     found = compare_exam_scores(files(report("100126", "4", ap_id="") + LATE), files(report("100126", "5", ap_id="")))
 
-    assert (found.expected, found.nameless, found.missing, found.changed) == (1, 1, 1, 0)
+    assert (found.expected, found.missing_key, found.missing, found.changed) == (1, 1, 1, 0)
 
 
 def test_nothing_against_nothing():
