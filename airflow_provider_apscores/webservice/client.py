@@ -1,7 +1,7 @@
 """The only file that moves bytes: sessions driven by httpx, blocking and awaiting.
 
 :class:`Client` and :class:`AsyncClient` differ in how they send, sleep and lock, and in nothing else: what a call
-consists of is the session's business, and what arrives is :class:`Arrival`'s.
+consists of is the session's business, and what arrives is :class:`ResponseBody`'s.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from airflow_provider_apscores import __version__
 from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable, WebServiceError
 from airflow_provider_apscores.webservice import log_redaction as hush
 from airflow_provider_apscores.webservice.messages import FileOrder, GeneratedFile, Reply, Request, Transfer, Wait
-from airflow_provider_apscores.webservice.response_body import Arrival, Sink
+from airflow_provider_apscores.webservice.response_body import ResponseBody, Sink
 from airflow_provider_apscores.webservice.session import Session, T, Talk
 
 log = logging.getLogger("airflow_provider_apscores.webservice")
@@ -98,7 +98,7 @@ class _Shared(Generic[Http]):
             "timeout": httpx.Timeout(min(_CONNECT, self._timeout), read=read),
         }
 
-    def _fault(self, error: Exception, request: Request, arrival: Arrival | None) -> Fault:
+    def _fault(self, error: Exception, request: Request, body: ResponseBody | None) -> Fault:
         """What became of an exchange, in our words: httpx's may show URLs with their signatures."""
         if isinstance(error, WebServiceError):
             return error
@@ -125,8 +125,8 @@ class _Shared(Generic[Http]):
             why = "the connection was closed too early"
         else:
             why = type(error).__name__
-        if arrival is not None:
-            return arrival.broken(why)
+        if body is not None:
+            return body.broken(why)
         return ServiceUnavailable(f"No answer from {host} while {request.what}: {why}.")
 
 
@@ -159,8 +159,8 @@ class Client(_Shared[httpx.Client]):
 
     def download(self, generated: GeneratedFile, sink: Sink) -> Transfer:
         """Fetch a generated file into *sink*, in constant memory. See :meth:`Session.download`."""
-        with closing(Arrival(sink)) as arrival:
-            return self._run(self._session.download(generated), arrival)
+        with closing(ResponseBody(sink)) as body:
+            return self._run(self._session.download(generated), body)
 
     def record(self, download_id: str, file_format: str) -> None:
         """Tell College Board that a file has arrived: the commit. See :meth:`Session.record`."""
@@ -176,8 +176,8 @@ class Client(_Shared[httpx.Client]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, talk: Talk[T], arrival: Arrival | None = None, *, login: bool = False) -> T:
-        arrival = arrival or Arrival()
+    def _run(self, talk: Talk[T], body: ResponseBody | None = None, *, login: bool = False) -> T:
+        body = body or ResponseBody()
         outcome: Reply | Fault | None = None
         while True:
             logins = self._session.logins  # as they were when the session decides that one is needed
@@ -196,30 +196,30 @@ class Client(_Shared[httpx.Client]):
                     self._log_in_once(logins)
                     outcome = None
                 case Request():
-                    outcome = self._exchange(step, arrival)
+                    outcome = self._exchange(step, body)
 
     def _log_in_once(self, logins: int) -> None:
         with self._one_login:
             if self._session.logins == logins:  # else another call has seen to it while this one stood in line
                 self._run(self._session.log_in(), login=True)
 
-    def _exchange(self, request: Request, arrival: Arrival) -> Reply | Fault:
+    def _exchange(self, request: Request, body: ResponseBody) -> Reply | Fault:
         begun = False
         try:
             with hush.our_exchange(), self._http.stream(**self._prepared(request)) as response:
                 begun = True
-                arrival.begin(request, response.status_code, response.headers)
+                body.begin(request, response.status_code, response.headers)
                 for chunk in response.iter_raw():
-                    if work := arrival.take(chunk):
+                    if work := body.take(chunk):
                         work.result()
-                if work := arrival.flush():
+                if work := body.flush():
                     work.result()
-                return arrival.end()
+                return body.end()
         except _FAULTS as error:
-            fault = self._fault(error, request, arrival if begun else None)
-        if work := arrival.at_work():
+            fault = self._fault(error, request, body if begun else None)
+        if work := body.at_work():
             work.result()
-        arrival.check_retry(fault)
+        body.check_retry(fault)
         return fault
 
 
@@ -246,11 +246,11 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
 
     async def download(self, generated: GeneratedFile, sink: Sink) -> Transfer:
         """See :meth:`Client.download`."""
-        arrival = Arrival(sink)
+        body = ResponseBody(sink)
         try:
-            return await self._run(self._session.download(generated), arrival)
+            return await self._run(self._session.download(generated), body)
         finally:
-            await asyncio.to_thread(arrival.close)
+            await asyncio.to_thread(body.close)
 
     async def record(self, download_id: str, file_format: str) -> None:
         """See :meth:`Client.record`."""
@@ -266,8 +266,8 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _run(self, talk: Talk[T], arrival: Arrival | None = None, *, login: bool = False) -> T:
-        arrival = arrival or Arrival()
+    async def _run(self, talk: Talk[T], body: ResponseBody | None = None, *, login: bool = False) -> T:
+        body = body or ResponseBody()
         outcome: Reply | Fault | None = None
         while True:
             logins = self._session.logins  # as they were when the session decides that one is needed
@@ -286,31 +286,31 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
                     await self._log_in_once(logins)
                     outcome = None
                 case Request():
-                    outcome = await self._exchange(step, arrival)
+                    outcome = await self._exchange(step, body)
 
     async def _log_in_once(self, logins: int) -> None:
         async with self._one_login:
             if self._session.logins == logins:
                 await self._run(self._session.log_in(), login=True)
 
-    async def _exchange(self, request: Request, arrival: Arrival) -> Reply | Fault:
+    async def _exchange(self, request: Request, body: ResponseBody) -> Reply | Fault:
         begun = False
         try:
             with hush.our_exchange():
                 async with self._http.stream(**self._prepared(request)) as response:
                     begun = True
-                    arrival.begin(request, response.status_code, response.headers)
+                    body.begin(request, response.status_code, response.headers)
                     async for chunk in response.aiter_raw():
-                        if work := arrival.take(chunk):
+                        if work := body.take(chunk):
                             await asyncio.wrap_future(work)
-                    if work := arrival.flush():
+                    if work := body.flush():
                         await asyncio.wrap_future(work)
-                    return arrival.end()
+                    return body.end()
         except _FAULTS as error:
-            fault = self._fault(error, request, arrival if begun else None)
-        if work := arrival.at_work():
+            fault = self._fault(error, request, body if begun else None)
+        if work := body.at_work():
             await asyncio.wrap_future(work)
-        arrival.check_retry(fault)
+        body.check_retry(fault)
         return fault
 
 

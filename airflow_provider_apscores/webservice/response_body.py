@@ -38,7 +38,7 @@ class Sink(Protocol):
         """Take all of *data*, or return how many bytes were taken."""
 
 
-class Arrival:
+class ResponseBody:
     """Takes the answers to one call: :meth:`begin`, :meth:`take` for each chunk, :meth:`flush`, :meth:`end`.
 
     Args:

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_apscores.errors import ServiceUnavailable, StorageUnavailable, TransferBroken, UnexpectedReply
 from airflow_provider_apscores.webservice import Reply, Request
-from airflow_provider_apscores.webservice.response_body import Arrival
+from airflow_provider_apscores.webservice.response_body import ResponseBody
 
 FILE = b"".join(b"%-950d\n" % number for number in range(3000))
 DOWNLOAD = Request("GET", "https://files.example/a", {}, None, "download", "fetching a file")
@@ -25,16 +25,16 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def receive(
-    arrival: Arrival, body: bytes, headers: dict[str, str] | None = None, *, status: int = 200,
+    incoming: ResponseBody, body: bytes, headers: dict[str, str] | None = None, *, status: int = 200,
     request: Request = DOWNLOAD, size: int = 65536,
 ) -> Reply:  # fmt: skip
-    arrival.begin(request, status, {"Content-Length": str(len(body)), **(headers or {})})
+    incoming.begin(request, status, {"Content-Length": str(len(body)), **(headers or {})})
     for chunk in pieces(body, size):
-        if work := arrival.take(chunk):
+        if work := incoming.take(chunk):
             work.result()
-    if work := arrival.flush():
+    if work := incoming.flush():
         work.result()
-    return arrival.end()
+    return incoming.end()
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def sink() -> io.BytesIO:
 
 
 @pytest.fixture
-def arrival(sink: io.BytesIO) -> Iterator[Arrival]:
-    made = Arrival(sink)
+def incoming(sink: io.BytesIO) -> Iterator[ResponseBody]:
+    made = ResponseBody(sink)
     yield made
     made.close()
 
@@ -60,8 +60,8 @@ def arrival(sink: io.BytesIO) -> Iterator[Arrival]:
         (zlib.compress, "deflate"),
     ],
 )
-def test_a_file_reaches_the_sink_whole(arrival, sink, encode, encoding, size):
-    reply = receive(arrival, encode(FILE), {"content-encoding": encoding}, size=size)
+def test_a_file_reaches_the_sink_whole(incoming, sink, encode, encoding, size):
+    reply = receive(incoming, encode(FILE), {"content-encoding": encoding}, size=size)
     assert sink.getvalue() == FILE
     assert reply.received is not None
     assert (reply.received.bytes, reply.received.sha256) == (len(FILE), hashlib.sha256(FILE).hexdigest())
@@ -70,8 +70,8 @@ def test_a_file_reaches_the_sink_whole(arrival, sink, encode, encoding, size):
 
 @pytest.mark.parametrize("body", [b"", b"x", b"\n", b" " * 100, b"short\n", b'\xef\xbb\xbf"AP Number","x"\n'])
 @pytest.mark.parametrize("size", [1, 1000])
-def test_a_short_file_is_a_file_too(arrival, sink, body, size):
-    reply = receive(arrival, body, size=size)
+def test_a_short_file_is_a_file_too(incoming, sink, body, size):
+    reply = receive(incoming, body, size=size)
     assert (sink.getvalue(), reply.received.bytes) == (body, len(body))
 
 
@@ -87,69 +87,69 @@ def test_a_short_file_is_a_file_too(arrival, sink, body, size):
     ],
 )
 @pytest.mark.parametrize("size", [1, 100_000])
-def test_what_is_no_file_never_reaches_the_sink(arrival, sink, body, headers, size):
+def test_what_is_no_file_never_reaches_the_sink(incoming, sink, body, headers, size):
     if size == 1 and len(body) > 10_000:
         body = body[:5000]
-    reply = receive(arrival, body, headers, size=size)
+    reply = receive(incoming, body, headers, size=size)
     assert sink.getvalue() == b""
     assert reply.received is None
     assert 0 < len(reply.body) < 3_000_000
 
 
 @pytest.mark.parametrize(("request_", "status"), [(ORDER, 200), (DOWNLOAD, 403), (DOWNLOAD, 206), (DOWNLOAD, 500)])
-def test_other_answers_are_kept(arrival, sink, request_, status):
-    reply = receive(arrival, b"what it says", {"X-Y": "z"}, status=status, request=request_)
+def test_other_answers_are_kept(incoming, sink, request_, status):
+    reply = receive(incoming, b"what it says", {"X-Y": "z"}, status=status, request=request_)
     assert (reply.status, reply.body, reply.header("x-y"), reply.received) == (status, b"what it says", "z", None)
     assert sink.getvalue() == b""
 
 
 @pytest.mark.parametrize("announced", [len(FILE) + 1, len(FILE) - 1, 0])
-def test_a_file_of_another_length_than_announced_is_broken(arrival, announced):
+def test_a_file_of_another_length_than_announced_is_broken(incoming, announced):
     with pytest.raises(TransferBroken, match=f"{len(FILE)} bytes came of {announced}"):
-        receive(arrival, FILE, {"Content-Length": str(announced)})
+        receive(incoming, FILE, {"Content-Length": str(announced)})
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
-def test_compressed_data_that_ends_early_is_broken(arrival, share):
+def test_compressed_data_that_ends_early_is_broken(incoming, share):
     whole = gzip.compress(FILE)
     part = whole[: int(len(whole) * share)]
     with pytest.raises(TransferBroken):
-        receive(arrival, part, {"Content-Encoding": "gzip", "Content-Length": ""})
+        receive(incoming, part, {"Content-Encoding": "gzip", "Content-Length": ""})
 
 
-def test_damaged_compressed_data_is_broken(arrival):
+def test_damaged_compressed_data_is_broken(incoming):
     damaged = bytearray(gzip.compress(FILE))
     damaged[len(damaged) // 2] ^= 0xFF
     with pytest.raises(TransferBroken):
-        receive(arrival, bytes(damaged), {"Content-Encoding": "gzip"})
+        receive(incoming, bytes(damaged), {"Content-Encoding": "gzip"})
 
 
-def test_a_small_answer_can_not_unfold_into_all_memory(arrival, sink):
+def test_a_small_answer_can_not_unfold_into_all_memory(incoming, sink):
     held: list[int] = []
     sink.write = lambda data: held.append(len(data))  # type: ignore[method-assign,assignment,func-returns-value]
     sink = io.BytesIO()
-    receive(arrival, gzip.compress(b"7" * (64 << 20)), {"Content-Encoding": "gzip"})
+    receive(incoming, gzip.compress(b"7" * (64 << 20)), {"Content-Encoding": "gzip"})
     assert max(held) <= 1 << 20
     assert sum(held) == 64 << 20
 
 
-def test_an_encoding_that_nobody_asked_for(arrival):
+def test_an_encoding_that_nobody_asked_for(incoming):
     with pytest.raises(UnexpectedReply, match="encoding"):
-        receive(arrival, FILE, {"Content-Encoding": "br"})
+        receive(incoming, FILE, {"Content-Encoding": "br"})
 
 
-def test_a_json_answer_that_breaks_off_is_no_broken_transfer(arrival):
+def test_a_json_answer_that_breaks_off_is_no_broken_transfer(incoming):
     with pytest.raises(ServiceUnavailable):
-        receive(arrival, b'{"success"', {"Content-Length": "100"}, request=ORDER)
+        receive(incoming, b'{"success"', {"Content-Length": "100"}, request=ORDER)
 
 
-def fail_half_way(arrival: Arrival) -> TransferBroken:
-    arrival.begin(DOWNLOAD, 200, {"Content-Length": str(len(FILE))})
+def fail_half_way(incoming: ResponseBody) -> TransferBroken:
+    incoming.begin(DOWNLOAD, 200, {"Content-Length": str(len(FILE))})
     for chunk in pieces(FILE[: len(FILE) // 2], 65536):
-        if work := arrival.take(chunk):
+        if work := incoming.take(chunk):
             work.result()
-    fault = arrival.broken("the connection was closed too early")
-    if work := arrival.at_work():
+    fault = incoming.broken("the connection was closed too early")
+    if work := incoming.at_work():
         work.result()
     assert isinstance(fault, TransferBroken)
     return fault
@@ -170,10 +170,10 @@ class Restartable:
 @pytest.mark.parametrize("make", [io.BytesIO, Restartable])
 def test_a_broken_transfer_begins_again_in_an_empty_sink(make):
     sink: Any = make()
-    arrival = Arrival(sink)
-    arrival.check_retry(fail_half_way(arrival))
-    reply = receive(arrival, FILE)
-    arrival.close()
+    incoming = ResponseBody(sink)
+    incoming.check_retry(fail_half_way(incoming))
+    reply = receive(incoming, FILE)
+    incoming.close()
     assert (sink.data if make is Restartable else sink.getvalue()) == FILE
     assert reply.received is not None
     assert reply.received.sha256 == hashlib.sha256(FILE).hexdigest()
@@ -182,10 +182,10 @@ def test_a_broken_transfer_begins_again_in_an_empty_sink(make):
 def test_what_was_in_the_sink_before_stays():
     sink = io.BytesIO()
     sink.write(b"header")
-    arrival = Arrival(sink)
-    arrival.check_retry(fail_half_way(arrival))
-    receive(arrival, FILE)
-    arrival.close()
+    incoming = ResponseBody(sink)
+    incoming.check_retry(fail_half_way(incoming))
+    receive(incoming, FILE)
+    incoming.close()
     assert sink.getvalue() == b"header" + FILE
 
 
@@ -198,21 +198,21 @@ class OneWay:
 
 
 def test_a_sink_that_can_not_go_back_ends_the_transfer():
-    arrival = Arrival(OneWay())
-    fault = fail_half_way(arrival)
+    incoming = ResponseBody(OneWay())
+    fault = fail_half_way(incoming)
     with pytest.raises(TransferBroken) as caught:
-        arrival.check_retry(fault)
+        incoming.check_retry(fault)
     assert caught.value is fault
-    arrival.close()
+    incoming.close()
 
 
 def test_a_sink_that_can_not_go_back_is_fine_while_it_is_empty():
     sink = OneWay()
-    arrival = Arrival(sink)
-    receive(arrival, b"<html>maintenance</html>")
-    arrival.check_retry(UnexpectedReply("a page"))
-    receive(arrival, FILE)
-    arrival.close()
+    incoming = ResponseBody(sink)
+    receive(incoming, b"<html>maintenance</html>")
+    incoming.check_retry(UnexpectedReply("a page"))
+    receive(incoming, FILE)
+    incoming.close()
     assert sink.data == FILE
 
 
@@ -223,9 +223,9 @@ def test_a_sink_that_takes_little_at_a_time_gets_all():
             return len(data[:100_000])
 
     sink = Slow()
-    arrival = Arrival(sink)
-    receive(arrival, FILE)
-    arrival.close()
+    incoming = ResponseBody(sink)
+    receive(incoming, FILE)
+    incoming.close()
     assert sink.data == FILE
 
 
@@ -240,10 +240,10 @@ def test_what_the_sink_raises_comes_out_as_it_was(failure, on):
             if len(self.data) > (on - 1) << 20:
                 raise failure
 
-    arrival = Arrival(Failing())
+    incoming = ResponseBody(Failing())
     with pytest.raises(type(failure)) as caught:
-        receive(arrival, FILE)
+        receive(incoming, FILE)
     assert caught.value is failure
     with pytest.raises(type(failure)):
-        arrival.check_retry(TransferBroken("the wire's"))
-    arrival.close()
+        incoming.check_retry(TransferBroken("the wire's"))
+    incoming.close()
