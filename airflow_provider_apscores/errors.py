@@ -12,6 +12,7 @@
     │   ├── UnexpectedReply       transient: a maintenance page, bad JSON
     │   │   └── InsecureAddress   it points to an address that is not https
     │   ├── TransferBroken        transient: the bytes of a file ended early
+    │   ├── FileTooLarge          a file has more bytes than the limit
     │   └── DownloadExpired       transient: the short-lived URL of a file is no longer good
     ├── ScoreFileError            the contents of a file
     │   ├── ScoreFileMalformed
@@ -102,6 +103,10 @@ class TransferBroken(WebServiceError):
     """A file's bytes ended before the announced length, or the connection broke on the way."""
 
     transient = True
+
+
+class FileTooLarge(WebServiceError):
+    """A file has more bytes than ``max_bytes`` allows. Nothing was recorded; a retry would meet the same limit."""
 
 
 class DownloadExpired(WebServiceError):

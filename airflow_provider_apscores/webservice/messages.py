@@ -154,7 +154,8 @@ class Request:
     Attributes:
         kind: Which of the four calls it belongs to. The answer to a ``download`` goes into the sink.
         what: The same in words, for logs and messages: "ordering a new TXT file for campus 4866".
-        patience: Seconds after which an answer would come too late, or None for no such limit.
+        patience: Seconds within which the whole answer must arrive, or None for no such limit.
+        discard: Hash and count the file, but keep its bytes out of the sink: a second transfer, for comparison.
     """
 
     method: str
@@ -164,6 +165,7 @@ class Request:
     kind: Kind
     what: str
     patience: float | None = None
+    discard: bool = False
 
     def __repr__(self) -> str:
         place = urlsplit(self.url)
@@ -178,10 +180,13 @@ class Received:
     Attributes:
         bytes: How many, after any content encoding was undone.
         sha256: Their SHA-256, as hexadecimal digits.
+        framed: Whether the service marked the end of the body, by its length or by chunks. Without that, a body that
+            was cut looks like a whole one.
     """
 
     bytes: int
     sha256: str
+    framed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,6 @@ FRESH_ORDERS = 3
 REDIRECTS = 5
 #: Longest wait while a file is being generated, in seconds.
 LONGEST_WAIT = 30.0
-#: An answer may use up the patience and this many seconds more, so that a last try is a real one.
-_GRACE = 30.0
 
 
 class _SeenTo(Exception):
@@ -73,12 +71,14 @@ class _Call:
     """What one call has to remember.
 
     Attributes:
-        started: By the session's clock.
+        patience: Seconds that it may take, transfers of files excepted.
+        deadline: When they are over, by the session's clock.
         logins: How many logins had come to an end before it.
         refused: The number of the login whose token was not accepted, once one was: there is one renewal a call.
     """
 
-    started: float
+    patience: float
+    deadline: float
     logins: int
     refused: int | None = None
 
@@ -98,7 +98,8 @@ class Session:
         credentials: The account.
         base_url: Where the web service is.
         di_codes: The campuses of this account. When there are any, no other is ordered.
-        patience: Seconds that one call may go on asking.
+        patience: Seconds that one call may take, its last answer included, where the call names no other limit. The
+            transfer of a file does not count.
         clock: A monotonic clock, in seconds.
         now: The time of day, in UTC.
         random: A number from 0 to 1; takes the edge off waits, so that many clients don't ask in step.
@@ -138,8 +139,11 @@ class Session:
 
     # ------------------------------------------------------------------------------------------------ the calls
 
-    def log_in(self) -> Talk[None]:
+    def log_in(self, *, patience: float | None = None) -> Talk[None]:
         """Log in, whether or not there is a token.
+
+        Args:
+            patience: Seconds that the call may take; None for the session's.
 
         Raises:
             CredentialsRefused: College Board declined now, or has declined these credentials before.
@@ -148,10 +152,14 @@ class Session:
         """
         if self._login_failed is not None and isinstance(self._login_failed, CredentialsRefused):
             raise _again(self._login_failed)
-        yield from self._log_in(self._call())
+        yield from self._log_in(self._call(patience))
 
-    def order(self, order: FileOrder) -> Talk[GeneratedFile | None]:
+    def order(self, order: FileOrder, *, patience: float | None = None) -> Talk[GeneratedFile | None]:
         """Have a score file generated.
+
+        Args:
+            order: What to generate.
+            patience: Seconds that the call may take, a login included; None for the session's.
 
         Returns:
             The file to fetch, or None when there is nothing new for the campus.
@@ -168,7 +176,7 @@ class Session:
                 f"Campus {order.di_code} is not one of this connection's campuses ({', '.join(self.di_codes)}); "
                 "nothing was sent. Add it to di_codes if it should be."
             )
-        return (yield from self._order(self._call(), order))
+        return (yield from self._order(self._call(patience), order))
 
     def download(self, generated: GeneratedFile) -> Talk[Transfer]:
         """Fetch a generated file; the driver puts its bytes into a sink.
@@ -183,6 +191,7 @@ class Session:
             InsecureAddress: The file is at an address that is not https.
         """
         call = self._call()
+        started = self._clock()
         # Not for files that this session has ordered: where clocks differ, a fresh file may look expired at once.
         ours = generated.url in self._learned
         expired = not ours and generated.expires_at is not None and generated.expires_at <= self._now()
@@ -190,7 +199,7 @@ class Session:
         for fresh_orders in range(FRESH_ORDERS + 1):
             received = None if expired else (yield from self._fetch(call, generated))
             if received is not None:
-                return Transfer(generated, received.bytes, received.sha256, self._clock() - call.started)
+                return Transfer(generated, received.bytes, received.sha256, self._clock() - started)
             if fresh_orders == FRESH_ORDERS:
                 break
             fresh = yield from self._order(call, generated.order)
@@ -206,10 +215,15 @@ class Session:
             f"{FRESH_ORDERS} fresh orders."
         )
 
-    def record(self, download_id: str, file_format: str) -> Talk[None]:
+    def record(self, download_id: str, file_format: str, *, patience: float | None = None) -> Talk[None]:
         """Tell College Board that a file has arrived: the commit.
 
         Harmless to repeat; a download that is recorded already is fine.
+
+        Args:
+            download_id: From the generated file.
+            file_format: ``TXT`` or ``CSV``.
+            patience: Seconds that the call may take, a login included; None for the session's.
 
         Raises:
             ConfigurationError: The arguments can't be right; nothing was sent.
@@ -220,7 +234,7 @@ class Session:
         check_file_format(file_format)
         if not download_id:
             raise ConfigurationError("The id of the download to record is missing.")
-        call = self._call()
+        call = self._call(patience)
         yield from self._ask(
             call,
             "record",
@@ -273,14 +287,34 @@ class Session:
         received = yield from self._ask(
             call,
             "download",
-            lambda token: self._follow(protocol.build_download(token, generated)),
+            lambda token: self._transfer(protocol.build_download(token, generated)),
             lambda reply: protocol.read_download(reply, generated, secrets=self._secrets),
         )
         return received
 
     def _once(self, call: _Call, request: Request) -> Talk[Reply]:
-        """One request, one reply."""
-        return _answered((yield replace(request, patience=max(self._left(call), _GRACE))))
+        """One request, one reply, within what is left of the call's patience."""
+        left = self._left(call)
+        if left <= 0:
+            raise ServiceUnavailable(f"The patience of {call.patience:.0f} s was over before {request.what}.")
+        return _answered((yield replace(request, patience=left)))
+
+    def _transfer(self, request: Request) -> Talk[Reply]:
+        """A download. Where the service does not mark the end of the file, two transfers must agree.
+
+        Such a body ends with its connection, so one that was cut between two records looks whole. A network that cuts
+        connections does not cut two of them at the same byte.
+        """
+        reply = yield from self._follow(request)
+        if (first := reply.received) is None or first.framed:
+            return reply
+        reply = yield from self._follow(replace(request, discard=True))
+        if (second := reply.received) is not None and second.sha256 != first.sha256:
+            raise TransferBroken(
+                f"Two transfers differ ({first.bytes} and {second.bytes} bytes) while {request.what}. The service "
+                "announced neither a length nor chunks, so at least one of them was cut; the file was not recorded."
+            )
+        return reply
 
     def _follow(self, request: Request) -> Talk[Reply]:
         """A download through its redirects."""
@@ -288,7 +322,7 @@ class Session:
             reply = _answered((yield request))
             if not protocol.is_redirect(reply):
                 return reply
-            request = protocol.build_redirected_download(request, reply)
+            request = replace(protocol.build_redirected_download(request, reply), discard=request.discard)
             self._learn_url(request.url)
         raise UnexpectedReply(f"More than {REDIRECTS} redirects while {request.what}.")
 
@@ -332,27 +366,28 @@ class Session:
             fault.args = (f"{fault} Given up after {faults} tries.",)
             raise fault
         seconds = told or self._blurred(2.0 ** (faults - 1))
-        if seconds > self._left(call):
-            fault.args = (f"{fault} Waiting {seconds:.0f} s more would be past the patience of {self.patience:.0f} s.",)
+        if seconds >= self._left(call):
+            fault.args = (f"{fault} Waiting {seconds:.0f} s more would be past the patience of {call.patience:.0f} s.",)
             raise fault
         return _wait(seconds, str(fault))
 
     def _wait_for_file(self, call: _Call, reason: str, looks: int, told: float | None) -> Wait:
         seconds = told or self._blurred(min(2.0**looks, LONGEST_WAIT))
-        if seconds > self._left(call):
+        if seconds >= self._left(call):
             raise ServiceUnavailable(
-                f"{reason}, and was not ready within the patience of {self.patience:.0f} s.", retry_after=told
+                f"{reason}, and was not ready within the patience of {call.patience:.0f} s.", retry_after=told
             )
         return _wait(seconds, reason)
 
     def _blurred(self, seconds: float) -> float:
         return seconds * (1 - 0.25 * self._random())
 
-    def _call(self) -> _Call:
-        return _Call(self._clock(), self.logins)
+    def _call(self, patience: float | None = None) -> _Call:
+        patience = self.patience if patience is None else patience
+        return _Call(patience, self._clock() + patience, self.logins)
 
     def _left(self, call: _Call) -> float:
-        return call.started + self.patience - self._clock()
+        return call.deadline - self._clock()
 
     # --------------------------------------------------------------------------------------------- the secrets
 

@@ -428,12 +428,59 @@ def test_an_answer_may_not_take_longer_than_the_patience():
     made = logged_in(patience=100.0)
     talk = made.order(ORDER)
     assert next(talk).patience == 100.0
-    made._clock.seconds = 99.0  # type: ignore[attr-defined]
     talk.send(busy(500))
-    assert next(talk).patience == 30.0  # but a last try shall be a real one
+    made._clock.seconds = 98.0  # type: ignore[attr-defined]
+    assert next(talk).patience == 2.0
+
+
+def test_nothing_is_sent_once_the_patience_is_over():
+    made = session(patience=5.0)
+    talk = made.order(ORDER)
+    assert next(talk).kind == "login"
+    made._clock.seconds = 5.0  # type: ignore[attr-defined]
+    with pytest.raises(ServiceUnavailable, match="patience of 5 s was over before ordering"):
+        talk.send(LOGIN)
+
+
+@pytest.mark.parametrize("call", ["log_in", "order", "record"])
+def test_a_call_may_name_its_own_patience(call):
+    made = session(patience=600.0)
+    arguments = {"log_in": (), "order": (ORDER,), "record": ("73", "TXT")}[call]
+    assert next(getattr(made, call)(*arguments, patience=6.0)).patience == 6.0
 
 
 # ------------------------------------------------------------------------------------------------- downloads
+
+
+UNFRAMED = Reply(200, b"", {}, Received(951, "ab" * 32, framed=False))
+
+
+def test_a_file_without_a_marked_end_is_transferred_twice():
+    made = logged_in()
+    talk = made.download(FILE)
+    first = next(talk)
+    second = talk.send(UNFRAMED)
+    assert (first.discard, second.discard, second.url) == (False, True, first.url)
+    with pytest.raises(StopIteration) as done:
+        talk.send(UNFRAMED)
+    assert (done.value.value.bytes, done.value.value.sha256) == (951, "ab" * 32)
+
+
+def test_two_transfers_that_differ_are_a_broken_transfer():
+    made = logged_in()
+    other = Reply(200, b"", {}, Received(1902, "cd" * 32, framed=False))
+    steps, error = converse(made, made.download(FILE), [UNFRAMED, other] * 4)
+    assert steps == ["download", "download", 1, "download", "download", 2, "download", "download", 4, "download",
+                     "download"]  # fmt: skip
+    assert type(error) is TransferBroken
+    assert "951 and 1902 bytes" in str(error)
+
+
+def test_the_second_transfer_may_find_that_the_url_has_expired():
+    made = logged_in()
+    steps, transfer = converse(made, made.download(FILE), [UNFRAMED, EXPIRED, offer(74), ARRIVED])
+    assert steps == ["download", "download", "order", "download"]
+    assert transfer.generated.download_id == "74"
 
 
 def test_an_expired_url_costs_a_fresh_order():
