@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_apscores.sandbox import DEFAULT_PASSWORD, Sandbox
-from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.access import Authenticator
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "privacy_check.py"
 ENCODED = base64.b64encode(DEFAULT_PASSWORD.encode()).decode()
@@ -86,9 +86,9 @@ def test_a_password_in_a_log_is_found(demo: Path, text: str):
 
 
 def test_tokens_and_signed_addresses_are_found(demo: Path):
-    doorkeeper = Doorkeeper({"a@b.c": "x"}, seed=1, token_lifetime=60, url_lifetime=60, lock_after=None)
-    (demo / "airflow" / "scheduler.log").write_text(f"sent X: {doorkeeper.give_token('a@b.c')}\n")
-    (demo / "airflow" / "logs" / "task.log").write_text(f"GET {doorkeeper.signed_path('7300001')}\n")
+    authenticator = Authenticator({"a@b.c": "x"}, seed=1, token_lifetime=60, url_lifetime=60, lock_after=None)
+    (demo / "airflow" / "scheduler.log").write_text(f"sent X: {authenticator.issue_token('a@b.c')}\n")
+    (demo / "airflow" / "logs" / "task.log").write_text(f"GET {authenticator.signed_path('7300001')}\n")
 
     status, said = check(demo)
 

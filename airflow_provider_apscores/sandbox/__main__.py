@@ -80,7 +80,7 @@ def _welcome(sandbox: Sandbox) -> str:
         f"  base URL  {sandbox.base_url}",
         f"  e-mail    {sandbox.email}",
         f"  password  {sandbox.password}",
-        f"  steering  {sandbox.origin}/_sandbox",
+        f"  control   {sandbox.origin}/_sandbox",
         "",
         "  campus  new reports  college",
     ]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 
-class Doorkeeper:
+class Authenticator:
     """Checks passwords, gives tokens and signs addresses. Every method may be called from any thread."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Doorkeeper:
             self._wrong[email] = self._wrong.get(email, 0) + 1
             return "locked" if self._is_locked(email) else "credentials"
 
-    def give_token(self, email: str, *, lifetime: float | None = None) -> str:
+    def issue_token(self, email: str, *, lifetime: float | None = None) -> str:
         """A new token; those given before stay good."""
         token = secrets.token_urlsafe(48)
         with self._lock:
@@ -106,7 +106,7 @@ class Doorkeeper:
         query = {"Expires": expires, "Signature": self._digest(f"{path}?{expires}"), "Key-Pair-Id": self._key_pair_id}
         return f"{path}?{urlencode(query)}"
 
-    def opens(self, target: str) -> str | None:
+    def address_error(self, target: str) -> str | None:
         """Check a signed address.
 
         Returns:

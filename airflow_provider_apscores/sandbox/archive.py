@@ -38,13 +38,15 @@ class Archive:
     def file(self, generation: Generation) -> Path:
         """The file of a generation."""
         part = generation.di_code, generation.start, generation.end
-        return self._kept(generation.file_format, part, lambda: self._ledger.reports(*part))
+        return self._cached(generation.file_format, part, lambda: self._ledger.reports(*part))
 
     def file_of_another(self, generation: Generation, di_code: str) -> Path:
         """A file as long as that of *generation*, but of another campus (*di_code*, or any)."""
         count = generation.end - generation.start
         other = di_code or self._another(generation.di_code)
-        return self._kept(generation.file_format, (other, "wrong", count), lambda: self._strangers(other, count))
+        return self._cached(
+            generation.file_format, (other, "wrong", count), lambda: self._records_of_another(other, count)
+        )
 
     def file_with_stray(self, generation: Generation, di_code: str) -> Path:
         """The file of a generation with one record of another campus in the middle."""
@@ -53,21 +55,23 @@ class Archive:
 
         def records() -> Iterator[dict[str, str]]:
             right = self._ledger.reports(*part)
-            return chain(islice(right, (part[2] - part[1]) // 2), self._strangers(other, 1), right)
+            return chain(islice(right, (part[2] - part[1]) // 2), self._records_of_another(other, 1), right)
 
-        return self._kept(generation.file_format, (*part, "stray", other), records)
+        return self._cached(generation.file_format, (*part, "stray", other), records)
 
     def _another(self, di_code: str) -> str:
         others = [campus.di_code for campus in self._ledger.campuses if campus.di_code != di_code]
         return others[0] if others else f"{9999 - int(di_code):04d}"
 
-    def _strangers(self, di_code: str, count: int) -> Iterator[dict[str, str]]:
+    def _records_of_another(self, di_code: str, count: int) -> Iterator[dict[str, str]]:
         name = next((campus.name for campus in self._ledger.campuses if campus.di_code == di_code), "Another College")
         today = self._ledger.today
         stream = ReportStream(self._seed, di_code, name, reporting_year(today).year)
         return (stream.report(number, today) for number in range(1, count + 1))
 
-    def _kept(self, file_format: str, key: tuple[object, ...], records: Callable[[], Iterator[dict[str, str]]]) -> Path:
+    def _cached(
+        self, file_format: str, key: tuple[object, ...], records: Callable[[], Iterator[dict[str, str]]]
+    ) -> Path:
         path = self._folder / f"{'-'.join(str(part) for part in key)}.{file_format.lower()}"
         with self._lock:
             lock = self._locks.setdefault(path.name, threading.Lock())

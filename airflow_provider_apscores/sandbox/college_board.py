@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.control import Control
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
 from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
 from airflow_provider_apscores.sandbox.ledger import Ledger
-from airflow_provider_apscores.sandbox.redirect_target import Elsewhere
+from airflow_provider_apscores.sandbox.redirect_target import RedirectTarget
 from airflow_provider_apscores.sandbox.server import Server
 from airflow_provider_apscores.sandbox.service import BASE_PATH, CollegeBoard
 
@@ -101,9 +101,9 @@ class Sandbox:
             state=None if state is None else Path(state),
         )
         self._closing = threading.Event()
-        self._elsewhere: Server | None = None
+        self._redirect_target: Server | None = None
         self._lock = threading.Lock()
-        self._doorkeeper = Doorkeeper(
+        self._authenticator = Authenticator(
             {**(more_accounts or {}), email: password},
             seed=seed,
             token_lifetime=token_lifetime,
@@ -114,17 +114,17 @@ class Sandbox:
         self._service = CollegeBoard(
             ledger=self.ledger,
             archive=Archive(self.ledger, Path(self._folder.name), seed=seed),
-            doorkeeper=self._doorkeeper,
+            authenticator=self._authenticator,
             faults=self.faults,
             closing=self._closing,
             origin=lambda: self.origin,
-            elsewhere=self._another_origin,
+            redirect_origin=self._redirect_origin,
             generation_seconds=generation_seconds,
             gateway_seconds=gateway_seconds,
             text_ids=text_ids,
         )
         control = Control(
-            self._service, ledger=self.ledger, faults=self.faults, doorkeeper=self._doorkeeper, account=email
+            self._service, ledger=self.ledger, faults=self.faults, authenticator=self._authenticator, account=email
         )
         self._host = host
         try:
@@ -145,8 +145,8 @@ class Sandbox:
         self._closing.set()
         self._server.stop()
         with self._lock:
-            if self._elsewhere is not None:
-                self._elsewhere.stop()
+            if self._redirect_target is not None:
+                self._redirect_target.stop()
         self._folder.cleanup()
 
     def __enter__(self) -> Self:
@@ -238,17 +238,17 @@ class Sandbox:
         """Let faults come at random; see :class:`~airflow_provider_apscores.sandbox.faults.Chaos`."""
         self.faults.chaos(seed, rate, faults=faults, calls=calls, in_a_row=in_a_row)
 
-    def calm(self) -> None:
+    def clear_faults(self) -> None:
         """No more faults."""
         self.faults.clear()
 
     def expire_tokens(self) -> None:
         """Let every token expire."""
-        self._doorkeeper.expire_tokens()
+        self._authenticator.expire_tokens()
 
     def unlock(self) -> None:
         """Forget wrong passwords."""
-        self._doorkeeper.unlock()
+        self._authenticator.unlock()
 
     # What happened
 
@@ -270,9 +270,11 @@ class Sandbox:
         """Every report issued to a campus, by the names of the layout's fields: what a test may look for in logs."""
         return self.ledger.reports(di_code)
 
-    def _another_origin(self) -> str:
+    def _redirect_origin(self) -> str:
         with self._lock:
-            if self._elsewhere is None:
-                self._elsewhere = Server((self._host, 0), Elsewhere(self._service, self.ledger), self._closing)
-                self._elsewhere.start()
-            return self._elsewhere.origin
+            if self._redirect_target is None:
+                self._redirect_target = Server(
+                    (self._host, 0), RedirectTarget(self._service, self.ledger), self._closing
+                )
+                self._redirect_target.start()
+            return self._redirect_target.origin

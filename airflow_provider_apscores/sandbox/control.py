@@ -10,7 +10,7 @@ loopback alone, and everybody in it is invented.
 ``POST /_sandbox/reports`` issue reports: ``{"di_code": "0901", "count": 3}``
 ``POST /_sandbox/faults``  plan faults: ``{"faults": ["order:504:2"]}``
 ``POST /_sandbox/chaos``   faults at random: ``{"seed": 7, "rate": 0.3}``, and ``faults``, ``calls``, ``in_a_row``
-``POST /_sandbox/calm``    no more faults
+``POST /_sandbox/clear-faults``    no more faults
 ``POST /_sandbox/tokens``  let every token expire: ``{}``
 ``POST /_sandbox/unlock``  forget wrong passwords: ``{}``
 =========================  ==========================================================================
@@ -27,7 +27,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 from urllib.request import Request as UrlRequest
 
-from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.entries import Audit, Call
 from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
 from airflow_provider_apscores.sandbox.ledger import Ledger
@@ -40,13 +40,13 @@ class Control:
     """Answers requests below the control address, and hands all others on."""
 
     def __init__(
-        self, service: Application, *, ledger: Ledger, faults: Faults, doorkeeper: Doorkeeper, account: str
+        self, service: Application, *, ledger: Ledger, faults: Faults, authenticator: Authenticator, account: str
     ) -> None:
         """Stand before *service*; *account* is the one whose waiting reports are shown."""
         self._service = service
         self._ledger = ledger
         self._faults = faults
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._account = account
 
     def answer(self, request: Request) -> Reply:
@@ -59,7 +59,7 @@ class Control:
             "reports": self._reports,
             "faults": self._plan,
             "chaos": self._chaos,
-            "calm": self._calm,
+            "clear-faults": self._clear_faults,
             "tokens": self._tokens,
             "unlock": self._unlock,
         }
@@ -116,16 +116,16 @@ class Control:
         self._faults.chaos(**fields)
         return {}
 
-    def _calm(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _clear_faults(self, fields: dict[str, Any]) -> dict[str, Any]:
         self._faults.clear()
         return {}
 
     def _tokens(self, fields: dict[str, Any]) -> dict[str, Any]:
-        self._doorkeeper.expire_tokens()
+        self._authenticator.expire_tokens()
         return {}
 
     def _unlock(self, fields: dict[str, Any]) -> dict[str, Any]:
-        self._doorkeeper.unlock()
+        self._authenticator.unlock()
         return {}
 
 
@@ -182,9 +182,9 @@ class RemoteSandbox:
         fields = {"seed": seed, "rate": rate, "faults": list(faults), "calls": list(calls), "in_a_row": in_a_row}
         self._ask("chaos", fields)
 
-    def calm(self) -> None:
+    def clear_faults(self) -> None:
         """No more faults."""
-        self._ask("calm", {})
+        self._ask("clear-faults", {})
 
     def expire_tokens(self) -> None:
         """Let every token expire."""

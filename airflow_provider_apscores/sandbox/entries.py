@@ -60,7 +60,7 @@ class Call:
 
     Attributes:
         number: From 1, in order of arrival at the books.
-        kind: ``login``, ``order``, ``download``, ``record``, or ``elsewhere`` for what followed a redirect.
+        kind: ``login``, ``order``, ``download``, ``record``, or ``redirected`` for what followed a redirect.
         di_code: The campus, or None where the call names none.
         status: HTTP status of the answer; 0 when the connection was dropped instead.
         success: The answer's ``success``, or for a download whether all bytes were sent.

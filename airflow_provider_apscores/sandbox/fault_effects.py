@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from airflow_provider_apscores.sandbox.faults import REFUSALS, Fault
-from airflow_provider_apscores.sandbox.messages import Reply, access_denied, said
+from airflow_provider_apscores.sandbox.messages import Reply, access_denied, json_reply
 
 _PAGE = b"""<!DOCTYPE html>
 <html><head><title>Scheduled maintenance</title></head>
@@ -14,7 +14,7 @@ _PAGE = b"""<!DOCTYPE html>
 """
 
 
-def instead(kind: str, fault: Fault, redirect_to: Callable[[], str]) -> Reply:
+def replacement_reply(kind: str, fault: Fault, redirect_to: Callable[[], str]) -> Reply:
     """The reply of a call that does nothing because a fault takes its place."""
     match fault.name:
         case "status":
@@ -31,7 +31,7 @@ def instead(kind: str, fault: Fault, redirect_to: Callable[[], str]) -> Reply:
         case "not-an-object":
             return Reply(200, body=b'["success", true]')
         case "refuse":
-            return said(False, REFUSALS.get(fault.argument, fault.argument))
+            return json_reply(False, REFUSALS.get(fault.argument, fault.argument))
         case "redirect":
             return Reply(int(fault.number), headers={"Location": redirect_to()})
         case "drop" | "reset":
@@ -49,7 +49,7 @@ def _bare_status(kind: str, status: int) -> Reply:
     return Reply(status, {"message": phrase})
 
 
-def harmed(reply: Reply, fault: Fault) -> Reply:
+def damaged_reply(reply: Reply, fault: Fault) -> Reply:
     """A reply after its fault: what it asked for is done, only the answer suffers."""
     match fault.name:
         case "slow":
@@ -58,26 +58,30 @@ def harmed(reply: Reply, fault: Fault) -> Reply:
             answered = int(fault.argument)
             reply = Reply(answered, {"message": "Lost"}, success=reply.success, download_id=reply.download_id)
         case "lost-reply":
-            reply.silent, reply.ending, reply.whole = True, fault.argument, None
+            reply.silent, reply.ending, reply.on_complete = True, fault.argument, None
         case "missing" | "missing-url" | "null-url" | "evil-name":
-            _meddle(reply, fault)
+            _change_fields(reply, fault)
         case "truncate" | "break":
-            reply.sent, reply.ending, reply.whole = fault.number, "reset" if fault.name == "break" else "drop", None
+            reply.sent, reply.ending, reply.on_complete = (
+                fault.number,
+                "reset" if fault.name == "break" else "drop",
+                None,
+            )
         case "stall":
             reply.stall = fault.number
         case "short":
             reply.sent = reply.announced = fault.number
-            reply.whole = None
+            reply.on_complete = None
         case "no-length":
             reply.sent, reply.announced, reply.ending = fault.number, None, "drop"
             if fault.number < 1:
-                reply.whole = None
+                reply.on_complete = None
         case "overrun":
-            reply.announced, reply.ending, reply.whole = fault.number, "drop", None
+            reply.announced, reply.ending, reply.on_complete = fault.number, "drop", None
     return reply
 
 
-def _meddle(reply: Reply, fault: Fault) -> None:
+def _change_fields(reply: Reply, fault: Fault) -> None:
     """Change the fields of an answer that says yes."""
     if reply.fields is None or not reply.success:
         return

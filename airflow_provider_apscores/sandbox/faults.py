@@ -220,7 +220,7 @@ class PlannedFault:
         passed = f"+{self.after}" if self.after else ""
         return f"{self.call}{campus}{passed}:{self.fault}:{'*' if self.times is None else self.times}"
 
-    def fits(self, call: str, di_code: str | None) -> bool:
+    def matches(self, call: str, di_code: str | None) -> bool:
         """Whether a call is one that this fault waits for."""
         return (
             self.call in (call, "any")
@@ -334,7 +334,7 @@ class Faults:
 
     def _from_queue(self, call: str, di_code: str | None) -> Fault | None:
         for place, planned in enumerate(self._queue):
-            if not planned.fits(call, di_code):
+            if not planned.matches(call, di_code):
                 continue
             if planned.after:
                 self._queue[place] = replace(planned, after=planned.after - 1)

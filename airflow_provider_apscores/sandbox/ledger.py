@@ -196,7 +196,7 @@ class Ledger:
 
     # What happened
 
-    def note_call(
+    def add_call(
         self,
         kind: str,
         di_code: str | None,
@@ -214,19 +214,19 @@ class Ledger:
             number = self._counts.total()
             self._calls.append(Call(number, kind, di_code, status, success, download_id, fault))
 
-    def note_login(self) -> None:
+    def add_login(self) -> None:
         """A token was given."""
         with self._lock:
             self._effects["login"] += 1
 
-    def note_sent(self, download_id: str) -> None:
+    def add_sent(self, download_id: str) -> None:
         """All bytes of a file were sent as they are."""
         with self._lock:
             self._effects["download"] += 1
             self._sent[download_id] += 1
             self._save()
 
-    def note_leak(self, what: str) -> None:
+    def add_leak(self, what: str) -> None:
         """Something arrived at another host that was meant for College Board alone."""
         with self._lock:
             self._leaks.append(what)

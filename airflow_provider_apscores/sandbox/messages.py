@@ -60,7 +60,7 @@ class Reply:
         stall: Seconds in the middle of the body.
         ending: ``drop`` or ``reset`` the connection after what is sent; empty to keep it.
         silent: True to send nothing at all before *ending*.
-        whole: Called just before the last byte of an unharmed file is sent.
+        on_complete: Called just before the last byte of an undamaged file is sent.
     """
 
     status: int
@@ -77,7 +77,7 @@ class Reply:
     stall: float = 0.0
     ending: str = ""
     silent: bool = False
-    whole: Callable[[], None] | None = None
+    on_complete: Callable[[], None] | None = None
 
     def content(self) -> bytes:
         """The body where it is no file."""
@@ -91,7 +91,7 @@ class Application(Protocol):
         """Answer a request; it is called from many threads at once."""
 
 
-def said(success: bool, message: str, *, status: int = 200, **fields: Any) -> Reply:
+def json_reply(success: bool, message: str, *, status: int = 200, **fields: Any) -> Reply:
     """A JSON answer of the documented shape."""
     return Reply(status, {"success": success, "message": message, **fields}, success=success)
 

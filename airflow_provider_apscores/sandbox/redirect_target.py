@@ -9,7 +9,7 @@ from airflow_provider_apscores.sandbox.service import CollegeBoard
 _SECRET_HEADERS = ("X-CB-Catapult-Authentication-Token", "X-CB-Catapult-Authorization-Token", "Authorization", "Cookie")
 
 
-class Elsewhere:
+class RedirectTarget:
     """Answers on another port, which is another origin.
 
     It has the files as well, as a store to which College Board might redirect has them: whoever follows without
@@ -25,12 +25,12 @@ class Elsewhere:
         """Answer a request that followed a redirect."""
         for name in _SECRET_HEADERS:
             if name in request.headers:
-                self._ledger.note_leak(name)
+                self._ledger.add_leak(name)
         if "p" in (request.json() or {}):
-            self._ledger.note_leak("password")
+            self._ledger.add_leak("password")
         if request.method == "GET" and request.path.startswith("/files/"):
             reply = self._service.file_at(request.target)
         else:
             reply = Reply(404, {"message": "Not Found"})
-        self._ledger.note_call("elsewhere", None, reply.status, reply.success, download_id=reply.download_id)
+        self._ledger.add_call("redirected", None, reply.status, reply.success, download_id=reply.download_id)
         return reply

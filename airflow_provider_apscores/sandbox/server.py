@@ -155,8 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait(reply.stall)
         # The last byte waits for the books: whoever has the whole file finds it noted there.
         start += self._send_part(file, start, max(0, count - 1 - start))
-        if reply.whole is not None:
-            reply.whole()
+        if reply.on_complete is not None:
+            reply.on_complete()
         self._send_part(file, start, count - start)
 
     def _send_part(self, file: IO[bytes], start: int, count: int) -> int:

@@ -15,13 +15,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_apscores.sandbox.access import Doorkeeper
+from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.entries import Generation
-from airflow_provider_apscores.sandbox.fault_effects import harmed, instead
+from airflow_provider_apscores.sandbox.fault_effects import damaged_reply, replacement_reply
 from airflow_provider_apscores.sandbox.faults import FAULTS, REFUSALS, Fault, Faults
 from airflow_provider_apscores.sandbox.ledger import Ledger
-from airflow_provider_apscores.sandbox.messages import Reply, Request, access_denied, not_allowed, said
+from airflow_provider_apscores.sandbox.messages import Reply, Request, access_denied, json_reply, not_allowed
 
 BASE_PATH = "/aposrd-api-prod"
 
@@ -44,11 +44,11 @@ class CollegeBoard:
         *,
         ledger: Ledger,
         archive: Archive,
-        doorkeeper: Doorkeeper,
+        authenticator: Authenticator,
         faults: Faults,
         closing: threading.Event,
         origin: Callable[[], str],
-        elsewhere: Callable[[], str],
+        redirect_origin: Callable[[], str],
         generation_seconds: float = 0.0,
         gateway_seconds: float = 0.0,
         text_ids: bool = False,
@@ -58,22 +58,22 @@ class CollegeBoard:
         Args:
             ledger: The books.
             archive: The files.
-            doorkeeper: Passwords, tokens, signed addresses.
+            authenticator: Passwords, tokens, signed addresses.
             faults: What goes wrong on purpose.
             closing: Set when the sandbox stops; nobody sleeps longer than that.
             origin: Says ``http://127.0.0.1:PORT``.
-            elsewhere: Says the same of another host, for redirects.
+            redirect_origin: Returns the origin of another host, the target of redirects.
             generation_seconds: How long it takes to generate a file, once for each content.
             gateway_seconds: How long an order is kept waiting for that before it is answered 504.
             text_ids: True for download ids as JSON strings, False for numbers.
         """
         self._ledger = ledger
         self._archive = archive
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._faults = faults
         self._closing = closing
         self._origin = origin
-        self._elsewhere = elsewhere
+        self._redirect_origin = redirect_origin
         self._generation_seconds = generation_seconds
         self._gateway_seconds = gateway_seconds
         self._text_ids = text_ids
@@ -114,14 +114,14 @@ class CollegeBoard:
             if name not in self._by_opaque_name:
                 # A restarted sandbox has signed none of the addresses that it gave before.
                 known = self._ledger.download_ids
-                self._by_opaque_name = {self._doorkeeper.opaque_name(each): each for each in known}
+                self._by_opaque_name = {self._authenticator.opaque_name(each): each for each in known}
             download_id = self._by_opaque_name.get(name, "")
         return self._ledger.generation(download_id)
 
     def _note(self, kind: str, di_code: str | None, reply: Reply, fault: Fault | None) -> None:
         status = 0 if reply.silent else reply.status
         text = str(fault) if fault else None
-        self._ledger.note_call(kind, di_code, status, reply.success, download_id=reply.download_id, fault=text)
+        self._ledger.add_call(kind, di_code, status, reply.success, download_id=reply.download_id, fault=text)
         log.info(
             "%-8s %-4s -> %s%s%s%s",
             kind,
@@ -137,58 +137,60 @@ class CollegeBoard:
 
     def _reply(self, kind: str, request: Request, fault: Fault | None) -> Reply:
         if fault is not None and not FAULTS[fault.name].effect and fault.name != "expire-token":
-            return instead(kind, fault, lambda: self._elsewhere() + request.target)
+            return replacement_reply(kind, fault, lambda: self._redirect_origin() + request.target)
         call = {"login": self._log_in, "order": self._order, "download": self._download, "record": self._record}[kind]
         if fault is not None and fault.name == "expire-token" and kind != "login":
-            self._doorkeeper.expire_tokens(request.headers.get(_AUTHORIZATION, ""))
+            self._authenticator.expire_tokens(request.headers.get(_AUTHORIZATION, ""))
         reply = call(request, fault)
         if fault is not None:
-            reply = harmed(reply, fault)
+            reply = damaged_reply(reply, fault)
         if kind == "download":
-            reply.success = reply.whole is not None
+            reply.success = reply.on_complete is not None
         return reply
 
     def _log_in(self, request: Request, fault: Fault | None) -> Reply:
-        refusal = _badly_asked(request)
+        refusal = _header_error(request)
         if refusal is not None:
             return refusal
         if request.headers.get(_AUTHORIZATION) != "CBLogin":
-            return said(False, f"The header {_AUTHORIZATION} must say CBLogin at login.", status=403)
+            return json_reply(False, f"The header {_AUTHORIZATION} must say CBLogin at login.", status=403)
         fields = request.json()
         if fields is None:
-            return said(False, "The body is not a JSON object.", status=400)
+            return json_reply(False, "The body is not a JSON object.", status=400)
         email = fields.get("u")
-        reason = self._doorkeeper.log_in(email, fields.get("p"))
+        reason = self._authenticator.log_in(email, fields.get("p"))
         if reason is not None:
-            return said(False, REFUSALS[reason])
+            return json_reply(False, REFUSALS[reason])
         lifetime = 0.0 if fault is not None and fault.name == "expire-token" else None
-        self._ledger.note_login()
-        return said(True, "Login successful.", authToken=self._doorkeeper.give_token(str(email), lifetime=lifetime))
+        self._ledger.add_login()
+        return json_reply(
+            True, "Login successful.", authToken=self._authenticator.issue_token(str(email), lifetime=lifetime)
+        )
 
     def _order(self, request: Request, fault: Fault | None) -> Reply:
-        fields, account, refusal = self._opened(request)
+        fields, account, refusal = self._authorized(request)
         if refusal is not None:
             return refusal
         di_code, file_format = fields.get("diCode"), fields.get("format")
         download_type = fields.get("downloadType")
         if not isinstance(di_code, str) or di_code not in {campus.di_code for campus in self._ledger.campuses}:
-            return said(False, REFUSALS["campus"])
+            return json_reply(False, REFUSALS["campus"])
         if file_format not in ("TXT", "CSV") or not isinstance(file_format, str):
-            return said(False, "The format must be TXT or CSV.")
+            return json_reply(False, "The format must be TXT or CSV.")
         if download_type not in ("new", "full") or not isinstance(download_type, str):
-            return said(False, "The downloadType must be new or full.")
+            return json_reply(False, "The downloadType must be new or full.")
         extent = self._ledger.extent(account, di_code, download_type)
         if extent[0] < extent[1] and not self._generated((account, di_code, file_format, *extent)):
             return Reply(504, {"message": "Endpoint request timed out"})
         generation = self._ledger.generate(account, di_code, file_format, download_type)
         if generation is None:
-            return said(False, REFUSALS["nothing-new"])
+            return json_reply(False, REFUSALS["nothing-new"])
         lifetime = fault.number if fault is not None and fault.name == "expired-url" else None
         number = generation.download_id
-        reply = said(
+        reply = json_reply(
             True,
             "File generated.",
-            url=self._origin() + self._doorkeeper.signed_path(number, lifetime=lifetime),
+            url=self._origin() + self._authenticator.signed_path(number, lifetime=lifetime),
             fileName=generation.file_name,
             downloadId=number if self._text_ids else int(number),
         )
@@ -208,9 +210,9 @@ class CollegeBoard:
     def _download(self, request: Request, fault: Fault | None) -> Reply:
         if request.headers.get(_AUTHENTICATION) != "CBLogin Web Service" or _AUTHORIZATION not in request.headers:
             return access_denied("Missing Authentication Token")
-        account = self._doorkeeper.account_of(request.headers.get(_AUTHORIZATION))
+        account = self._authenticator.account_of(request.headers.get(_AUTHORIZATION))
         if account is None:
-            return said(False, REFUSALS["token"], status=401)
+            return json_reply(False, REFUSALS["token"], status=401)
         return self.file_at(request.target, account, fault)
 
     def file_at(self, target: str, account: str | None = None, fault: Fault | None = None) -> Reply:
@@ -218,14 +220,14 @@ class CollegeBoard:
         generation = self._generation_at(urlsplit(target).path)
         if generation is None or account not in (None, generation.account):
             return access_denied("Access denied")
-        denied = self._doorkeeper.opens(target)
+        denied = self._authenticator.address_error(target)
         if denied is not None:
             return access_denied(denied)
-        whole = True
+        right_file = True
         if fault is not None and fault.name == "wrong-campus":
-            file, whole = self._archive.file_of_another(generation, fault.argument), False
+            file, right_file = self._archive.file_of_another(generation, fault.argument), False
         elif fault is not None and fault.name == "stray-record":
-            file, whole = self._archive.file_with_stray(generation, fault.argument), False
+            file, right_file = self._archive.file_with_stray(generation, fault.argument), False
         else:
             file = self._archive.file(generation)
         download_id = generation.download_id
@@ -233,47 +235,47 @@ class CollegeBoard:
             200,
             file=file,
             content_type="text/csv" if generation.file_format == "CSV" else "text/plain",
-            success=whole,
+            success=right_file,
             download_id=download_id,
-            whole=(lambda: self._ledger.note_sent(download_id)) if whole else None,
+            on_complete=(lambda: self._ledger.add_sent(download_id)) if right_file else None,
         )
 
     def _record(self, request: Request, fault: Fault | None) -> Reply:
-        fields, account, refusal = self._opened(request)
+        fields, account, refusal = self._authorized(request)
         if refusal is not None:
             return refusal
         download_id, file_format = fields.get("downloadId"), fields.get("format")
         if not isinstance(download_id, str | int):
-            return said(False, REFUSALS["download-id"])
+            return json_reply(False, REFUSALS["download-id"])
         if not self._ledger.record(account, str(download_id), str(file_format)):
-            return said(False, REFUSALS["download-id"])
-        reply = said(True, "Download recorded.")
+            return json_reply(False, REFUSALS["download-id"])
+        reply = json_reply(True, "Download recorded.")
         reply.download_id = str(download_id)
         return reply
 
-    def _opened(self, request: Request) -> tuple[dict[str, Any], str, Reply | None]:
+    def _authorized(self, request: Request) -> tuple[dict[str, Any], str, Reply | None]:
         """The fields and the account of a call that needs a token, or the refusal of it."""
-        refusal = _badly_asked(request)
+        refusal = _header_error(request)
         if refusal is not None:
             return {}, "", refusal
-        account = self._doorkeeper.account_of(request.headers.get(_AUTHORIZATION))
+        account = self._authenticator.account_of(request.headers.get(_AUTHORIZATION))
         if account is None:
-            return {}, "", said(False, REFUSALS["token"], status=401)
+            return {}, "", json_reply(False, REFUSALS["token"], status=401)
         fields = request.json()
         if fields is None:
-            return {}, "", said(False, "The body is not a JSON object.", status=400)
+            return {}, "", json_reply(False, "The body is not a JSON object.", status=400)
         return fields, account, None
 
 
-def _badly_asked(request: Request) -> Reply | None:
+def _header_error(request: Request) -> Reply | None:
     """What is wrong with the headers that every call with a JSON body carries, or None."""
     if request.headers.get(_AUTHENTICATION) != "CBLogin Web Service":
-        return said(False, f"The header {_AUTHENTICATION} is missing or wrong.", status=403)
+        return json_reply(False, f"The header {_AUTHENTICATION} is missing or wrong.", status=403)
     if _AUTHORIZATION not in request.headers:
-        return said(False, f"The header {_AUTHORIZATION} is missing.", status=403)
+        return json_reply(False, f"The header {_AUTHORIZATION} is missing.", status=403)
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
-        return said(False, "The header Content-Type must be application/json.", status=415)
+        return json_reply(False, "The header Content-Type must be application/json.", status=415)
     accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(",")]
     if "application/json" not in accepted:
-        return said(False, "The header Accept must name application/json.", status=406)
+        return json_reply(False, "The header Accept must name application/json.", status=406)
     return None

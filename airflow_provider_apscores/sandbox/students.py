@@ -297,14 +297,14 @@ def _history(random: Random, newest: int) -> tuple[Exam, ...]:
         how_many = random.choice((1, 1, 2, 2, 3, 4))
         codes = set(random.choices([exam[0] for exam in given], [exam[3] for exam in given], k=how_many))
         for code in sorted(codes):
-            history.append(_sit(random, year, code, able))
+            history.append(_take_exam(random, year, code, able))
             for part in _SUBSCORES.get(code, ()):
-                history.append(_sit(random, year, part, able))
+                history.append(_take_exam(random, year, part, able))
         taken |= codes
     return tuple(history)
 
 
-def _sit(random: Random, year: int, code: str, able: float) -> Exam:
+def _take_exam(random: Random, year: int, code: str, able: float) -> Exam:
     score = str(min(5, max(1, round(random.gauss(able, 0.9)))))
     event = random.random()
     if event < 0.015:

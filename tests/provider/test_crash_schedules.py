@@ -64,7 +64,7 @@ class Days:
                 if random.random() < 0.5:
                     sandbox.add_reports(campus, random.randint(1, 3))
                 self._day(f"day-{day}", campus)
-        sandbox.calm()
+        sandbox.clear_faults()
         self.story.append("calm")
         for run in self.unfinished:
             # Somebody clears what failed.

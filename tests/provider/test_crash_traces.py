@@ -30,7 +30,7 @@ def test_a_day_of_trouble_leaves_no_secret_and_no_name(world: World, tmp_path: P
         call = "download" if fault in ("html", "truncate", "drop") else "order"
         world.sandbox.fail(call, fault, times=4)
         run(Try("download", arguments, try_number=number))
-        world.sandbox.calm()
+        world.sandbox.clear_faults()
     world.sandbox.fail("download", f"stray-record={QUILLFEATHER}")
     run(Try("download", arguments, run="day-2"))
     world.sandbox.fail("download", "short=0.51", times=2)

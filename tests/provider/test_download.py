@@ -328,7 +328,7 @@ def test_trouble_that_lasts_is_left_to_the_next_try(world: World, call: str, fau
     world.assert_nothing_was_recorded()
     assert world.everything() == []
     # The next try, when the trouble is over.
-    world.sandbox.calm()
+    world.sandbox.clear_faults()
     assert world.download(try_number=2)["records"] == 12
 
 

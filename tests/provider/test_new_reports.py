@@ -426,7 +426,7 @@ def test_a_triggerer_that_dies_in_mid_look_leaves_nothing_behind(sandbox: Sandbo
         return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
     assert asyncio.run(die()) == []
-    sandbox.calm()
+    sandbox.clear_faults()
     assert first_event(trigger) == {"status": "found", "di_codes": [FEW]}
 
 

@@ -115,7 +115,7 @@ def test_trouble_that_lasts_leaves_the_download_to_the_next_try(world: World):
         world.record(landed)
 
     world.assert_nothing_was_recorded()
-    world.sandbox.calm()
+    world.sandbox.clear_faults()
     assert world.record(landed, try_number=2)["recorded"] is True
 
 

@@ -95,7 +95,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def talk() -> Callable[..., Client]:
+def make_client() -> Callable[..., Client]:
     """Make a client of a sandbox (or of a base URL), logged in."""
 
     def client(where: Sandbox | str, **more: str) -> Client:
@@ -107,11 +107,11 @@ def talk() -> Callable[..., Client]:
 
 
 @pytest.fixture
-def client(sandbox: Sandbox, talk: Callable[..., Client]) -> Client:
-    return talk(sandbox)
+def client(sandbox: Sandbox, make_client: Callable[..., Client]) -> Client:
+    return make_client(sandbox)
 
 
 @pytest.fixture
-def stranger(sandbox: Sandbox) -> Client:
+def anonymous(sandbox: Sandbox) -> Client:
     """A client that is not logged in."""
     return Client(sandbox.base_url)

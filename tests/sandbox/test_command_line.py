@@ -51,7 +51,7 @@ def connection(lines: list[str]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_is_serves_and_stops_cleanly(talk, stop):
+def test_it_says_where_it_is_serves_and_stops_cleanly(make_client, stop):
     with started() as (process, lines):
         found = connection(lines)
         assert found["conn_type"] == "apscores"
@@ -60,7 +60,7 @@ def test_it_says_where_it_is_serves_and_stops_cleanly(talk, stop):
         campuses = [line.split()[:2] for line in lines if line[2:6] in {"0901", "9120", "9245", "9377"}]
         assert campuses == [["0901", "40"], ["9120", "34"], ["9245", "27"], ["9377", "0"]]
 
-        client = talk(str(found["host"]))
+        client = make_client(str(found["host"]))
         download_id, file = client.fetch("9245")
         client.record(download_id)
         process.send_signal(stop)
@@ -77,10 +77,10 @@ def test_it_says_where_it_is_serves_and_stops_cleanly(talk, stop):
     assert not [name for name in people if name in rest]
 
 
-def test_campuses_seed_and_faults_can_be_chosen(talk):
+def test_campuses_seed_and_faults_can_be_chosen(make_client):
     arguments = ["--campus", "0007:College: of Colons:3", "--campus", "0008:Empty:0", "--seed", "9"]
     with started(*arguments, "--fault", "order@0007:504:2", "--fault", "login+1:refuse=mfa") as (_, lines):
-        client = talk(str(connection(lines)["host"]))
+        client = make_client(str(connection(lines)["host"]))
         assert any(line.split() == ["0007", "3", "College:", "of", "Colons"] for line in lines)
         assert [client.order("0007").status for _ in range(3)] == [504, 504, 200]
         assert "Multifactor" in client.log_in()["message"]

@@ -27,11 +27,11 @@ def test_faults_are_planned_from_another_process(remote, client, sandbox):
     assert remote.status()["played"] == ["order@0901:status=504"] * 2
 
 
-def test_chaos_and_calm(remote, client, sandbox):
+def test_chaos_starts_and_stops(remote, client, sandbox):
     remote.chaos(1, 1.0, faults=["502"], calls=["order"], in_a_row=9)
     assert client.order("0901").status == 502
     assert client.log_in().status == 200
-    remote.calm()
+    remote.clear_faults()
     assert client.order("0901").status == 200
 
 
@@ -91,14 +91,14 @@ def test_what_makes_no_sense_is_a_value_error_here_too(remote, ask, words):
         ("GET", "/_sandbox/reports", None, "", 405),
         ("POST", "/_sandbox/reports", b"{", "application/json", 400),
         ("POST", "/_sandbox/reports", b"{}", "application/json", 400),
-        ("POST", "/_sandbox/calm", b"{}", "text/plain", 400),
+        ("POST", "/_sandbox/clear-faults", b"{}", "text/plain", 400),
         ("POST", "/_sandbox/chaos", b'{"seed": 1, "speed": 9}', "application/json", 400),
         ("POST", "/_sandbox/faults", b'{"faults": ["order:504", "order:nonsense"]}', "application/json", 400),
         ("POST", "/_sandbox/faults", b'{"faults": 7}', "application/json", 400),
     ],
 )
-def test_bad_requests_change_nothing(sandbox, stranger, method, path, body, content_type, status):
-    answer = stranger.ask(method, f"{sandbox.origin}{path}", body, {"Content-Type": content_type})
+def test_bad_requests_change_nothing(sandbox, anonymous, method, path, body, content_type, status):
+    answer = anonymous.ask(method, f"{sandbox.origin}{path}", body, {"Content-Type": content_type})
     assert answer.status == status
     assert isinstance(json.loads(answer.body), dict)
     assert sandbox.faults.planned == []

@@ -178,9 +178,9 @@ def test_a_slow_answer_is_done_at_once(sandbox, client):
     assert sandbox.audit().effects["order"] == 1
 
 
-def test_a_slow_answer_does_not_hold_up_the_end(talk):
+def test_a_slow_answer_does_not_hold_up_the_end(make_client):
     sandbox = Sandbox().start()
-    client = talk(sandbox)
+    client = make_client(sandbox)
     sandbox.fail("order", "slow=60")
     threading.Timer(0.2, sandbox.close).start()
     began = time.monotonic()
@@ -329,7 +329,7 @@ def test_faults_are_played_in_the_order_of_planning(sandbox, client):
     sandbox.fail("any", "502")
     sandbox.fail("order", "503", times=None)
     assert [client.order("0901").status for _ in range(4)] == [500, 502, 503, 503]
-    sandbox.calm()
+    sandbox.clear_faults()
     assert client.order("0901").status == 200
 
 
@@ -423,14 +423,14 @@ def test_what_is_transient_can_be_played():
     assert {Fault.parse(text).name for text in TRANSIENT} <= set(FAULTS)
 
 
-def test_a_patient_client_gets_through_chaos(talk):
+def test_a_patient_client_gets_through_chaos(make_client):
     """
     Whatever goes wrong: with asking again, each report arrives and is recorded.
     """
     campuses = [Campus("0901", "A College", 5), Campus("9120", "B College", 3)]
     for seed in range(5):
         with Sandbox(campuses=campuses) as sandbox:
-            client = talk(sandbox)
+            client = make_client(sandbox)
             sandbox.chaos(seed, 0.6)
             arrived = []
             for di_code in sandbox.di_codes:

@@ -20,12 +20,12 @@ def test_every_python_block_runs(code):
     exec(compile(code, "sandbox.md", "exec"), {})
 
 
-def test_the_check_that_nothing_was_lost_finds_a_loss(talk, tmp_path):
+def test_the_check_that_nothing_was_lost_finds_a_loss(make_client, tmp_path):
     names: dict[str, object] = {}
     exec(next(code for code in BLOCKS if "nothing_was_lost" in code), names)
     check = names["nothing_was_lost"]
     with Sandbox(campuses=[Campus("0901", "A College", 3)]) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         download_id, file = client.fetch("0901")
         client.record(download_id)
         with pytest.raises(AssertionError):

@@ -56,11 +56,11 @@ def test_campuses_have_a_cursor_each(client):
     assert reports_in(client.fetch("9120")[1]) == ids("9120", 1, 5)
 
 
-def test_accounts_have_a_cursor_each(talk):
+def test_accounts_have_a_cursor_each(make_client):
     other = {"bursar@saltmarsh.example": "Another-Pa55word"}
     with Sandbox(campuses=[Campus("0901", "A College", 3)], more_accounts=other) as sandbox:
-        mine = talk(sandbox)
-        theirs = talk(sandbox, email="bursar@saltmarsh.example", password="Another-Pa55word")
+        mine = make_client(sandbox)
+        theirs = make_client(sandbox, email="bursar@saltmarsh.example", password="Another-Pa55word")
         mine.record(mine.fetch("0901")[0])
         assert reports_in(theirs.fetch("0901")[1]) == ids("0901", 1, 3)
         audit = sandbox.audit()
@@ -68,10 +68,10 @@ def test_accounts_have_a_cursor_each(talk):
         assert audit.passed_reports("bursar@saltmarsh.example") == set()
 
 
-def test_full_begins_with_the_reporting_year(talk):
+def test_full_begins_with_the_reporting_year(make_client):
     campus = Campus("0901", "A College", reports=4, earlier=3)
     with Sandbox(campuses=[campus], today=date(2026, 9, 1)) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         assert reports_in(client.fetch("0901", download_type="new")[1]) == ids("0901", 1, 7)
         assert reports_in(client.fetch("0901", download_type="full")[1]) == ids("0901", 4, 7)
 
@@ -86,9 +86,9 @@ def test_full_is_there_after_everything_is_recorded_and_recording_it_moves_the_c
     assert client.order("0901", download_type="full")["success"]
 
 
-def test_full_of_an_empty_year_is_nothing(talk):
+def test_full_of_an_empty_year_is_nothing(make_client):
     with Sandbox(campuses=[Campus("0901", "A College", earlier=3)]) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         assert "There were no score orders found" in client.order("0901", download_type="full")["message"]
         assert client.order("0901", download_type="new")["success"]
 
@@ -158,7 +158,7 @@ def test_calls_are_listed_as_they_came(sandbox, client):
     ]
 
 
-def test_many_threads_at_once(talk):
+def test_many_threads_at_once(make_client):
     """
     Thirty workers on three campuses while news arrives: each report is in files, and every record holds.
     """
@@ -168,7 +168,7 @@ def test_many_threads_at_once(talk):
 
         def work(di_code: str) -> None:
             try:
-                client = talk(sandbox)
+                client = make_client(sandbox)
                 for _ in range(3):
                     ordered = client.order(di_code)
                     if not ordered["success"]:

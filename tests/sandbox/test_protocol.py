@@ -17,24 +17,24 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def test_the_whole_round(sandbox, stranger):
-    login = stranger.log_in()
+def test_the_whole_round(sandbox, anonymous):
+    login = anonymous.log_in()
     assert (login.status, login["success"], sorted(login.fields)) == (200, True, ["authToken", "message", "success"])
 
-    order = stranger.order("0901")
+    order = anonymous.order("0901")
     assert order.status == 200
     assert sorted(order.fields) == ["downloadId", "fileName", "message", "success", "url"]
     assert re.fullmatch(r"AP_HED_Scores_0901_\d{8}_\d{4}\.txt", order["fileName"])
 
-    file = stranger.download(order["url"])
+    file = anonymous.download(order["url"])
     assert file.status == 200
     assert int(file.headers["Content-Length"]) == len(file.body)
     assert reports_in(file.body) == [f"0901-{number:08d}" for number in range(1, 13)]
 
-    recorded = stranger.record(order["downloadId"])
+    recorded = anonymous.record(order["downloadId"])
     assert (recorded.status, sorted(recorded.fields), recorded["success"]) == (200, ["message", "success"], True)
 
-    nothing = stranger.order("0901")
+    nothing = anonymous.order("0901")
     assert (nothing.status, nothing["success"]) == (200, False)
     assert "There were no score orders found" in nothing["message"]
     assert sandbox.counts == {"login": 1, "order": 2, "download": 1, "record": 1}
@@ -56,9 +56,9 @@ def test_every_line_is_950_ascii_characters_of_the_campus(client):
 
 
 @pytest.mark.parametrize("text_ids", [False, True])
-def test_a_download_id_is_a_number_or_a_text_and_recorded_as_text(talk, text_ids):
+def test_a_download_id_is_a_number_or_a_text_and_recorded_as_text(make_client, text_ids):
     with Sandbox(campuses=[Campus("0901", "A College", 1)], text_ids=text_ids) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         ordered = client.order("0901")
         assert isinstance(ordered["downloadId"], str if text_ids else int)
         assert client.record(str(ordered["downloadId"]))["success"]
@@ -83,34 +83,34 @@ def test_a_download_id_is_a_number_or_a_text_and_recorded_as_text(talk, text_ids
     ],
     ids=["plain", "no padding", "url-safe", "line end", "wrong", "latin-1", "twice", "empty", "null", "number"],
 )
-def test_only_base64_of_the_utf8_password_opens(sandbox, stranger, password):
-    answer = stranger.call("webServiceAuth", u=sandbox.email, p=password)
+def test_only_base64_of_the_utf8_password_opens(sandbox, anonymous, password):
+    answer = anonymous.call("webServiceAuth", u=sandbox.email, p=password)
     assert (answer.status, answer["success"]) == (200, False)
     assert "authToken" not in answer.fields
-    assert stranger.call("webServiceAuth", u=sandbox.email, p="SW52ZW50ZWQtUGE1NT/Dn3dvcmQ=")["success"]
+    assert anonymous.call("webServiceAuth", u=sandbox.email, p="SW52ZW50ZWQtUGE1NT/Dn3dvcmQ=")["success"]
 
 
-def test_an_unknown_address_is_refused_in_the_same_words(sandbox, stranger):
-    wrong = stranger.call("webServiceAuth", u=sandbox.email, p="")
-    unknown = stranger.call("webServiceAuth", u="somebody@else.example", p=encoded(sandbox.password))
+def test_an_unknown_address_is_refused_in_the_same_words(sandbox, anonymous):
+    wrong = anonymous.call("webServiceAuth", u=sandbox.email, p="")
+    unknown = anonymous.call("webServiceAuth", u="somebody@else.example", p=encoded(sandbox.password))
     assert unknown["message"] == wrong["message"]
 
 
-def test_wrong_passwords_lock_the_account(sandbox, stranger):
-    answers = [stranger.call("webServiceAuth", u=sandbox.email, p=encoded(f"guess {n}")) for n in range(5)]
+def test_wrong_passwords_lock_the_account(sandbox, anonymous):
+    answers = [anonymous.call("webServiceAuth", u=sandbox.email, p=encoded(f"guess {n}")) for n in range(5)]
     assert "locked" not in answers[3]["message"]
     assert "locked" in answers[4]["message"]
-    assert "locked" in stranger.log_in()["message"]
+    assert "locked" in anonymous.log_in()["message"]
     sandbox.unlock()
-    assert stranger.log_in()["success"]
+    assert anonymous.log_in()["success"]
 
 
-def test_a_right_password_forgives_the_wrong_ones_before(sandbox, stranger):
+def test_a_right_password_forgives_the_wrong_ones_before(sandbox, anonymous):
     for _ in range(3):
-        stranger.token = "CBLogin"
+        anonymous.token = "CBLogin"
         for number in range(4):
-            stranger.call("webServiceAuth", u=sandbox.email, p=encoded(f"guess {number}"))
-        assert stranger.log_in()["success"]
+            anonymous.call("webServiceAuth", u=sandbox.email, p=encoded(f"guess {number}"))
+        assert anonymous.log_in()["success"]
 
 
 # Headers
@@ -167,9 +167,9 @@ def test_the_other_calls_want_a_token(client, token):
         assert (answer.status, answer["success"]) == (401, False)
 
 
-def test_a_token_has_an_end(talk):
+def test_a_token_has_an_end(make_client):
     with Sandbox(campuses=[Campus("0901", "A College", 1)], token_lifetime=1) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         assert client.order("0901").status == 200
         time.sleep(1.05)
         assert client.order("0901").status == 401
@@ -177,8 +177,8 @@ def test_a_token_has_an_end(talk):
         assert client.order("0901").status == 200
 
 
-def test_a_second_login_leaves_the_first_token_good(sandbox, client, talk):
-    talk(sandbox)
+def test_a_second_login_leaves_the_first_token_good(sandbox, client, make_client):
+    make_client(sandbox)
     assert client.order("0901")["success"]
 
 
@@ -227,9 +227,9 @@ def test_a_body_that_is_no_json_object(client, sandbox, body):
 # Addresses of files
 
 
-def test_an_address_is_short_lived_and_says_so(talk):
+def test_an_address_is_short_lived_and_says_so(make_client):
     with Sandbox(campuses=[Campus("0901", "A College", 1)], url_lifetime=2.5) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         url = client.order("0901")["url"]
         query = parse_qs(urlsplit(url).query)
         assert sorted(query) == ["Expires", "Key-Pair-Id", "Signature"]
@@ -270,11 +270,11 @@ def test_a_download_wants_both_headers(client, header):
     assert client.download(url).status == 200
 
 
-def test_an_address_belongs_to_one_account(talk):
+def test_an_address_belongs_to_one_account(make_client):
     other = {"bursar@saltmarsh.example": "Another-Pa55word"}
     with Sandbox(campuses=[Campus("0901", "A College", 1)], more_accounts=other) as sandbox:
-        mine = talk(sandbox)
-        theirs = talk(sandbox, email="bursar@saltmarsh.example", password="Another-Pa55word")
+        mine = make_client(sandbox)
+        theirs = make_client(sandbox, email="bursar@saltmarsh.example", password="Another-Pa55word")
         ordered = mine.order("0901")
         assert theirs.download(ordered["url"]).status == 403
         assert not theirs.record(ordered["downloadId"])["success"]
@@ -332,12 +332,12 @@ def test_a_closed_sandbox_answers_nobody_on_old_connections():
     connection.close()
 
 
-def test_generation_takes_its_time(talk):
+def test_generation_takes_its_time(make_client):
     """
     504 until the file is there; another content takes its time again.
     """
     with Sandbox(campuses=[Campus("0901", "A College", 1)], generation_seconds=1) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         assert client.order("0901").status == 504
         assert client.order("0901").status == 504
         time.sleep(1.05)
@@ -348,14 +348,14 @@ def test_generation_takes_its_time(talk):
         assert sandbox.audit().effects["order"] == 2
 
 
-def test_the_gateway_may_wait_for_it(talk):
+def test_the_gateway_may_wait_for_it(make_client):
     campuses = [Campus("0901", "A College", 1)]
     with Sandbox(campuses=campuses, generation_seconds=0.3, gateway_seconds=1) as sandbox:
         began = time.monotonic()
-        assert talk(sandbox).order("0901")["success"]
+        assert make_client(sandbox).order("0901")["success"]
         assert time.monotonic() - began >= 0.3
 
 
-def test_an_empty_campus_needs_no_generation(talk):
+def test_an_empty_campus_needs_no_generation(make_client):
     with Sandbox(campuses=[Campus("0901", "A College")], generation_seconds=60) as sandbox:
-        assert "no score orders" in talk(sandbox).order("0901")["message"]
+        assert "no score orders" in make_client(sandbox).order("0901")["message"]

@@ -120,10 +120,10 @@ def test_it_fails_as_it_does_with_the_live_service(sandbox, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_script_would_not_pass_with_a_plain_password(sandbox, stranger):
+def test_the_script_would_not_pass_with_a_plain_password(sandbox, anonymous):
     """
     The other half of the first test: what the script gets right is really asked for.
     """
-    assert not stranger.call("webServiceAuth", u=sandbox.email, p=sandbox.password)["success"]
+    assert not anonymous.call("webServiceAuth", u=sandbox.email, p=sandbox.password)["success"]
     assert json.loads(sandbox.airflow_connection)["password"] == sandbox.password
     assert "/" in base64.b64encode(sandbox.password.encode()).decode()

@@ -17,25 +17,25 @@ from airflow_provider_apscores.sandbox import Campus, RemoteSandbox, Sandbox, re
 CAMPUSES = (Campus("0901", "Saltmarsh University", 6), Campus("9120", "Quillfeather College", 2))
 
 
-def test_the_cursor_and_the_news_survive(tmp_path, talk):
+def test_the_cursor_and_the_news_survive(tmp_path, make_client):
     state = tmp_path / "deep" / "state.json"
     with Sandbox(campuses=CAMPUSES, state=state) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         client.record(client.fetch("0901")[0])
         sandbox.add_reports("0901", 3)
         before = list(sandbox.records("0901"))
     with Sandbox(campuses=CAMPUSES, state=state) as sandbox:
         assert list(sandbox.records("0901")) == before
-        _, file = talk(sandbox).fetch("0901")
+        _, file = make_client(sandbox).fetch("0901")
         assert [int(report[5:]) for report in reports_in(file)] == [7, 8, 9]
         assert len(sandbox.audit().recorded_reports) == 6
 
 
-def test_a_download_can_be_fetched_and_recorded_after_the_restart(tmp_path, talk):
+def test_a_download_can_be_fetched_and_recorded_after_the_restart(tmp_path, make_client):
     state = tmp_path / "state.json"
     with Sandbox(campuses=CAMPUSES, state=state) as sandbox:
         port = sandbox.port
-        client = talk(sandbox)
+        client = make_client(sandbox)
         ordered = client.order("0901")
         client.download(ordered["url"])
     with Sandbox(campuses=CAMPUSES, state=state, port=port) as sandbox:
@@ -46,12 +46,12 @@ def test_a_download_can_be_fetched_and_recorded_after_the_restart(tmp_path, talk
         assert client.order("9120")["downloadId"] != ordered["downloadId"]
 
 
-def test_issue_dates_stay_as_the_days_pass(tmp_path, talk):
+def test_issue_dates_stay_as_the_days_pass(tmp_path, make_client):
     state = tmp_path / "state.json"
     with Sandbox(campuses=CAMPUSES, state=state, today=date(2026, 8, 30)) as sandbox:
-        _, before = talk(sandbox).fetch("0901")
+        _, before = make_client(sandbox).fetch("0901")
     with Sandbox(campuses=CAMPUSES, state=state, today=date(2027, 7, 3)) as sandbox:
-        client = talk(sandbox)
+        client = make_client(sandbox)
         assert client.fetch("0901")[1] == before
         assert not client.order("0901", download_type="full")["success"]
         sandbox.add_reports("0901", 1)
@@ -90,7 +90,7 @@ def test_no_student_is_in_the_file(tmp_path):
     assert not [person for person in people if person["last_name"] in text or person["ap_id"] in text]
 
 
-def test_nothing_recorded_is_forgotten_when_it_is_killed(tmp_path, talk):
+def test_nothing_recorded_is_forgotten_when_it_is_killed(tmp_path, make_client):
     """
     SIGKILL right after an answer: the answer holds.
     """
@@ -101,7 +101,7 @@ def test_nothing_recorded_is_forgotten_when_it_is_killed(tmp_path, talk):
         assert process.stdout is not None
         base_url = next(line.split()[-1] for line in process.stdout if "base URL" in line)
         remote = RemoteSandbox(base_url)
-        client = talk(base_url)
+        client = make_client(base_url)
         download_id, file = client.fetch("0901")
         remote.add_reports("0901", 2)
         assert client.record(download_id)["success"]
