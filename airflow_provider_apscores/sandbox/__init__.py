@@ -1,13 +1,13 @@
-"""A College Board of your own on localhost, for trying things out and for testing DAGs.
+"""A sandbox of the College Board web service on localhost, for trials and for testing DAGs.
 
-It speaks the whole protocol of the AP Higher Education score report web service, with invented students from a seed,
-and fails on demand::
+It implements the whole protocol of the AP Higher Education score report web service with invented students, and injects
+faults on request::
 
     from airflow_provider_apscores.sandbox import Sandbox
 
     with Sandbox() as sandbox:
         sandbox.fail("order", "504", times=2)
-        ...  # point a connection at sandbox.base_url, or take sandbox.airflow_connection whole
+        ...  # use sandbox.airflow_connection as AIRFLOW_CONN_APSCORES_DEFAULT
         assert sandbox.audit().recorded_reports == sandbox.audit().all_reports
 
 ``python -m airflow_provider_apscores.sandbox`` runs it in the foreground. Standard library only, loopback only.
@@ -25,7 +25,8 @@ from airflow_provider_apscores.sandbox.college_board import (
 )
 from airflow_provider_apscores.sandbox.control import RemoteSandbox
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
-from airflow_provider_apscores.sandbox.faults import FAULTS, TRANSIENT, Fault, FaultKind, PlannedFault
+from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT
+from airflow_provider_apscores.sandbox.faults import FAULTS, Fault, FaultKind, PlannedFault
 
 __all__ = [
     "DEFAULT_CAMPUSES",

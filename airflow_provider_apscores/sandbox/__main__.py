@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import io
-import ipaddress
 import logging
 import shlex
 import signal
@@ -32,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # The password has a letter beyond ASCII; a terminal that can't show it is no reason to stop.
+        # The password has a non-ASCII letter; a terminal that cannot show it must not stop the sandbox.
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", level=logging.INFO, stream=sys.stdout)
     campuses = chosen.campus or DEFAULT_CAMPUSES
     if chosen.students is not None:
-        # Those that have nothing to send keep nothing to send.
+        # A campus without reports stays without reports.
         campuses = [
             Campus(campus.di_code, campus.name, chosen.students if campus.reports else 0) for campus in campuses
         ]
@@ -58,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        parser.error(f"port {chosen.port} is in use; --port names another, 0 any that is free" if taken else str(error))
+        parser.error(
+            f"port {chosen.port} is in use; choose another with --port, or --port 0 for any free port"
+            if taken
+            else str(error)
+        )
     for planned in chosen.fault:
         sandbox.faults.add(planned)
     if chosen.chaos_seed is not None:
@@ -68,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     with sandbox:
         print(_welcome(sandbox), flush=True)
-        _wait(sandbox, stop, chosen.add_every, Random(chosen.seed))  # noqa: S311 - which campus has news is no secret
+        _wait(sandbox, stop, chosen.add_every, Random(chosen.seed))  # noqa: S311 - not a secret
     print("Stopped.", flush=True)
     return 0
 
 
 def _welcome(sandbox: Sandbox) -> str:
     lines = [
-        "A College Board sandbox. Every student in it is invented.",
+        f"Sandbox listening on {sandbox.origin}. Every student in it is invented.",
         "",
         f"  base URL  {sandbox.base_url}",
         f"  e-mail    {sandbox.email}",
@@ -90,54 +93,66 @@ def _welcome(sandbox: Sandbox) -> str:
     if sandbox.faults.planned:
         lines += ["", f"  faults    {', '.join(sandbox.faults.planned)}"]
     lines += ["", "For Airflow:", "", f"export AIRFLOW_CONN_APSCORES_DEFAULT={shlex.quote(sandbox.airflow_connection)}"]
-    return "\n".join([*lines, "", "One line a call follows. Stop with Ctrl-C."])
+    return "\n".join([*lines, "", "Each call is logged below. Stop with Ctrl-C."])
 
 
 def _wait(sandbox: Sandbox, stop: threading.Event, add_every: float | None, random: Random) -> None:
-    """Wait for the stop, with news for some campus now and then."""
+    """Wait for the stop; every *add_every* seconds, issue reports to a random campus."""
     while not stop.wait(add_every):
         di_code = random.choice(sandbox.di_codes)
         reports = sandbox.add_reports(di_code, random.randint(1, 3))
-        print(f"{len(reports)} new for campus {di_code}", flush=True)
+        print(f"{len(reports)} new reports for campus {di_code}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_apscores.sandbox",
-        description="A College Board of your own on localhost, with invented students.",
+        description="A sandbox of the College Board web service on localhost, with invented students.",
         epilog=_faults_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--host", type=_loopback, default="127.0.0.1", help="an IPv4 loopback address (default: 127.0.0.1)")
-    add("--port", type=int, default=DEFAULT_PORT, help=f"0 for any free one (default: {DEFAULT_PORT})")
-    add("--seed", type=int, default=DEFAULT_SEED, help="the same seed invents the same students")
+    add("--host", default="127.0.0.1", help="an IPv4 loopback address (default: 127.0.0.1)")
+    add("--port", type=int, default=DEFAULT_PORT, help=f"0 for any free port (default: {DEFAULT_PORT})")
+    add("--seed", type=int, default=DEFAULT_SEED, help="the same seed gives the same students")
     add(
         "--campus",
         type=_campus,
         action="append",
         metavar="CODE:NAME:COUNT",
-        help="a campus and how many reports wait for it; repeat it for more (default: four of them)",
+        help="a campus and its number of new reports; repeatable (default: four campuses)",
     )
-    add("--students", type=_count, metavar="COUNT", help="so many reports for each campus that has any")
+    add("--students", type=_count, metavar="COUNT", help="this many new reports for each campus that has any")
     add("--email", default=DEFAULT_EMAIL)
     add("--password", default=DEFAULT_PASSWORD)
-    add("--state", metavar="FILE", help="keep the books in this file and go on from there")
-    add("--url-lifetime", type=float, default=300.0, metavar="SECONDS", help="of download addresses (default: 300)")
-    add("--token-lifetime", type=float, default=3600.0, metavar="SECONDS", help="of tokens (default: 3600)")
-    add("--generation-seconds", type=float, default=0.0, metavar="SECONDS", help="how long generating a file takes")
-    add("--gateway-seconds", type=float, default=0.0, metavar="SECONDS", help="how long an order waits before its 504")
+    add("--state", metavar="FILE", help="keep the state in this file, and continue from it")
+    add(
+        "--url-lifetime",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="lifetime of download addresses (default: 300)",
+    )
+    add("--token-lifetime", type=float, default=3600.0, metavar="SECONDS", help="lifetime of tokens (default: 3600)")
+    add("--generation-seconds", type=float, default=0.0, metavar="SECONDS", help="how long it takes to generate a file")
+    add(
+        "--gateway-seconds",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long an order waits before it gets a 504",
+    )
     add("--text-ids", action="store_true", help="download ids as strings instead of numbers")
-    add("--add-every", type=_seconds, metavar="SECONDS", help="new reports for some campus again and again")
+    add("--add-every", type=_seconds, metavar="SECONDS", help="issue a few reports to a random campus at this interval")
     add("--fault", type=_fault, action="append", default=[], metavar="CALL:FAULT[:TIMES]", help="see below")
-    add("--chaos-seed", type=int, metavar="SEED", help="faults at random, the same for the same seed")
-    add("--chaos-rate", type=_share, default=0.3, metavar="SHARE", help="of the calls (default: 0.3)")
+    add("--chaos-seed", type=int, metavar="SEED", help="inject random faults; the same seed gives the same faults")
+    add("--chaos-rate", type=_share, default=0.3, metavar="SHARE", help="share of the calls that fail (default: 0.3)")
     return parser
 
 
 def _faults_help() -> str:
     lines = [
-        "faults are written CALL[@CAMPUS][+PASSED]:FAULT[=ARGUMENT][:TIMES], for example order:504:2,",
+        "write a fault as CALL[@CAMPUS][+PASSED]:FAULT[=ARGUMENT][:TIMES], for example order:504:2,",
         "download:truncate, order@9120:refuse=mfa:*. A call is " + ", ".join(CALLS) + " or any; a number is a status.",
         "",
     ]
@@ -147,22 +162,11 @@ def _faults_help() -> str:
     return "\n".join([*lines, "", "refusals: " + ", ".join(REFUSALS)])
 
 
-def _loopback(text: str) -> str:
-    try:
-        address = ipaddress.IPv4Address("127.0.0.1" if text == "localhost" else text)
-    except ValueError:
-        address = ipaddress.IPv4Address("0.0.0.0")  # noqa: S104 - only to be refused below
-    if not address.is_loopback:
-        # Its password is printed on the screen and its control address asks for none.
-        raise argparse.ArgumentTypeError("the sandbox listens on loopback only, for example 127.0.0.1")
-    return str(address)
-
-
 def _campus(text: str) -> Campus:
     code, _, rest = text.partition(":")
     name, _, count = rest.rpartition(":")
     if not name or not count.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form CODE:NAME:COUNT")
+        raise argparse.ArgumentTypeError(f"{text!r} does not have the form CODE:NAME:COUNT")
     try:
         return Campus(code, name, int(count))
     except ValueError as error:
@@ -178,7 +182,7 @@ def _fault(text: str) -> PlannedFault:
 
 def _count(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError("not a number of reports")
+        raise argparse.ArgumentTypeError("must be a number of reports")
     return int(text)
 
 
@@ -192,7 +196,7 @@ def _seconds(text: str) -> float:
 def _share(text: str) -> float:
     share = float(text)
     if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError("a share is from 0 to 1")
+        raise argparse.ArgumentTypeError("must be from 0 to 1")
     return share
 
 

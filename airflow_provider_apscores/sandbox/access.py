@@ -1,7 +1,7 @@
-"""Who may come in: the account and its password, tokens, and signed addresses.
+"""Authentication: passwords, tokens and signed addresses.
 
-A second reading of the reference, on purpose stricter than the service may be: a password that is not Base64, or a
-token of yesterday, is refused here, so that a client which gets them wrong is found out.
+A second implementation of the reference, stricter than the service may be: it refuses a password that is not Base64 and
+an expired token, so that tests find a client that gets them wrong.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 
 class Authenticator:
-    """Checks passwords, gives tokens and signs addresses. Every method may be called from any thread."""
+    """Checks passwords, issues tokens and signs addresses. Thread-safe."""
 
     def __init__(
         self,
@@ -28,17 +28,15 @@ class Authenticator:
         token_lifetime: float,
         url_lifetime: float,
         lock_after: int | None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Begin with passwords by e-mail address.
+        """Create an authenticator.
 
         Args:
             accounts: E-mail addresses and their plain passwords.
-            seed: Of the key that signs addresses, so that a restarted sandbox knows its own.
+            seed: Of the key that signs addresses, so that addresses stay valid after a restart.
             token_lifetime: Seconds.
             url_lifetime: Seconds.
-            lock_after: So many wrong passwords in a row lock an account; None for never.
-            clock: Seconds since 1970.
+            lock_after: Number of wrong passwords in a row that lock an account; None for never.
         """
         self._accounts = dict(accounts)
         self._key = hashlib.sha256(f"sandbox/{seed}".encode()).digest()
@@ -46,7 +44,6 @@ class Authenticator:
         self._token_lifetime = token_lifetime
         self._url_lifetime = url_lifetime
         self._lock_after = lock_after
-        self._clock = clock
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[str, float]] = {}
         self._wrong: dict[str, int] = {}
@@ -55,7 +52,7 @@ class Authenticator:
         """Check an e-mail address and the Base64 of its password.
 
         Returns:
-            None when the account may come in, else the name of a refusal in
+            None when the login succeeds, else the name of a refusal in
             :data:`~airflow_provider_apscores.sandbox.faults.REFUSALS`.
         """
         if not isinstance(email, str) or email not in self._accounts:
@@ -70,23 +67,23 @@ class Authenticator:
             return "locked" if self._is_locked(email) else "credentials"
 
     def issue_token(self, email: str, *, lifetime: float | None = None) -> str:
-        """A new token; those given before stay good."""
+        """Issue a new token. Earlier tokens stay valid."""
         token = secrets.token_urlsafe(48)
         with self._lock:
-            self._tokens[token] = (email, self._clock() + (self._token_lifetime if lifetime is None else lifetime))
+            self._tokens[token] = (email, time.time() + (self._token_lifetime if lifetime is None else lifetime))
         return token
 
     def account_of(self, token: str | None) -> str | None:
-        """The account of a token that is good now, else None."""
+        """Return the account of a valid token, else None."""
         with self._lock:
             email, expires = self._tokens.get(token or "", ("", 0.0))
-            if self._clock() < expires:
+            if time.time() < expires:
                 return email
             self._tokens.pop(token or "", None)
             return None
 
     def expire_tokens(self, token: str | None = None) -> None:
-        """Make a token expire, or all of them."""
+        """Expire one token, or all tokens."""
         with self._lock:
             if token is None:
                 self._tokens.clear()
@@ -94,14 +91,14 @@ class Authenticator:
                 self._tokens.pop(token, None)
 
     def unlock(self) -> None:
-        """Forget wrong passwords."""
+        """Unlock all accounts."""
         with self._lock:
             self._wrong.clear()
 
     def signed_path(self, download_id: str, *, lifetime: float | None = None) -> str:
-        """The path and query of a short-lived address for a download."""
-        # Whole seconds, as in the field: an address lives up to a second less than its lifetime.
-        expires = str(int(self._clock() + (self._url_lifetime if lifetime is None else lifetime)))
+        """Return the path and query of a short-lived address for a download."""
+        # Whole seconds, as observed: an address is valid up to a second less than its lifetime.
+        expires = str(int(time.time() + (self._url_lifetime if lifetime is None else lifetime)))
         path = f"/files/{self.opaque_name(download_id)}"
         query = {"Expires": expires, "Signature": self._digest(f"{path}?{expires}"), "Key-Pair-Id": self._key_pair_id}
         return f"{path}?{urlencode(query)}"
@@ -110,7 +107,7 @@ class Authenticator:
         """Check a signed address.
 
         Returns:
-            None when it opens what its path names, else the words of the refusal.
+            None when the address is valid, else the message of the refusal.
         """
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -120,11 +117,11 @@ class Authenticator:
         right = self._digest(f"{parts.path}?{expires}")
         if not hmac.compare_digest(right.encode(), query["Signature"].encode()):
             return "Access denied"
-        # The signature is right, so this is a number of ours.
-        return None if self._clock() < int(expires) else "Request has expired"
+        # The signature is valid, so this is a number.
+        return None if time.time() < int(expires) else "Request has expired"
 
     def opaque_name(self, download_id: str) -> str:
-        """The last part of a download's path."""
+        """Return the last part of a download's path."""
         return self._digest(f"name/{download_id}")
 
     def _digest(self, text: str) -> str:
@@ -136,7 +133,7 @@ class Authenticator:
 
 
 def _decoded(encoded: object) -> bytes | None:
-    """What strict Base64 stands for, else None."""
+    """Decode strict Base64; None if it is invalid."""
     if not isinstance(encoded, str):
         return None
     try:

@@ -1,8 +1,7 @@
-"""The generated files: written when first asked for, kept on disk, sent from there.
+"""The generated files: written at the first download, cached on disk, sent from there.
 
-A file follows from the seed, the campus, the format and its part of the campus's stream; it can be thrown away and
-comes out the same, byte for byte. So the same order twice gives the same content under two download ids, as in the
-field.
+The seed, the campus, the format and the range of the campus's stream determine a file byte for byte. So the same order
+twice gives the same content under two download ids, as observed with the real service.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Archive:
     """The files of one sandbox. Every method may be called from any thread."""
 
     def __init__(self, ledger: Ledger, folder: Path, *, seed: int) -> None:
-        """Keep files of *ledger* in *folder*, an empty folder that somebody else deletes."""
+        """Keep files of *ledger* in *folder*, an empty folder that the caller deletes."""
         self._ledger = ledger
         self._folder = folder
         self._seed = seed
@@ -44,9 +43,7 @@ class Archive:
         """A file as long as that of *generation*, but of another campus (*di_code*, or any)."""
         count = generation.end - generation.start
         other = di_code or self._another(generation.di_code)
-        return self._cached(
-            generation.file_format, (other, "wrong", count), lambda: self._records_of_another(other, count)
-        )
+        return self._cached(generation.file_format, (other, "wrong", count), lambda: self._other_records(other, count))
 
     def file_with_stray(self, generation: Generation, di_code: str) -> Path:
         """The file of a generation with one record of another campus in the middle."""
@@ -55,7 +52,7 @@ class Archive:
 
         def records() -> Iterator[dict[str, str]]:
             right = self._ledger.reports(*part)
-            return chain(islice(right, (part[2] - part[1]) // 2), self._records_of_another(other, 1), right)
+            return chain(islice(right, (part[2] - part[1]) // 2), self._other_records(other, 1), right)
 
         return self._cached(generation.file_format, (*part, "stray", other), records)
 
@@ -63,7 +60,7 @@ class Archive:
         others = [campus.di_code for campus in self._ledger.campuses if campus.di_code != di_code]
         return others[0] if others else f"{9999 - int(di_code):04d}"
 
-    def _records_of_another(self, di_code: str, count: int) -> Iterator[dict[str, str]]:
+    def _other_records(self, di_code: str, count: int) -> Iterator[dict[str, str]]:
         name = next((campus.name for campus in self._ledger.campuses if campus.di_code == di_code), "Another College")
         today = self._ledger.today
         stream = ReportStream(self._seed, di_code, name, reporting_year(today).year)
@@ -75,7 +72,7 @@ class Archive:
         path = self._folder / f"{'-'.join(str(part) for part in key)}.{file_format.lower()}"
         with self._lock:
             lock = self._locks.setdefault(path.name, threading.Lock())
-        # Two downloads of one file must not write it twice; other files needn't wait.
+        # Two downloads of one file must not write it twice. Other files do not wait.
         with lock:
             if not path.exists():
                 part = path.with_suffix(".part")
@@ -99,13 +96,12 @@ def write_file(file: IO[bytes], file_format: str, records: Iterable[Mapping[str,
 
 
 def reports_in(content: bytes) -> list[str]:
-    """Which reports of the sandbox a score file holds, by their ids in the ledger, in the order of the file.
+    """Return the ids of the reports in a score file, TXT or CSV, in the order of the file.
 
-    It reads the two fields that it needs on its own, so that a test can ask what arrived without trusting the
-    reader that it tests.
+    It parses the two fields that it needs itself, so that a test does not depend on the reader under test.
 
     Raises:
-        ValueError: This is no whole score file.
+        ValueError: This is not a complete score file.
     """
     lines = content.decode("ascii").splitlines()
     if lines and _KEY in lines[0].lower():
@@ -114,5 +110,5 @@ def reports_in(content: bytes) -> list[str]:
         code, key = names.index("college code"), names.index(_KEY)
         return [report_id(row[code][-4:].zfill(4), int(row[key])) for row in rows]
     if not lines or any(len(line) != 950 for line in lines):
-        raise ValueError("This is no whole score file: it is empty, or a line has not 950 characters.")
+        raise ValueError("This is not a complete score file: it is empty, or a line does not have 950 characters.")
     return [report_id(line[377:381], int(line[892:900])) for line in lines]

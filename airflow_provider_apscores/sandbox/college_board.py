@@ -1,4 +1,4 @@
-"""The sandbox as one thing to start, steer and ask."""
+"""The sandbox: start it, control it, and ask what happened."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.control import Control
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
-from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
+from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT, FaultPlan
+from airflow_provider_apscores.sandbox.faults import CALLS, Fault, PlannedFault
 from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.redirect_target import RedirectTarget
-from airflow_provider_apscores.sandbox.server import Server
+from airflow_provider_apscores.sandbox.server import Server, loopback_address
 from airflow_provider_apscores.sandbox.service import BASE_PATH, CollegeBoard
 
 DEFAULT_SEED = 2026
 DEFAULT_EMAIL = "registrar@saltmarsh.example"
-#: With a letter beyond ASCII, and Base64 that holds a slash and padding: a client that encodes it wrongly is refused.
+#: A non-ASCII letter, and Base64 with a slash and padding: the login fails for a client that encodes it wrongly.
 DEFAULT_PASSWORD = "Invented-Pa55?ßword"  # noqa: S105
-#: Three campuses with news and one without, none of them real.
+#: Three campuses with new reports and one without, all invented.
 DEFAULT_CAMPUSES = (
     Campus("0901", "Saltmarsh University", 40),
     Campus("9120", "Quillfeather College", 34),
@@ -36,15 +37,15 @@ DEFAULT_CAMPUSES = (
 
 
 class Sandbox:
-    """A College Board on 127.0.0.1, answering in threads of its own.
+    """A College Board look-alike on 127.0.0.1 that answers in background threads.
 
-    A context manager; or call :meth:`start` and :meth:`close`.
+    Use it as a context manager, or call :meth:`start` and :meth:`close`.
 
     Attributes:
         email: Of the account.
         password: Of the account, plain.
-        faults: What goes wrong on purpose; :meth:`fail` and :meth:`chaos` add to it.
-        ledger: The books.
+        faults: The faults to inject; :meth:`fail` and :meth:`chaos` add to it.
+        ledger: The state: reports, cursors, downloads and calls.
     """
 
     def __init__(
@@ -66,34 +67,35 @@ class Sandbox:
         lock_after: int | None = 5,
         today: date | None = None,
     ) -> None:
-        """Set everything up and bind the port; nothing is answered before :meth:`start`.
+        """Create a sandbox and bind its port. It answers after :meth:`start`.
 
         Args:
-            seed: Of the students: the same seed, the same files.
-            campuses: The campuses of the account and the reports that wait for each.
+            seed: Of the students: the same seed gives the same files.
+            campuses: The campuses of the account and the number of new reports of each.
             email: Of the account.
             password: Of the account, plain.
             more_accounts: Passwords by e-mail address of further accounts for the same campuses. Each account has its
                 own cursors.
-            host: A loopback address, IPv4.
-            port: 0 for any that is free.
-            state: A file that keeps the books, so that a sandbox started again with it goes on where this one was.
-            url_lifetime: Seconds that a download address is good for.
-            token_lifetime: Seconds that a token is good for.
-            generation_seconds: How long it takes to generate a file, once for each content. Until then orders are
-                answered 504.
-            gateway_seconds: How long an order waits for that before it is answered 504.
+            host: ``localhost`` or an IPv4 loopback address.
+            port: 0 for any free port.
+            state: A file that keeps the state across restarts.
+            url_lifetime: Seconds until a download address expires.
+            token_lifetime: Seconds until a token expires.
+            generation_seconds: How long it takes to generate a file, once for each content. Until then orders get a
+                504.
+            gateway_seconds: How long an order waits for the file before it gets a 504.
             text_ids: True for download ids as JSON strings instead of numbers.
-            lock_after: So many wrong passwords in a row lock the account; None for never.
-            today: The date to live in, instead of this machine's.
+            lock_after: Number of wrong passwords in a row that lock the account; None for never.
+            today: The date of the sandbox, instead of this machine's date.
 
         Raises:
-            ValueError: A campus is impossible, or the state file belongs to another sandbox.
-            OSError: The port is taken.
+            ValueError: The host is not loopback, a campus is invalid, or the state file belongs to another sandbox.
+            OSError: The port is in use.
         """
+        self._host = loopback_address(host)
         self.email = email
         self.password = password
-        self.faults = Faults()
+        self.faults = FaultPlan()
         self.ledger = Ledger(
             campuses,
             seed=seed,
@@ -126,20 +128,19 @@ class Sandbox:
         control = Control(
             self._service, ledger=self.ledger, faults=self.faults, authenticator=self._authenticator, account=email
         )
-        self._host = host
         try:
-            self._server = Server((host, port), control, self._closing)
+            self._server = Server(self._host, port, control, self._closing)
         except BaseException:
             self._folder.cleanup()
             raise
 
     def start(self) -> Self:
-        """Answer from now on."""
+        """Start to answer."""
         self._server.start()
         return self
 
     def close(self) -> None:
-        """Stop answering, close every connection, and delete the generated files; harmless when repeated."""
+        """Stop, close all connections, and delete the generated files. Further calls do nothing."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -160,7 +161,7 @@ class Sandbox:
     def __repr__(self) -> str:
         return f"Sandbox({self.base_url!r})"
 
-    # Where it is
+    # Addresses
 
     @property
     def origin(self) -> str:
@@ -169,7 +170,7 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """What stands in the place of College Board's own base URL."""
+        """The base URL, in place of College Board's."""
         return self.origin + BASE_PATH
 
     @property
@@ -195,10 +196,10 @@ class Sandbox:
             }
         )
 
-    # What happens
+    # Control
 
     def add_reports(self, di_code: str, count: int = 1) -> list[str]:
-        """Issue the next reports to a campus, as if students had just sent their scores.
+        """Issue new reports to a campus, as if students had just sent their scores.
 
         Returns:
             Their ids.
@@ -211,18 +212,18 @@ class Sandbox:
     def fail(
         self, call: str, fault: str, *, times: int | None = 1, after: int = 0, di_code: str | None = None
     ) -> PlannedFault:
-        """Plan a fault, behind those planned before.
+        """Plan a fault, after the faults planned before.
 
         Args:
             call: ``login``, ``order``, ``download``, ``record`` or ``any``.
             fault: One of :data:`~airflow_provider_apscores.sandbox.faults.FAULTS`, with its argument: ``504``,
                 ``slow=2``, ``refuse=mfa``.
-            times: How often; None for ever.
-            after: How many such calls go well first.
+            times: How many calls fail; None for all.
+            after: How many matching calls succeed first.
             di_code: Only calls about this campus.
 
         Raises:
-            ValueError: There is no such fault, or it can't be played on that call.
+            ValueError: There is no such fault, or it does not apply to that call.
         """
         return self.faults.add(PlannedFault(call, Fault.parse(fault), times, after, di_code))
 
@@ -235,22 +236,22 @@ class Sandbox:
         calls: Iterable[str] = CALLS,
         in_a_row: int = 2,
     ) -> None:
-        """Let faults come at random; see :class:`~airflow_provider_apscores.sandbox.faults.Chaos`."""
+        """Inject random faults; see :class:`~airflow_provider_apscores.sandbox.fault_plan.Chaos`."""
         self.faults.chaos(seed, rate, faults=faults, calls=calls, in_a_row=in_a_row)
 
     def clear_faults(self) -> None:
-        """No more faults."""
+        """Remove all faults."""
         self.faults.clear()
 
     def expire_tokens(self) -> None:
-        """Let every token expire."""
+        """Expire all tokens."""
         self._authenticator.expire_tokens()
 
     def unlock(self) -> None:
-        """Forget wrong passwords."""
+        """Unlock all accounts."""
         self._authenticator.unlock()
 
-    # What happened
+    # Results
 
     @property
     def counts(self) -> dict[str, int]:
@@ -263,18 +264,16 @@ class Sandbox:
         return self.ledger.calls
 
     def audit(self) -> Audit:
-        """The books as they stand now."""
+        """Return the current state."""
         return self.ledger.audit()
 
     def records(self, di_code: str) -> Iterator[dict[str, str]]:
-        """Every report issued to a campus, by the names of the layout's fields: what a test may look for in logs."""
+        """Yield every report issued to a campus as values by field name, for example to search logs for them."""
         return self.ledger.reports(di_code)
 
     def _redirect_origin(self) -> str:
         with self._lock:
             if self._redirect_target is None:
-                self._redirect_target = Server(
-                    (self._host, 0), RedirectTarget(self._service, self.ledger), self._closing
-                )
+                self._redirect_target = Server(self._host, 0, RedirectTarget(self._service, self.ledger), self._closing)
                 self._redirect_target.start()
             return self._redirect_target.origin

@@ -1,18 +1,18 @@
-"""The control address: steer a running sandbox, and read its books, from another process.
+"""The control address: control a running sandbox, and read its state, from another process.
 
-It stands beside the web service under ``/_sandbox``, speaks JSON, and asks for no token: the sandbox listens on
-loopback alone, and everybody in it is invented.
+It is beside the web service under ``/_sandbox``, speaks JSON, and needs no token: the sandbox listens on loopback only,
+and all of its data is invented.
 
 =========================  ==========================================================================
-``GET /_sandbox``          the campuses, how many reports wait for each, planned and played faults
-``GET /_sandbox/audit``    the books: :class:`~airflow_provider_apscores.sandbox.entries.Audit`
+``GET /_sandbox``          the campuses with their new reports, planned and injected faults
+``GET /_sandbox/audit``    the state: :class:`~airflow_provider_apscores.sandbox.entries.Audit`
 ``GET /_sandbox/calls``    the latest calls: :class:`~airflow_provider_apscores.sandbox.entries.Call`
 ``POST /_sandbox/reports`` issue reports: ``{"di_code": "0901", "count": 3}``
 ``POST /_sandbox/faults``  plan faults: ``{"faults": ["order:504:2"]}``
-``POST /_sandbox/chaos``   faults at random: ``{"seed": 7, "rate": 0.3}``, and ``faults``, ``calls``, ``in_a_row``
+``POST /_sandbox/chaos``   inject random faults: ``{"seed": 7, "rate": 0.3}``, and ``faults``, ``calls``, ``in_a_row``
 ``POST /_sandbox/clear-faults``    no more faults
-``POST /_sandbox/tokens``  let every token expire: ``{}``
-``POST /_sandbox/unlock``  forget wrong passwords: ``{}``
+``POST /_sandbox/tokens``  expire all tokens: ``{}``
+``POST /_sandbox/unlock``  unlock all accounts: ``{}``
 =========================  ==========================================================================
 """
 
@@ -29,7 +29,8 @@ from urllib.request import Request as UrlRequest
 
 from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.entries import Audit, Call
-from airflow_provider_apscores.sandbox.faults import CALLS, TRANSIENT, Fault, Faults, PlannedFault
+from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT, FaultPlan
+from airflow_provider_apscores.sandbox.faults import CALLS, Fault, PlannedFault
 from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.messages import Application, Reply, Request, not_allowed
 
@@ -37,12 +38,12 @@ CONTROL_PATH = "/_sandbox"
 
 
 class Control:
-    """Answers requests below the control address, and hands all others on."""
+    """Answers requests below the control address, and passes all others to the service."""
 
     def __init__(
-        self, service: Application, *, ledger: Ledger, faults: Faults, authenticator: Authenticator, account: str
+        self, service: Application, *, ledger: Ledger, faults: FaultPlan, authenticator: Authenticator, account: str
     ) -> None:
-        """Stand before *service*; *account* is the one whose waiting reports are shown."""
+        """Control *service*; :meth:`answer` shows the new reports of *account*."""
         self._service = service
         self._ledger = ledger
         self._faults = faults
@@ -66,11 +67,11 @@ class Control:
         if what in reads:
             return Reply(200, reads[what]()) if request.method == "GET" else not_allowed("GET")
         if what not in writes:
-            return Reply(404, {"error": f"There is nothing at {CONTROL_PATH}/{what}."})
+            return Reply(404, {"error": f"There is no {CONTROL_PATH}/{what}."})
         if request.method != "POST":
             return not_allowed("POST")
         fields = request.json() if request.body else {}
-        # A page in somebody's browser can send a form here, but not this type.
+        # A web page can make a browser send a form to this address, but not this content type.
         if request.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json" or fields is None:
             return Reply(400, {"error": "Send a JSON object, with Content-Type: application/json."})
         try:
@@ -90,7 +91,7 @@ class Control:
             ],
             "counts": self._ledger.counts,
             "planned": self._faults.planned,
-            "played": self._faults.played,
+            "injected": self._faults.injected,
         }
 
     def _audit(self) -> dict[str, Any]:
@@ -102,13 +103,13 @@ class Control:
     def _reports(self, fields: dict[str, Any]) -> dict[str, Any]:
         di_code, count = fields["di_code"], fields.get("count", 1)
         if not isinstance(count, int) or count < 0:
-            raise ValueError("count must be a number, not below 0.")
+            raise ValueError("count must be an integer, at least 0.")
         if di_code not in {campus.di_code for campus in self._ledger.campuses}:
-            raise ValueError("There is no such campus here.")
+            raise ValueError("There is no such campus.")
         return {"reports": self._ledger.issue(di_code, count)}
 
     def _plan(self, fields: dict[str, Any]) -> dict[str, Any]:
-        # All are understood before the first is planned.
+        # Parse all of them before the first is planned.
         planned = [PlannedFault.parse(text) for text in fields["faults"]]
         return {"planned": [str(self._faults.add(each)) for each in planned]}
 
@@ -130,17 +131,17 @@ class Control:
 
 
 class RemoteSandbox:
-    """A sandbox in another process, steered as if it were here."""
+    """A sandbox in another process, with the methods of :class:`~airflow_provider_apscores.sandbox.Sandbox`."""
 
     def __init__(self, address: str) -> None:
-        """Steer the sandbox at *address*: ``http://127.0.0.1:8765``, with or without the base path."""
+        """Control the sandbox at *address*: ``http://127.0.0.1:8765``, with or without the base path."""
         scheme, _, rest = address.partition("://")
         self._control = f"{scheme}://{rest.partition('/')[0]}{CONTROL_PATH}"
         # A proxy of the environment can't reach this machine's loopback.
         self._opener = build_opener(ProxyHandler({}))
 
     def status(self) -> dict[str, Any]:
-        """The campuses with what waits for each, counts, and faults planned and played."""
+        """Return the campuses with their new reports, the counts, and the planned and injected faults."""
         return self._ask("")
 
     @property
@@ -154,11 +155,11 @@ class RemoteSandbox:
         return [Call(**call) for call in self._ask("calls")["calls"]]
 
     def audit(self) -> Audit:
-        """The books as they stand now."""
+        """Return the current state."""
         return Audit(**self._ask("audit"))
 
     def add_reports(self, di_code: str, count: int = 1) -> list[str]:
-        """Issue the next reports to a campus, and return their ids."""
+        """Issue new reports to a campus, and return their ids."""
         return cast("list[str]", self._ask("reports", {"di_code": di_code, "count": count})["reports"])
 
     def fail(
@@ -178,20 +179,20 @@ class RemoteSandbox:
         calls: Iterable[str] = CALLS,
         in_a_row: int = 2,
     ) -> None:
-        """Let faults come at random; see :class:`~airflow_provider_apscores.sandbox.faults.Chaos`."""
+        """Inject random faults; see :class:`~airflow_provider_apscores.sandbox.fault_plan.Chaos`."""
         fields = {"seed": seed, "rate": rate, "faults": list(faults), "calls": list(calls), "in_a_row": in_a_row}
         self._ask("chaos", fields)
 
     def clear_faults(self) -> None:
-        """No more faults."""
+        """Remove all faults."""
         self._ask("clear-faults", {})
 
     def expire_tokens(self) -> None:
-        """Let every token expire."""
+        """Expire all tokens."""
         self._ask("tokens", {})
 
     def unlock(self) -> None:
-        """Forget wrong passwords."""
+        """Unlock all accounts."""
         self._ask("unlock", {})
 
     def _ask(self, what: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:

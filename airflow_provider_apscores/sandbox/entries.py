@@ -1,4 +1,4 @@
-"""What stands in the books: campuses, generated files, calls, and the audit that tests read."""
+"""The entries of the sandbox's state: campuses, generated files, calls, and the audit for tests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Campus:
-    """An invented campus and the reports that wait for it at the start.
+    """An invented campus and its reports at the start.
 
     Attributes:
         di_code: Four digits.
         name: Of the college, up to 30 characters in its records.
         reports: Issued in this reporting year.
-        earlier: Issued before this reporting year began: in ``new``, not in ``full``.
+        earlier: Issued before this reporting year: in ``new``, not in ``full``.
     """
 
     di_code: str
@@ -24,9 +24,9 @@ class Campus:
 
     def __post_init__(self) -> None:
         if not (len(self.di_code) == 4 and self.di_code.isascii() and self.di_code.isdigit()):
-            raise ValueError(f"A DI code has four digits; {self.di_code!r} is none.")
+            raise ValueError(f"A DI code has four digits, not {self.di_code!r}.")
         if self.reports < 0 or self.earlier < 0:
-            raise ValueError("A campus can't have fewer than no reports.")
+            raise ValueError("The number of reports must be at least 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Generation:
     """One generated file.
 
     Attributes:
-        download_id: As text; the answer may show it as a number.
+        download_id: As text; the reply may contain it as a number.
         account: E-mail address.
         di_code: The campus.
         file_format: ``TXT`` or ``CSV``.
         download_type: ``new`` or ``full``.
         start: Reports of the campus's stream before the file's first.
-        end: Reports of the stream up to and with the file's last; where *record* moves the cursor.
-        file_name: As seen in the field: two files of one minute share it.
+        end: Reports of the stream up to and including the file's last; *record* moves the cursor here.
+        file_name: As observed: two files of one minute have the same name.
     """
 
     download_id: str
@@ -59,13 +59,13 @@ class Call:
     """One call that arrived.
 
     Attributes:
-        number: From 1, in order of arrival at the books.
-        kind: ``login``, ``order``, ``download``, ``record``, or ``redirected`` for what followed a redirect.
+        number: From 1, in order of arrival.
+        kind: ``login``, ``order``, ``download``, ``record``, or ``redirected`` for a request that followed a redirect.
         di_code: The campus, or None where the call names none.
-        status: HTTP status of the answer; 0 when the connection was dropped instead.
-        success: The answer's ``success``, or for a download whether all bytes were sent.
-        download_id: The generation that it was about, or None.
-        fault: The fault that was played, or None.
+        status: HTTP status of the reply; 0 when the connection was dropped instead.
+        success: The ``success`` of the reply, or for a download whether all bytes were sent.
+        download_id: The generation that the call was about, or None.
+        fault: The fault that was injected, or None.
     """
 
     number: int
@@ -79,19 +79,19 @@ class Call:
 
 @dataclass(slots=True)
 class Audit:
-    """The books at one moment, for tests: plain data, the same in Python and as JSON.
+    """The state at one moment, for tests: plain data, the same in Python and as JSON.
 
     Attributes:
         issued: Report ids of each campus, in order.
         generated: By download id: ``account``, ``di_code``, ``file_format``, ``download_type``, ``file_name``,
             ``reports`` (ids in the file), ``sent`` (how often all its bytes were sent), ``recorded``.
         recorded: Download ids in the order in which they were first recorded.
-        cursors: By account and campus, how many reports *record* has passed.
+        cursors: By account and campus, the number of recorded reports.
         calls: How many calls of each kind arrived.
         calls_by_campus: The same for each campus; a login belongs to none.
-        effects: How many calls of each kind did what they ask for, whether or not the answer arrived: a token given,
-            a file generated, a file sent whole, a download recorded.
-        leaks: What arrived at another host after a redirect, by the names of the headers and fields.
+        effects: How many calls of each kind took effect, whether or not the reply arrived: a token issued, a file
+            generated, a file sent completely, a download recorded.
+        leaks: The secret headers and fields that followed a redirect to another host, by name.
     """
 
     issued: dict[str, list[str]] = field(default_factory=dict)
@@ -105,24 +105,24 @@ class Audit:
 
     @property
     def all_reports(self) -> set[str]:
-        """Every report that was ever issued."""
+        """All issued reports."""
         return {report for reports in self.issued.values() for report in reports}
 
     @property
     def recorded_reports(self) -> set[str]:
-        """The reports in files that were recorded."""
+        """The reports in recorded files."""
         return {report for download_id in self.recorded for report in self.generated[download_id]["reports"]}
 
     @property
     def recorded_but_never_sent(self) -> list[str]:
-        """Downloads recorded although their file was never sent whole: each one is lost to ``new``."""
+        """Downloads that were recorded although their file was never sent completely: ``new`` no longer sends them."""
         return [download_id for download_id in self.recorded if not self.generated[download_id]["sent"]]
 
     def passed_reports(self, account: str) -> set[str]:
-        """The reports that ``new`` will never send to *account* again."""
+        """Return the reports that ``new`` no longer sends to *account*."""
         cursors = self.cursors.get(account, {})
         return {report for di_code, reports in self.issued.items() for report in reports[: cursors.get(di_code, 0)]}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)

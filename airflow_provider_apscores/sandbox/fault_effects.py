@@ -1,4 +1,4 @@
-"""What a fault does to a reply: it takes the reply's place, or spoils it after the call has done what it should."""
+"""What a fault does to a reply: it replaces the reply, or it damages the reply of a call that took effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAGE = b"""<!DOCTYPE html>
 
 
 def replacement_reply(kind: str, fault: Fault, redirect_to: Callable[[], str]) -> Reply:
-    """The reply of a call that does nothing because a fault takes its place."""
+    """Return the reply of a fault that replaces the call; the call has no effect."""
     match fault.name:
         case "status":
             return _bare_status(kind, int(fault.number))
@@ -50,7 +50,7 @@ def _bare_status(kind: str, status: int) -> Reply:
 
 
 def damaged_reply(reply: Reply, fault: Fault) -> Reply:
-    """A reply after its fault: what it asked for is done, only the answer suffers."""
+    """Damage the reply of a call that took effect."""
     match fault.name:
         case "slow":
             reply.delay = fault.number
@@ -82,7 +82,7 @@ def damaged_reply(reply: Reply, fault: Fault) -> Reply:
 
 
 def _change_fields(reply: Reply, fault: Fault) -> None:
-    """Change the fields of an answer that says yes."""
+    """Change the fields of a successful reply."""
     if reply.fields is None or not reply.success:
         return
     match fault.name:

@@ -1,17 +1,17 @@
-"""The books of the sandbox: what was issued to each campus, what each account has recorded, and who asked for what.
+"""The state of the sandbox: the reports issued to each campus, the cursor of each account, and the calls.
 
-The rules, and where they come from (*doc*: College Board's pages; *seen*: in the field; *open*: decided here):
+The rules and their sources (*doc*: College Board's pages; *seen*: observed; *open*: decided here):
 
 * A campus has one stream of reports. A report is issued once and never changes.
 * Each account has one cursor a campus (doc). ``new`` is everything after it.
-* Only *record* moves the cursor: to where the stream ended when that file was generated, and never backwards. A file
-  generated or downloaded but not recorded stays new (doc).
+* Only *record* moves the cursor: to the end of the stream at the time the file was generated, and never backwards. The
+  reports of a file that was generated or downloaded but not recorded stay new (doc).
 * ``full`` is everything since the reporting year began, on 1 July (doc). Recording it moves the cursor as well (open).
-* Every generation has a download id of its own, also when the content is the same (seen). Recording an id again
+* Every generation has its own download id, even if the content is the same (seen). Recording an id again
   succeeds and changes nothing (open); an unknown id is refused.
 
-The books can be kept in a file, so that a sandbox started again goes on where it was. The reports are not in that
-file: they follow from the seed.
+The state can be kept in a file, so that a restarted sandbox continues where it stopped. The file does not contain the
+reports: the seed determines them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STATE_VERSION = 1
 
 
 class Ledger:
-    """The books. Every method may be called from any thread."""
+    """The state of one sandbox. Thread-safe."""
 
     def __init__(
         self,
@@ -45,24 +45,21 @@ class Ledger:
         *,
         seed: int,
         today: Callable[[], date],
-        now: Callable[[], datetime] = datetime.now,
         state: Path | None = None,
     ) -> None:
-        """Open the books, from *state* where that file exists.
+        """Create the state, or restore it from the file *state* if that exists.
 
         Args:
-            campuses: With what waits for them; one that the state file knows already keeps what it has there.
+            campuses: With their new reports. A campus in the state file keeps its state.
             seed: Of the students.
             today: The date of the sandbox, for issue dates and the reporting year.
-            now: The time, for file names.
-            state: A file to keep the books in, or None.
+            state: A file to keep the state in, or None.
 
         Raises:
             ValueError: Too many campuses, one of them twice, or a state file of another seed or version.
         """
         self._lock = threading.RLock()
         self._today = today
-        self._now = now
         self._state = state
         self._seed = seed
         self._founded = reporting_year(today())
@@ -82,7 +79,7 @@ class Ledger:
             self._restore(state.read_text(encoding="utf-8"))
         given = list(campuses)
         if len({campus.di_code for campus in given}) < len(given):
-            raise ValueError("Each campus can be given once.")
+            raise ValueError("Name each campus once.")
         for campus in given:
             if campus.di_code not in self._campuses:
                 self._open_campus(campus)
@@ -92,7 +89,7 @@ class Ledger:
 
     @property
     def campuses(self) -> list[Campus]:
-        """The campuses of the account, as they were given."""
+        """The campuses of the account."""
         return list(self._campuses.values())
 
     @property
@@ -102,7 +99,7 @@ class Ledger:
 
     @property
     def download_ids(self) -> list[str]:
-        """Every generation's id."""
+        """The ids of all generations."""
         with self._lock:
             return list(self._generations)
 
@@ -116,7 +113,7 @@ class Ledger:
         """
         with self._lock:
             issued = self._issued[di_code]
-            # The clock of a test may go backwards; a stream can't.
+            # The clock of a test may go backwards; the dates of a stream may not.
             day = max([self._today(), *issued[-1:]])
             first = len(issued) + 1
             issued.extend([day] * count)
@@ -124,12 +121,12 @@ class Ledger:
             return [report_id(di_code, number) for number in range(first, first + count)]
 
     def waiting(self, di_code: str, account: str) -> int:
-        """How many reports ``new`` would send to *account* now."""
+        """Return how many reports ``new`` would send to *account* now."""
         with self._lock:
             return len(self._issued[di_code]) - self._cursor(account, di_code)
 
     def reports(self, di_code: str, start: int = 0, end: int | None = None) -> Iterator[dict[str, str]]:
-        """The reports of a campus by the names of the layout's fields, from place *start* to before *end*."""
+        """Yield the reports of a campus as values by field name, from index *start* to before *end*."""
         with self._lock:
             issued = self._issued[di_code][start:end]
         for number, day in enumerate(issued, start=start + 1):
@@ -137,7 +134,7 @@ class Ledger:
                 values = self._streams[di_code].report(number, day)
             yield values
 
-    # The two calls that are about the books
+    # Orders and records
 
     def generate(self, account: str, di_code: str, file_format: str, download_type: str) -> Generation | None:
         """Generate a file.
@@ -160,7 +157,7 @@ class Ledger:
                 download_type=download_type,
                 start=start,
                 end=end,
-                file_name=f"AP_HED_Scores_{di_code}_{self._today():%m%d%Y}_{self._now():%H%M}.{file_format.lower()}",
+                file_name=f"AP_HED_Scores_{di_code}_{self._today():%m%d%Y}_{datetime.now():%H%M}.{file_format.lower()}",
             )
             self._generations[generation.download_id] = generation
             self._effects["order"] += 1
@@ -168,7 +165,7 @@ class Ledger:
             return generation
 
     def extent(self, account: str, di_code: str, download_type: str) -> tuple[int, int]:
-        """Which part of a campus's stream an order would bring now: places *start* to before *end*."""
+        """Return the range of a campus's stream that an order would contain now: *start* to before *end*."""
         with self._lock:
             issued = self._issued[di_code]
             if download_type == "new":
@@ -176,7 +173,7 @@ class Ledger:
             return bisect_left(issued, reporting_year(self._today())), len(issued)
 
     def record(self, account: str, download_id: str, file_format: str) -> bool:
-        """Record a download: the commit. False when this account has no such download in this format."""
+        """Record a download: the commit. Return False if this account has no such download in this format."""
         with self._lock:
             generation = self._generations.get(download_id)
             if generation is None or generation.account != account or generation.file_format != file_format:
@@ -190,11 +187,11 @@ class Ledger:
             return True
 
     def generation(self, download_id: str) -> Generation | None:
-        """A generation by its id."""
+        """Return a generation by its id, or None."""
         with self._lock:
             return self._generations.get(download_id)
 
-    # What happened
+    # Calls
 
     def add_call(
         self,
@@ -206,7 +203,7 @@ class Ledger:
         download_id: str | None = None,
         fault: str | None = None,
     ) -> None:
-        """Write a call into the books."""
+        """Log a call."""
         with self._lock:
             self._counts[kind] += 1
             if di_code is not None and di_code in self._campuses:
@@ -215,19 +212,19 @@ class Ledger:
             self._calls.append(Call(number, kind, di_code, status, success, download_id, fault))
 
     def add_login(self) -> None:
-        """A token was given."""
+        """Count an issued token."""
         with self._lock:
             self._effects["login"] += 1
 
     def add_sent(self, download_id: str) -> None:
-        """All bytes of a file were sent as they are."""
+        """Count a file that was sent completely and undamaged."""
         with self._lock:
             self._effects["download"] += 1
             self._sent[download_id] += 1
             self._save()
 
     def add_leak(self, what: str) -> None:
-        """Something arrived at another host that was meant for College Board alone."""
+        """Log a secret that arrived at another host."""
         with self._lock:
             self._leaks.append(what)
 
@@ -244,7 +241,7 @@ class Ledger:
             return list(self._calls)
 
     def audit(self) -> Audit:
-        """The books as they stand now."""
+        """Return the current state."""
         with self._lock:
             return Audit(
                 issued={
@@ -283,7 +280,7 @@ class Ledger:
         self._issued[campus.di_code] = issued
         self._streams[campus.di_code] = ReportStream(self._seed, campus.di_code, campus.name, self._founded.year)
 
-    # Keeping
+    # The state file
 
     def _save(self) -> None:
         if self._state is None:
@@ -301,7 +298,7 @@ class Ledger:
             "recorded": self._recorded,
             "sent": self._sent,
         }
-        # Written aside and renamed: a sandbox killed here is started again with the books before or after, whole.
+        # A temporary file, then a rename: after a kill the file holds the state before or after, never a part of it.
         self._state.parent.mkdir(parents=True, exist_ok=True)
         part = self._state.with_name(f".{self._state.name}.part-{os.getpid()}")
         part.write_text(json.dumps(state), encoding="utf-8")
@@ -313,7 +310,7 @@ class Ledger:
         except ValueError:
             state = None
         if not isinstance(state, dict) or state.get("version") != _STATE_VERSION:
-            raise ValueError(f"{self._state} is no state file of this version of the sandbox.")
+            raise ValueError(f"{self._state} is not a state file of this version of the sandbox.")
         if state["seed"] != self._seed:
             raise ValueError(f"{self._state} belongs to seed {state['seed']}; this sandbox has seed {self._seed}.")
         self._founded = date.fromisoformat(state["founded"])
@@ -327,12 +324,12 @@ class Ledger:
 
 
 def report_id(di_code: str, number: int) -> str:
-    """The name of a report in the books; *number* is also its ordering institution key in the file."""
+    """Return the id of a report; *number* is also its ordering institution key in the file."""
     return f"{di_code}-{number:08d}"
 
 
 def _first_days(campus: Campus, began: date, today: date) -> list[date]:
-    """When the reports that wait at the start were issued: in spring, and from 5 July on as far as today allows."""
+    """Return the issue dates of the first reports: in spring, and from 5 July on, but none after *today*."""
     spring = [began - timedelta(days=90 - 60 * place // campus.earlier) for place in range(campus.earlier)]
     summer = [began + timedelta(days=4 + 40 * place // campus.reports) for place in range(campus.reports)]
     return spring + [min(day, today) for day in summer]

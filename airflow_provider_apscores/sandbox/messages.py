@@ -1,4 +1,4 @@
-"""Requests and replies, as they pass between the sockets and what answers."""
+"""Requests and replies, as they pass between the sockets and the application."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came.
+    """A request.
 
     Attributes:
         method: In capitals.
         target: Path and query.
-        headers: Looked up without regard to case.
-        body: Empty where there is none.
+        headers: Names are case-insensitive.
+        body: Empty if there is none.
     """
 
     method: str
@@ -29,11 +29,11 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target without its query."""
+        """Return the target without its query."""
         return urlsplit(self.target).path
 
     def json(self) -> dict[str, Any] | None:
-        """The body as a JSON object, or None when it is none."""
+        """Return the body as a JSON object, or None if it is not one."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -43,23 +43,23 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """A reply, and how badly it is to be sent.
+    """A reply, and how to damage it when it is sent.
 
     Attributes:
         status: HTTP status.
-        fields: A JSON body, or None when *body* or *file* holds it.
+        fields: A JSON body, or None when *body* or *file* holds the body.
         body: As bytes.
         content_type: Of *body* and *file*.
         file: A file to send as the body, or None.
         headers: More headers.
-        success: For the books.
-        download_id: The generation that it is about, or None.
-        sent: Share of the body that is really sent.
-        announced: Share of the body's length that Content-Length says; None for no such header.
-        delay: Seconds before anything is sent.
-        stall: Seconds in the middle of the body.
-        ending: ``drop`` or ``reset`` the connection after what is sent; empty to keep it.
-        silent: True to send nothing at all before *ending*.
+        success: Logged with the call.
+        download_id: The generation that the call is about, or None.
+        sent: Share of the body that is sent.
+        announced: Share of the body's length that Content-Length states; None for no such header.
+        delay: Seconds before the reply starts.
+        stall: Seconds to pause in the middle of the body.
+        ending: ``drop`` or ``reset`` the connection afterwards; empty to keep it open.
+        silent: True to send nothing before *ending*.
         on_complete: Called just before the last byte of an undamaged file is sent.
     """
 
@@ -80,29 +80,29 @@ class Reply:
     on_complete: Callable[[], None] | None = None
 
     def content(self) -> bytes:
-        """The body where it is no file."""
+        """Return the body of a reply without a file."""
         return self.body if self.fields is None else json.dumps(self.fields).encode()
 
 
 class Application(Protocol):
-    """Whatever answers requests."""
+    """Answers requests."""
 
     def answer(self, request: Request) -> Reply:
-        """Answer a request; it is called from many threads at once."""
+        """Answer a request. Many threads call this at once."""
 
 
 def json_reply(success: bool, message: str, *, status: int = 200, **fields: Any) -> Reply:
-    """A JSON answer of the documented shape."""
+    """Return a JSON reply of the documented shape."""
     return Reply(status, {"success": success, "message": message, **fields}, success=success)
 
 
 def not_allowed(*methods: str) -> Reply:
-    """405 for a path that has other methods."""
+    """Return a 405 reply that lists the allowed methods."""
     return Reply(405, {"message": "Method Not Allowed"}, headers={"Allow": ", ".join(methods)})
 
 
 def access_denied(message: str) -> Reply:
-    """403 as the store of the files answers it: XML."""
+    """Return the XML 403 of the file store."""
     text = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
     return Reply(403, body=body, content_type="application/xml")

@@ -1,4 +1,4 @@
-"""Another host, to which redirects lead: it notes what arrives that was meant for College Board alone."""
+"""The target of redirects: another origin, which logs the secrets that clients send to it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SECRET_HEADERS = ("X-CB-Catapult-Authentication-Token", "X-CB-Catapult-Authoriz
 class RedirectTarget:
     """Answers on another port, which is another origin.
 
-    It has the files as well, as a store to which College Board might redirect has them: whoever follows without
-    the X-CB headers gets the file, and whoever brings them along stands in the books.
+    It serves the files, as a store behind a redirect would. It logs each secret header or field that a client sends as
+    a leak.
     """
 
     def __init__(self, service: CollegeBoard, ledger: Ledger) -> None:
-        """Serve the files of *service*, and write leaks into *ledger*."""
+        """Serve the files of *service*, and log leaks in *ledger*."""
         self._service = service
         self._ledger = ledger
 

@@ -1,11 +1,12 @@
-"""The sockets: requests in, replies out, as well or as badly as a reply says.
+"""The HTTP server: it receives requests and sends replies, damaged if the reply says so.
 
-HTTP/1.1 on loopback, a thread a connection, connections kept alive, files sent with constant memory.
+HTTP/1.1 on loopback only, one thread per connection, kept-alive connections, files sent with constant memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import socket
 import struct
@@ -20,26 +21,48 @@ from airflow_provider_apscores.sandbox.messages import Application, Reply, Reque
 
 log = logging.getLogger("airflow_provider_apscores.sandbox")
 
-#: No call of the protocol comes near this.
+#: Calls of the protocol are far smaller.
 _LARGEST_BODY = 1 << 20
+
+
+def loopback_address(host: str) -> str:
+    """Return *host* as an IPv4 loopback address; ``localhost`` is 127.0.0.1.
+
+    Raises:
+        ValueError: *host* is something else. The sandbox prints its password, and its control address needs none.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    if not _is_loopback(address):
+        raise ValueError(f"The sandbox listens on loopback only, for example 127.0.0.1, not on {host}.")
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether *host*, with or without a port, is ``localhost`` or an IPv4 loopback address."""
+    name = host.partition(":")[0].lower()
+    try:
+        return name == "localhost" or ipaddress.IPv4Address(name).is_loopback
+    except ValueError:
+        return False
 
 
 class Server(ThreadingHTTPServer):
     """One application on one port of 127.0.0.1."""
 
     daemon_threads = True
-    # A thousand sensors may knock at once.
+    # A thousand sensors may connect at once.
     request_queue_size = 1024
 
-    def __init__(self, address: tuple[str, int], application: Application, closing: threading.Event) -> None:
-        """Bind; nothing is answered before :meth:`start`.
+    def __init__(self, host: str, port: int, application: Application, closing: threading.Event) -> None:
+        """Bind the port. The server answers after :meth:`start`.
 
         Args:
-            address: IPv4 address and port; 0 for any free port.
-            application: What answers.
+            host: A loopback address, IPv4.
+            port: 0 for any free port.
+            application: Answers the requests.
             closing: Set when the sandbox stops.
         """
-        super().__init__(address, _Handler)
+        super().__init__((host, port), _Handler)
         self.application = application
         self.closing = closing
         self._thread: threading.Thread | None = None
@@ -52,14 +75,14 @@ class Server(ThreadingHTTPServer):
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
     def start(self) -> None:
-        """Answer from now on, in a thread of its own."""
-        # The default looks for a stop twice a second, which every test would wait for.
+        """Start to answer, in a background thread."""
+        # The default, half a second, would delay the end of every test.
         run = {"poll_interval": 0.02}
         self._thread = threading.Thread(target=self.serve_forever, kwargs=run, name="apscores-sandbox", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and close kept-alive connections: a client must not talk on to a sandbox that is gone."""
+        """Stop, and close kept-alive connections, so that no client reaches a stopped sandbox."""
         if self._thread is not None:
             self.shutdown()
             self._thread.join()
@@ -70,19 +93,19 @@ class Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, then answer in a thread."""
+        """Track the connection, then answer in a thread."""
         with self._open_lock:
             self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection and close it."""
+        """Close the connection."""
         with self._open_lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is no news."""
+        """Ignore a client that disconnects; report other errors."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -94,6 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 300
 
     def _handle(self) -> None:
+        if not _is_loopback(self.headers.get("Host", "")):
+            # A web page can make a browser send requests here under its own host name (DNS rebinding).
+            self.close_connection = True
+            return self._send(Reply(421, {"message": "The Host header must name a loopback address."}))
         try:
             length = int(self.headers.get("Content-Length", "0"))
         except ValueError:
@@ -112,9 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             reply = self.server.application.answer(request)
         except Exception:
-            # Whoever tests a client must see that this one is not the client's fault.
-            log.exception("The sandbox itself failed.")
-            reply = Reply(500, {"message": "The sandbox itself failed; see its log."})
+            # Distinguish this from a fault of the client under test.
+            log.exception("Internal error of the sandbox.")
+            reply = Reply(500, {"message": "Internal error of the sandbox; see its log."})
         return self._send(reply)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle
@@ -153,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.stall:
             start = self._send_part(file, 0, count // 2)
             self.server.closing.wait(reply.stall)
-        # The last byte waits for the books: whoever has the whole file finds it noted there.
+        # Update the state before the last byte: once a client has the whole file, the state says so.
         start += self._send_part(file, start, max(0, count - 1 - start))
         if reply.on_complete is not None:
             reply.on_complete()
@@ -165,12 +192,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _end(self, ending: str) -> None:
         self.close_connection = True
         if ending == "reset":
-            # What was sent shall reach the client: a reset throws away what still lies in buffers.
+            # Let the sent bytes reach the client: a reset discards what is still in buffers.
             time.sleep(0.05)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            # Only when nothing holds the socket does close() close it, and the reset go out.
+            # close() sends the reset only when nothing else holds the socket.
             self.rfile.close()
             self.connection.close()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the application logs calls, without what is secret in their addresses."""
+        """Do nothing: the application logs calls, without the secrets in their addresses."""

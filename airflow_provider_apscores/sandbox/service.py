@@ -1,8 +1,8 @@
-"""What College Board answers: the four calls, from a request to a reply. No sockets here.
+"""The four calls of the web service, from a request to a reply. No sockets.
 
-Written from the reference alone and blind to :mod:`airflow_provider_apscores.webservice`, so that a misread header
-or field can't pass on both sides. Where the reference leaves something open, this side is strict: headers must be
-there, the password must be Base64, a token has an end.
+Written from the reference, without :mod:`airflow_provider_apscores.webservice`, so that a misread header or field fails
+a test. Where the reference leaves something open, the sandbox is strict: headers are required, the password must be
+Base64, a token expires.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.archive import Archive
 from airflow_provider_apscores.sandbox.entries import Generation
 from airflow_provider_apscores.sandbox.fault_effects import damaged_reply, replacement_reply
-from airflow_provider_apscores.sandbox.faults import FAULTS, REFUSALS, Fault, Faults
+from airflow_provider_apscores.sandbox.fault_plan import FaultPlan
+from airflow_provider_apscores.sandbox.faults import FAULTS, REFUSALS, Fault
 from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.messages import Reply, Request, access_denied, json_reply, not_allowed
 
@@ -45,7 +46,7 @@ class CollegeBoard:
         ledger: Ledger,
         archive: Archive,
         authenticator: Authenticator,
-        faults: Faults,
+        faults: FaultPlan,
         closing: threading.Event,
         origin: Callable[[], str],
         redirect_origin: Callable[[], str],
@@ -53,18 +54,18 @@ class CollegeBoard:
         gateway_seconds: float = 0.0,
         text_ids: bool = False,
     ) -> None:
-        """Put the parts together.
+        """Create the service.
 
         Args:
-            ledger: The books.
+            ledger: The state.
             archive: The files.
             authenticator: Passwords, tokens, signed addresses.
-            faults: What goes wrong on purpose.
-            closing: Set when the sandbox stops; nobody sleeps longer than that.
-            origin: Says ``http://127.0.0.1:PORT``.
+            faults: The faults to inject.
+            closing: Set when the sandbox stops; ends every wait.
+            origin: Returns ``http://127.0.0.1:PORT``.
             redirect_origin: Returns the origin of another host, the target of redirects.
             generation_seconds: How long it takes to generate a file, once for each content.
-            gateway_seconds: How long an order is kept waiting for that before it is answered 504.
+            gateway_seconds: How long an order waits for the file before it gets a 504.
             text_ids: True for download ids as JSON strings, False for numbers.
         """
         self._ledger = ledger
@@ -82,7 +83,7 @@ class CollegeBoard:
         self._by_opaque_name: dict[str, str] = {}
 
     def answer(self, request: Request) -> Reply:
-        """Answer a request for one of the four calls, or for nothing that exists."""
+        """Answer a request: one of the four calls, else 404."""
         kind = _PATHS.get(request.path) or ("download" if request.path.startswith("/files/") else None)
         if kind is None:
             return Reply(404, {"message": "Not Found"})
@@ -99,7 +100,7 @@ class CollegeBoard:
         return reply
 
     def _about(self, kind: str, request: Request) -> Generation | str | None:
-        """The generation that a call is about, or else its campus, as far as it says."""
+        """Return the generation that a call is about, else its campus, else None."""
         if kind == "download":
             return self._generation_at(request.path)
         fields = request.json() or {}
@@ -112,7 +113,7 @@ class CollegeBoard:
         name = path.rpartition("/")[2]
         with self._lock:
             if name not in self._by_opaque_name:
-                # A restarted sandbox has signed none of the addresses that it gave before.
+                # After a restart, addresses signed earlier are still valid.
                 known = self._ledger.download_ids
                 self._by_opaque_name = {self._authenticator.opaque_name(each): each for each in known}
             download_id = self._by_opaque_name.get(name, "")
@@ -125,7 +126,7 @@ class CollegeBoard:
         log.info(
             "%-8s %-4s -> %s%s%s%s",
             kind,
-            # What a stranger wrote as a campus stays out of the log unless it looks like one.
+            # Log the campus only if it is a DI code: a client can send anything.
             di_code if di_code and len(di_code) == 4 and di_code.isdigit() else "",
             status or "no answer",
             " refused" if reply.fields is not None and status == HTTPStatus.OK and not reply.success else "",
@@ -153,7 +154,7 @@ class CollegeBoard:
         if refusal is not None:
             return refusal
         if request.headers.get(_AUTHORIZATION) != "CBLogin":
-            return json_reply(False, f"The header {_AUTHORIZATION} must say CBLogin at login.", status=403)
+            return json_reply(False, f"The header {_AUTHORIZATION} must be CBLogin at login.", status=403)
         fields = request.json()
         if fields is None:
             return json_reply(False, "The body is not a JSON object.", status=400)
@@ -198,7 +199,7 @@ class CollegeBoard:
         return reply
 
     def _generated(self, key: tuple[object, ...]) -> bool:
-        """Whether a file is ready, after waiting for it as long as the gateway does."""
+        """Return whether a file is ready, after at most *gateway_seconds*."""
         if not self._generation_seconds:
             return True
         now = time.monotonic()
@@ -216,7 +217,7 @@ class CollegeBoard:
         return self.file_at(request.target, account, fault)
 
     def file_at(self, target: str, account: str | None = None, fault: Fault | None = None) -> Reply:
-        """The file behind a signed address, for *account* or, when that is None, for whoever holds the address."""
+        """Return the file of a signed address, for *account*, or for any client if *account* is None."""
         generation = self._generation_at(urlsplit(target).path)
         if generation is None or account not in (None, generation.account):
             return access_denied("Access denied")
@@ -254,7 +255,7 @@ class CollegeBoard:
         return reply
 
     def _authorized(self, request: Request) -> tuple[dict[str, Any], str, Reply | None]:
-        """The fields and the account of a call that needs a token, or the refusal of it."""
+        """Return the fields and the account of a call that needs a token, or a refusal."""
         refusal = _header_error(request)
         if refusal is not None:
             return {}, "", refusal
@@ -268,7 +269,7 @@ class CollegeBoard:
 
 
 def _header_error(request: Request) -> Reply | None:
-    """What is wrong with the headers that every call with a JSON body carries, or None."""
+    """Return a refusal if a header that every JSON call needs is missing or wrong, else None."""
     if request.headers.get(_AUTHENTICATION) != "CBLogin Web Service":
         return json_reply(False, f"The header {_AUTHENTICATION} is missing or wrong.", status=403)
     if _AUTHORIZATION not in request.headers:

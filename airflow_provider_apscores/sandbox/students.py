@@ -1,18 +1,14 @@
-"""Invented students, and what College Board would report of them.
+"""Invented students and their score reports, determined by a seed.
 
-Everybody here is made up, from a seed: the same seed makes the same people, names, schools and scores, on every
-machine. Names are put together from words that are no names, AP IDs begin with ``FK`` (fake), towns and schools do
-not exist. So the records can be shown to anybody, and a test can search logs for any of them without false alarms.
+The same seed gives the same people, schools and scores on every machine. AP IDs begin with ``FK`` (fake). So the
+records can be shown to anyone, and a test can search logs for them without false alarms.
 
-A campus has a *stream* of reports, numbered from 1. Most are a student's first report to that campus; some are later
-reports of a student seen before, and those carry the entire exam history again, with delayed scores arrived and
-now and then a score canceled. A report depends on the seed, the campus, its number and its date alone.
-
-The list of exams is this module's own and not :mod:`airflow_provider_apscores.scorefile`'s: a code that is added
-there must not change the students that a seed has always made. A test holds the two together.
+A campus has a *stream* of reports, numbered from 1. Most are the first report of a student to that campus. Some are
+later reports of an earlier student: they contain the entire exam history again, with delayed scores that have arrived
+and occasionally a canceled score. A report depends only on the seed, the campus, its number and its date.
 """
 
-# Nothing here is secret: every draw must be the same again for the same seed.
+# Nothing here is secret: every draw must be reproducible.
 # ruff: noqa: S311
 
 from __future__ import annotations
@@ -21,62 +17,35 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
-#: Share of a campus's reports that are later reports of a student seen before.
+from airflow_provider_apscores.sandbox.student_data import (
+    DELAYED_CODES,
+    DERIVED_RACE_CODES,
+    EXAMS,
+    FIRST_NAMES,
+    NAME_BEGINNINGS,
+    NAME_ENDINGS,
+    NOTED_CODES,
+    PROJECTED_CODES,
+    STREET_TYPES,
+    STREETS,
+    SUBSCORES,
+    TOWNS,
+)
+
+#: Share of a campus's reports that are later reports of an earlier student.
 _LATER = 0.12
-#: Share of students one of whose newest scores is late in their first report.
+#: Share of students with a delayed score in their first report.
 _WAITING = 0.12
-
-_SYLLABLES = (
-    "Quill", "Thistle", "Ember", "Lantern", "Saltmar", "Bramble", "Corriwen", "Fennimor", "Gallow", "Harrowin",
-    "Inkerby", "Juniperan", "Kestrelin", "Lumber", "Mossing", "Nettlebar", "Oakens", "Pebblar", "Quaverin", "Rushmor",
-    "Sparrowin", "Tamarind", "Umberlin", "Velvetan", "Wicker", "Yarrowby", "Zephyran", "Marblin", "Copperan",
-)  # fmt: skip
-_ENDINGS = (
-    "wick", "feather", "ton", "shaw", "mere", "low", "dottir", "stead", "quist", "ovic",
-    "elli", "ez", "maki", "wara", "ski", "ford", "holt", "combe", "anza", "thorpe",
-)  # fmt: skip
-_FIRST_NAMES = (
-    "Zephyrine", "Tamsel", "Orrinda", "Quillon", "Bexley-Fay", "Marrowyn", "Isolwen", "Fenwicka", "Corvander",
-    "Pellinor", "Saffronia", "Ottoline", "Thaddeon", "Verbenna", "Wystan", "Yolandine", "Kestry", "Briarly",
-    "Ludomira", "D'Amarinth",
-    "Aldermay", "Cosimela", "Drusillan", "Evanthel", "Galadry", "Hesperin", "Jessamond", "Leocadin", "Mirabelin",
-)  # fmt: skip
-_STREETS = ("Lanternpost", "Quarrystone", "Thimblerow", "Marshgate", "Owlcote", "Pennywhistle", "Candlewax", "Inkwell")
-_KINDS_OF_STREET = ("Lane", "Street", "Avenue", "Court", "Row", "Crescent")
-_TOWNS = (
-    ("Nowherton", "ME", "00901"), ("Fablebury", "NJ", "07099"), ("Pretend Falls", "CT", "06099"),
-    ("Makebelieve", "OH", "43999"), ("Imaginaria", "CA", "95999"), ("Port Fiction", "WA", "98999"),
-    ("Lake Sample", "TX", "78999"), ("Old Example", "MA", "02099"),
-)  # fmt: skip
-
-#: Code, first year, last year (None: still given), how often taken.
-_EXAMS: tuple[tuple[str, int, int | None, int], ...] = (
-    ("07", 1990, None, 12), ("10", 2024, None, 2), ("13", 1990, None, 2), ("14", 1990, None, 1), ("15", 1990, None, 2),
-    ("16", 1990, None, 1), ("20", 1990, None, 7), ("22", 2014, None, 3), ("23", 2016, None, 2), ("25", 1990, None, 5),
-    ("28", 2007, None, 1), ("31", 1990, None, 4), ("32", 2017, None, 7), ("34", 1990, None, 3), ("35", 1990, None, 5),
-    ("36", 1990, None, 14), ("37", 1990, None, 10), ("40", 1998, None, 6), ("43", 1990, None, 3), ("48", 1990, None, 1),
-    ("53", 2001, None, 8), ("55", 1990, None, 1), ("57", 1990, None, 9), ("58", 1990, None, 1), ("60", 1990, None, 1),
-    ("62", 2006, None, 1), ("64", 2007, None, 1), ("65", 2024, None, 7), ("66", 1990, None, 8), ("68", 1990, None, 6),
-    ("75", 1990, None, 2), ("78", 1990, 2014, 3), ("80", 1990, None, 3), ("82", 1990, None, 2), ("83", 2015, None, 5),
-    ("84", 2015, None, 2), ("85", 1992, None, 9), ("87", 1990, None, 5), ("89", 1990, None, 1), ("90", 1997, None, 7),
-    ("93", 2002, None, 9),
-)  # fmt: skip
-_SUBSCORES = {"68": ("69",), "75": ("76", "77")}
-_DELAYED = ("03", "05", "12", "80", "88", "96")
-_PROJECTED = ("37", "38", "42", "44", "51", "57")
-_NOTED = ("20", "34", "39", "40", "66", "91")
-#: A letter of the race and ethnicity answer, counted from 0, to the derived value; the first five are about ethnicity.
-_DERIVED = {5: "01", 6: "02", 7: "03", 8: "08", 9: "09", 10: "10"}
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """One exam of a student, as it stands in the end.
+    """One exam of a student with its final score.
 
     Attributes:
         year: Administration, four digits.
         code: Two digits.
-        score: 1 to 5, or blank when there is none.
+        score: 1 to 5, or empty.
         notes: Up to two irregularity codes.
     """
 
@@ -88,13 +57,13 @@ class Exam:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """An invented person with an entire exam history.
+    """An invented student with the entire exam history.
 
     Attributes:
-        values: What is the same in every report, by the names of the layout's fields.
+        values: The values that are the same in every report, by field name.
         exams: Most recent first.
-        gap: A slot that College Board leaves blank in the middle, counted from 0, or None.
-        cancels: True when this student cancels the oldest of the newest scores after the first report.
+        gap: A blank exam slot between filled ones, counted from 0, or None.
+        cancels: True when the oldest score is canceled after the first report.
     """
 
     values: dict[str, str]
@@ -105,7 +74,7 @@ class Student:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Whose report stands at a place of a stream, and which of that student's reports it is (0 is the first)."""
+    """One report of a stream: its student, and which of that student's reports it is (0 is the first)."""
 
     student: int
     edition: int
@@ -114,14 +83,14 @@ class _Entry:
 
 @dataclass(slots=True)
 class ReportStream:
-    """The reports of one campus, one after the other.
+    """The reports of one campus, in order.
 
     Attributes:
-        seed: Of everything.
+        seed: Determines all reports.
         di_code: The campus.
-        name: Of the college, as its records show it.
-        founded: The reporting year in which the sandbox began, by the year of its newest exams. It fixes the exam
-            histories, so that a sandbox that lives for years tells the same of its students.
+        name: Of the college, as in its records.
+        founded: The reporting year in which the sandbox started, by the year of its newest exams. It fixes the exam
+            histories, so that they stay the same over the years.
     """
 
     seed: int
@@ -133,10 +102,10 @@ class ReportStream:
     _editions: dict[int, _Entry] = field(default_factory=dict)
 
     def report(self, number: int, issued: date) -> dict[str, str]:
-        """The values of report *number* (from 1), by the names of the layout's fields.
+        """Return the values of report *number* by field name.
 
         Args:
-            number: Its place in the stream.
+            number: Its position in the stream, from 1.
             issued: The day on which College Board issued it.
         """
         while len(self._entries) < number:
@@ -159,7 +128,7 @@ class ReportStream:
         place = len(self._entries)
         random = Random(f"{self.seed}/{self.di_code}/{place}")
         if place > 4 and random.random() < _LATER:
-            # Those whose scores are late come again first, once the scores have arrived.
+            # Students with delayed scores come first: their scores have arrived.
             if self._waiting and random.random() < 0.7:
                 who = self._waiting.pop(0)
             else:
@@ -175,19 +144,19 @@ class ReportStream:
 
 
 def reporting_year(day: date) -> date:
-    """The 1 July on which the reporting year of *day* began."""
+    """Return the 1 July on which the reporting year of *day* began."""
     return date(day.year if day.month >= 7 else day.year - 1, 7, 1)
 
 
 def college(seed: int, di_code: str, name: str) -> dict[str, str]:
-    """The block of an invented college: the same in all of its records."""
+    """Return the fields of an invented college, the same in all of its records."""
     random = Random(f"{seed}/college/{di_code}")
-    town, state, zip_code = random.choice(_TOWNS)
+    town, state, zip_code = random.choice(TOWNS)
     return {
         "college_code": di_code.zfill(6),
         "college_contact": "Office of the Registrar",
         "college_name": name[:30],
-        "college_street_1": f"{random.randint(1, 99)} {random.choice(_STREETS)} {random.choice(_KINDS_OF_STREET)}",
+        "college_street_1": f"{random.randint(1, 99)} {random.choice(STREETS)} {random.choice(STREET_TYPES)}",
         "college_street_3": town,
         "college_state": state,
         "college_zip_code": zip_code,
@@ -197,7 +166,7 @@ def college(seed: int, di_code: str, name: str) -> dict[str, str]:
 def student(seed: int, number: int, founded: int) -> Student:
     """Invent student *number*; *founded* is the year of the newest exams."""
     random = Random(f"{seed}/student/{number}")
-    # Some come back years later, with exams whose titles were other ones then.
+    # Some exams are years old; their titles were different then.
     newest = random.randint(2012, 2021) if random.random() < 0.08 else founded
     graduates = newest + random.choices((0, 1, 2), (6, 3, 1))[0]
     values = _person(random, number, graduates)
@@ -213,21 +182,21 @@ def student(seed: int, number: int, founded: int) -> Student:
 
 
 def _person(random: Random, number: int, graduates: int) -> dict[str, str]:
-    last = random.choice(_SYLLABLES) + random.choice(_ENDINGS)
+    last = random.choice(NAME_BEGINNINGS) + random.choice(NAME_ENDINGS)
     form = random.random()
     if form < 0.06:
         last = f"O'{last}"
     elif form < 0.12:
-        last = f"{random.choice(_SYLLABLES)[:6]}-{last}"
+        last = f"{random.choice(NAME_BEGINNINGS)[:6]}-{last}"
     elif form < 0.14:
         last = f"de la {last}"
     born = date(graduates - 18, 1, 1) + timedelta(days=random.randrange(-120, 240))
     values = {
         "ap_id": f"FK{_base36(number):0>6}",
         "last_name": last[:15],
-        "first_name": random.choice(_FIRST_NAMES)[:12],
+        "first_name": random.choice(FIRST_NAMES)[:12],
         "middle_initial": random.choice("ABCDEFGHIJKLMNOPRSTW     ").strip(),
-        "street_1": f"{random.randint(1, 9999)} {random.choice(_STREETS)} {random.choice(_KINDS_OF_STREET)}",
+        "street_1": f"{random.randint(1, 9999)} {random.choice(STREETS)} {random.choice(STREET_TYPES)}",
         "gender": random.choices("FMUA", (52, 43, 3, 2))[0],
         "birth_date": f"{born:%m%d%y}",
         "grade_level": random.choices("67", (3, 7))[0],
@@ -239,7 +208,7 @@ def _person(random: Random, number: int, graduates: int) -> dict[str, str]:
         values["street_3"] = "Farawayport"
         values["country_code"] = random.choice(("124", "156", "410", "826"))
     else:
-        values["street_3"], values["state"], zip_code = random.choice(_TOWNS)
+        values["street_3"], values["state"], zip_code = random.choice(TOWNS)
         values["zip_code"] = zip_code + (f"{random.randrange(10_000):04d}" if random.random() < 0.5 else "")
     if random.random() < 0.1:
         values["previous_ai_year_1"] = f"{(graduates - 2) % 100:02d}"
@@ -257,11 +226,11 @@ def _base36(number: int) -> str:
 
 def _school(random: Random) -> dict[str, str]:
     which = random.randrange(24)
-    town, state, zip_code = _TOWNS[which % len(_TOWNS)]
+    town, state, zip_code = TOWNS[which % len(TOWNS)]
     return {
         "high_school_code": f"{990 + which * 7:06d}",
         "high_school_contact": "AP Coordinator",
-        "high_school_name": f"{_SYLLABLES[which]}{_ENDINGS[which % len(_ENDINGS)]} High School"[:30],
+        "high_school_name": f"{NAME_BEGINNINGS[which]}{NAME_ENDINGS[which % len(NAME_ENDINGS)]} High School"[:30],
         "high_school_street_1": f"{which + 1} Schoolhouse Road",
         "high_school_street_3": town,
         "high_school_state": state,
@@ -280,25 +249,25 @@ def _race(random: Random) -> dict[str, str]:
     for place in random.sample(range(5, 11), random.choices((1, 2), (9, 1))[0]):
         answers[place] = "Y"
     races = [place for place in range(5, 11) if answers[place] == "Y"]
-    derived = _DERIVED[races[0]] if len(races) == 1 else "12"
+    derived = DERIVED_RACE_CODES[races[0]] if len(races) == 1 else "12"
     if "Y" in answers[:4]:
         derived = "04"
     return {"race_ethnicity_response": "".join(answers), "race_ethnicity_derived": derived}
 
 
 def _history(random: Random, newest: int) -> tuple[Exam, ...]:
-    """Exams of up to four years, most recent first; the two newest years always have one."""
+    """Return the exams of up to four years, most recent first; the two newest years always have one."""
     able = random.gauss(3.1, 0.8)
     taken: set[str] = set()
     history: list[Exam] = []
     years = (newest, newest - 1, *random.choices(((), (newest - 2,), (newest - 2, newest - 3)), (5, 4, 2))[0])
     for year in years:
-        given = [exam for exam in _EXAMS if exam[1] <= year <= (exam[2] or year) and exam[0] not in taken]
+        given = [exam for exam in EXAMS if exam[1] <= year <= (exam[2] or year) and exam[0] not in taken]
         how_many = random.choice((1, 1, 2, 2, 3, 4))
         codes = set(random.choices([exam[0] for exam in given], [exam[3] for exam in given], k=how_many))
         for code in sorted(codes):
             history.append(_take_exam(random, year, code, able))
-            for part in _SUBSCORES.get(code, ()):
+            for part in SUBSCORES.get(code, ()):
                 history.append(_take_exam(random, year, part, able))
         taken |= codes
     return tuple(history)
@@ -308,29 +277,29 @@ def _take_exam(random: Random, year: int, code: str, able: float) -> Exam:
     score = str(min(5, max(1, round(random.gauss(able, 0.9)))))
     event = random.random()
     if event < 0.015:
-        return Exam(year, code, score, (random.choice(_PROJECTED),))
+        return Exam(year, code, score, (random.choice(PROJECTED_CODES),))
     if event < 0.03:
-        return Exam(year, code, score, (random.choice(_NOTED),))
+        return Exam(year, code, score, (random.choice(NOTED_CODES),))
     if event < 0.035:
-        return Exam(year, code, score, (random.choice(_NOTED), random.choice(_PROJECTED)))
+        return Exam(year, code, score, (random.choice(NOTED_CODES), random.choice(PROJECTED_CODES)))
     if event < 0.042:
         return Exam(year, code, "", (random.choice(("94", "92", "98", "01")),))
     return Exam(year, code, score)
 
 
 def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
-    """The exam slots of one report: what was sat by then, as far as it was known by then."""
+    """Return the exam slots of one report: the exams and scores known at that time."""
     values: dict[str, str] = {}
     known = [exam for exam in person.exams if exam.year <= newest]
     late: tuple[str, ...] = ()
     if entry.waiting and entry.edition == 0:
-        # The newest; subscores come with their exam or not at all.
-        late = (known[0].code, *_SUBSCORES.get(known[0].code, ()))
+        # The newest exam, with its subscores.
+        late = (known[0].code, *SUBSCORES.get(known[0].code, ()))
     slot = 0
     for place, exam in enumerate(known):
         score, notes = exam.score, exam.notes
         if exam.code in late:
-            score, notes = "", (_DELAYED[int(exam.code) % len(_DELAYED)], *notes[:1])
+            score, notes = "", (DELAYED_CODES[int(exam.code) % len(DELAYED_CODES)], *notes[:1])
         if person.cancels and entry.edition > 0 and place == len(known) - 1:
             score, notes = "", ("94",)
         slot += 1
@@ -345,7 +314,7 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
 
 
 def _awards(person: Student, newest: int) -> dict[str, str]:
-    """Awards by year, most recent first; one year can bring several."""
+    """Return the awards, most recent first; a year can have several."""
     passed = [
         exam
         for exam in person.exams

@@ -1,4 +1,4 @@
-"""A client of the tests' own: http.client and the reference, nothing of the package's."""
+"""A client written from the reference with http.client only, independent of the package."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Client:
     email: str = DEFAULT_EMAIL
     password: str = DEFAULT_PASSWORD
     token: str = "CBLogin"
-    patience: float = 10.0
+    timeout: float = 10.0
     headers: dict[str, str] = field(default_factory=lambda: dict(JSON))
 
     def ask(self, method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         parts = urlsplit(url)
-        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=self.patience)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=self.timeout)
         try:
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
             connection.request(method, target, body=body, headers=headers or {})

@@ -51,7 +51,7 @@ def connection(lines: list[str]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_is_serves_and_stops_cleanly(make_client, stop):
+def test_it_prints_its_address_serves_and_stops_cleanly(make_client, stop):
     with started() as (process, lines):
         found = connection(lines)
         assert found["conn_type"] == "apscores"
@@ -86,7 +86,7 @@ def test_campuses_seed_and_faults_can_be_chosen(make_client):
         assert "Multifactor" in client.log_in()["message"]
 
 
-def test_so_many_students_each():
+def test_the_number_of_students_per_campus():
     with started("--students", "3") as (_, lines):
         remote = RemoteSandbox(str(connection(lines)["host"]))
         assert [campus["waiting"] for campus in remote.status()["campuses"]] == [3, 3, 3, 0]
@@ -99,10 +99,12 @@ def test_chaos_from_the_command_line():
             with contextlib.suppress(OSError, ValueError):
                 urlopen(f"{address.removesuffix('/aposrd-api-prod')}/files/nothing", timeout=5)
         # Two of one kind in a row at most.
-        assert [played.partition(":")[0] for played in RemoteSandbox(address).status()["played"]] == ["download"] * 2
+        assert [injected.partition(":")[0] for injected in RemoteSandbox(address).status()["injected"]] == [
+            "download"
+        ] * 2
 
 
-def test_news_arrives():
+def test_new_reports_are_issued_at_an_interval():
     with started("--add-every", "0.1", "--students", "0") as (_, lines):
         remote = RemoteSandbox(str(connection(lines)["host"]))
         deadline = time.monotonic() + 10
@@ -111,7 +113,7 @@ def test_news_arrives():
         assert len(remote.audit().all_reports) >= 3
 
 
-def test_a_terminal_without_unicode_is_no_reason_to_stop():
+def test_a_terminal_without_unicode_does_not_stop_it():
     with started(PYTHONIOENCODING="ascii") as (_, lines):
         assert connection(lines)["password"] == DEFAULT_PASSWORD
 
@@ -130,7 +132,7 @@ def test_a_terminal_without_unicode_is_no_reason_to_stop():
         (["--add-every", "0"], "more than 0"),
     ],
 )
-def test_what_makes_no_sense_is_said_in_one_line(arguments, words):
+def test_invalid_options_are_refused_in_one_line(arguments, words):
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=20)
     assert done.returncode == 2
     assert words in done.stderr.splitlines()[-1]
@@ -142,7 +144,7 @@ def test_a_port_that_is_taken():
         port = str(connection(lines)["host"]).split(":")[2].partition("/")[0]
         done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, env=environment(), timeout=20)
     assert done.returncode == 2
-    assert "is in use; --port names another" in done.stderr
+    assert "is in use; choose another with --port" in done.stderr
 
 
 def test_help_lists_every_fault():

@@ -1,4 +1,4 @@
-"""Steering a running sandbox over its control address."""
+"""Controlling a running sandbox over its control address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_faults_are_planned_from_another_process(remote, client, sandbox):
     remote.fail("order", "504", times=2, after=1, di_code="0901")
     assert remote.status()["planned"] == ["order@0901+1:status=504:2"]
     assert [client.order("0901").status for _ in range(4)] == [200, 504, 504, 200]
-    assert remote.status()["played"] == ["order@0901:status=504"] * 2
+    assert remote.status()["injected"] == ["order@0901:status=504"] * 2
 
 
 def test_chaos_starts_and_stops(remote, client, sandbox):
@@ -35,7 +35,7 @@ def test_chaos_starts_and_stops(remote, client, sandbox):
     assert client.order("0901").status == 200
 
 
-def test_the_books_are_the_same_from_afar(remote, client, sandbox):
+def test_a_remote_sandbox_has_the_same_state(remote, client, sandbox):
     client.record(client.fetch("0901")[0])
     client.order("9377")
     assert remote.audit() == sandbox.audit()
@@ -55,14 +55,14 @@ def test_tokens_and_locks(remote, client, sandbox):
     assert client.log_in()["success"]
 
 
-def test_control_calls_are_no_calls(remote, sandbox):
+def test_control_calls_are_not_counted(remote, sandbox):
     remote.audit()
     remote.add_reports("0901")
     assert sum(sandbox.counts.values()) == 0
     assert sandbox.calls == []
 
 
-def test_the_control_address_stands_without_faults(remote, sandbox):
+def test_faults_do_not_affect_the_control_address(remote, sandbox):
     sandbox.fail("any", "drop", times=None)
     assert remote.counts["order"] == 0
 
@@ -75,12 +75,51 @@ def test_the_control_address_stands_without_faults(remote, sandbox):
         (lambda remote: remote.chaos(1, 2.0), "rate"),
         (lambda remote: remote.chaos(1, faults=["nonsense"]), "no fault"),
         (lambda remote: remote.fail("order", "nonsense"), "no fault"),
-        (lambda remote: remote.fail("record", "wrong-campus"), "can't be played"),
+        (lambda remote: remote.fail("record", "wrong-campus"), "does not apply"),
     ],
 )
-def test_what_makes_no_sense_is_a_value_error_here_too(remote, ask, words):
+def test_invalid_arguments_raise_value_error(remote, ask, words):
     with pytest.raises(ValueError, match=words):
         ask(remote)
+
+
+@pytest.mark.parametrize(
+    "fault", ["download:wrong-campus=../../escaped", "download:stray-record=../x", "any:wrong-campus=49"]
+)
+def test_a_campus_that_is_not_a_di_code_is_refused(sandbox, anonymous, fault):
+    """
+    The campus becomes part of a file name.
+    """
+    body = json.dumps({"faults": [fault]}).encode()
+    answer = anonymous.ask("POST", f"{sandbox.origin}/_sandbox/faults", body, {"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert "four digits" in answer["error"]
+    assert sandbox.faults.planned == []
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.2:99", 200),
+        ("localhost:8765", 200),
+        ("LOCALHOST", 200),
+        ("rebound.example", 421),
+        ("rebound.example:8765", 421),
+        ("127.0.0.1.rebound.example", 421),
+        ("192.168.1.7", 421),
+        ("", 421),
+    ],
+)
+@pytest.mark.parametrize("path", ["/_sandbox", "/_sandbox/audit"])
+def test_the_host_header_must_name_loopback(sandbox, anonymous, host, status, path):
+    assert anonymous.ask("GET", f"{sandbox.origin}{path}", headers={"Host": host}).status == status
+
+
+def test_a_web_page_cannot_call_the_service_under_its_own_name(sandbox, client):
+    client.headers["Host"] = "rebound.example"
+    assert client.log_in().status == 421
+    assert sandbox.counts["login"] == 1
 
 
 @pytest.mark.parametrize(

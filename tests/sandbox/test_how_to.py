@@ -1,4 +1,4 @@
-"""The page about the sandbox tells the truth."""
+"""The page about the sandbox is correct."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_every_python_block_runs(code):
     exec(compile(code, "sandbox.md", "exec"), {})
 
 
-def test_the_check_that_nothing_was_lost_finds_a_loss(make_client, tmp_path):
+def test_the_documented_check_finds_a_loss(make_client, tmp_path):
     names: dict[str, object] = {}
     exec(next(code for code in BLOCKS if "nothing_was_lost" in code), names)
     check = names["nothing_was_lost"]
@@ -49,14 +49,14 @@ def test_every_refusal_and_option_is_named():
     assert [option for option in options if f"`{option}" not in PAGE and option not in ("--help", "--host")] == []
 
 
-def test_every_fault_that_is_written_there_can_be_planned():
+def test_every_fault_on_the_page_can_be_planned():
     written = re.findall(r"^\| `((?:login|order|download|record|any)[^`]*:[^`]*)` \|", PAGE, re.MULTILINE)
     assert len(written) == 4
     for text in written:
         PlannedFault.parse(text)
 
 
-def test_the_start_shows_what_is_printed():
+def test_the_page_shows_the_printed_start():
     with Sandbox() as sandbox:
         printed = _welcome(sandbox).replace(str(sandbox.port), "8765").splitlines()
     missing = [line for line in printed[: printed.index("For Airflow:") + 1] if line not in PAGE.splitlines()]

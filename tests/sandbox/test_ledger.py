@@ -1,4 +1,4 @@
-"""The cursor: what is new, what is full, and that only a record moves anything."""
+"""The cursor: which reports are new, which are in a full file, and that only a record moves it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def test_what_is_not_recorded_stays_new(client):
     assert file == again
 
 
-def test_a_record_moves_to_where_the_file_ended(sandbox, client):
+def test_a_record_moves_the_cursor_to_the_end_of_its_file(sandbox, client):
     """
-    Reports that came between order and record are new after it.
+    Reports issued between order and record are new afterwards.
     """
     download_id, _ = client.fetch("0901")
     assert sandbox.add_reports("0901", 2) == ids("0901", 13, 14)
@@ -51,12 +51,12 @@ def test_recording_again_succeeds_and_changes_nothing(sandbox, client):
     assert sandbox.audit().effects["record"] == 2
 
 
-def test_campuses_have_a_cursor_each(client):
+def test_each_campus_has_its_own_cursor(client):
     client.record(client.fetch("0901")[0])
     assert reports_in(client.fetch("9120")[1]) == ids("9120", 1, 5)
 
 
-def test_accounts_have_a_cursor_each(make_client):
+def test_each_account_has_its_own_cursor(make_client):
     other = {"bursar@saltmarsh.example": "Another-Pa55word"}
     with Sandbox(campuses=[Campus("0901", "A College", 3)], more_accounts=other) as sandbox:
         mine = make_client(sandbox)
@@ -68,7 +68,7 @@ def test_accounts_have_a_cursor_each(make_client):
         assert audit.passed_reports("bursar@saltmarsh.example") == set()
 
 
-def test_full_begins_with_the_reporting_year(make_client):
+def test_full_starts_with_the_reporting_year(make_client):
     campus = Campus("0901", "A College", reports=4, earlier=3)
     with Sandbox(campuses=[campus], today=date(2026, 9, 1)) as sandbox:
         client = make_client(sandbox)
@@ -76,7 +76,7 @@ def test_full_begins_with_the_reporting_year(make_client):
         assert reports_in(client.fetch("0901", download_type="full")[1]) == ids("0901", 4, 7)
 
 
-def test_full_is_there_after_everything_is_recorded_and_recording_it_moves_the_cursor(sandbox, client):
+def test_recording_a_full_file_moves_the_cursor(sandbox, client):
     client.record(client.fetch("0901")[0])
     sandbox.add_reports("0901", 2)
     full, file = client.fetch("0901", download_type="full")
@@ -93,7 +93,7 @@ def test_full_of_an_empty_year_is_nothing(make_client):
         assert client.order("0901", download_type="new")["success"]
 
 
-def test_no_report_is_of_tomorrow():
+def test_no_report_has_a_future_date():
     with Sandbox(campuses=[Campus("0901", "A College", 9)], today=date(2026, 7, 6)) as sandbox:
         days = [report["report_date"] for report in sandbox.records("0901")]
         assert days == ["070526", *["070626"] * 8]
@@ -101,7 +101,7 @@ def test_no_report_is_of_tomorrow():
 
 def test_a_stream_never_goes_back_in_time(tmp_path):
     """
-    Whatever the clock does: what is issued later has no earlier date, or "full" would cut in the wrong place.
+    A later report never has an earlier date, or "full" would start at the wrong report.
     """
     campuses, state = [Campus("0901", "A College")], tmp_path / "state.json"
     for day in (date(2026, 8, 2), date(2026, 8, 1), date(2026, 8, 3)):
@@ -111,7 +111,7 @@ def test_a_stream_never_goes_back_in_time(tmp_path):
     assert days == ["080226", "080226", "080326"]
 
 
-def test_the_audit_tells_everything(sandbox, client):
+def test_the_audit_is_complete(sandbox, client):
     kept, _ = client.fetch("0901")
     client.record(kept)
     sandbox.add_reports("0901", 1)
@@ -139,13 +139,13 @@ def test_the_audit_tells_everything(sandbox, client):
     assert (other["sent"], other["recorded"], other["reports"]) == (0, False, ids("0901", 13, 13))
 
 
-def test_the_audit_names_what_was_recorded_and_never_fetched(sandbox, client):
+def test_the_audit_lists_downloads_recorded_but_never_sent(sandbox, client):
     ordered = client.order("9120")
     client.record(ordered["downloadId"])
     assert sandbox.audit().recorded_but_never_sent == [str(ordered["downloadId"])]
 
 
-def test_calls_are_listed_as_they_came(sandbox, client):
+def test_calls_are_listed_in_order(sandbox, client):
     client.order("9377")
     client.download(f"{sandbox.origin}/files/unknown")
     client.record("1")
@@ -160,7 +160,7 @@ def test_calls_are_listed_as_they_came(sandbox, client):
 
 def test_many_threads_at_once(make_client):
     """
-    Thirty workers on three campuses while news arrives: each report is in files, and every record holds.
+    Thirty workers on three campuses while reports are issued: every report is in a file and recorded.
     """
     campuses = [Campus(f"{number:04d}", f"College {number}", 4) for number in (1, 2, 3)]
     with Sandbox(campuses=campuses) as sandbox:
@@ -199,7 +199,7 @@ def test_many_threads_at_once(make_client):
         [Campus(f"{number:04d}", "Too many") for number in range(21)],
     ],
 )
-def test_impossible_accounts(campuses):
+def test_invalid_accounts_are_refused(campuses):
     with pytest.raises(ValueError, match=r"once|at most 20"):
         Sandbox(campuses=campuses)
 

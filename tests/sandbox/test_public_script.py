@@ -97,7 +97,7 @@ def test_it_fetches_stores_and_records(sandbox, tmp_path):
     assert audit.calls == {"login": 1, "order": 3, "download": 2, "record": 2}
 
 
-def test_the_second_run_brings_only_the_news(sandbox, tmp_path):
+def test_the_second_run_fetches_only_new_reports(sandbox, tmp_path):
     run(sandbox, tmp_path)
     for file in tmp_path.iterdir():
         file.unlink()
@@ -107,7 +107,7 @@ def test_the_second_run_brings_only_the_news(sandbox, tmp_path):
     assert reports_in(file.read_bytes()) == news
 
 
-def test_it_asks_again_as_it_does_with_the_live_service(sandbox, tmp_path):
+def test_it_retries_as_with_the_live_service(sandbox, tmp_path):
     sandbox.fail("order", "504", times=2, di_code="0901")
     sandbox.fail("order", "missing-url", di_code="9120")
     assert "9377 nothing new" in run(sandbox, tmp_path).stdout

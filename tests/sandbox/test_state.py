@@ -1,4 +1,4 @@
-"""A sandbox started again with its books goes on where it was."""
+"""A sandbox restarted with its state file continues where it stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_apscores.sandbox import Campus, RemoteSandbox, Sandbox, re
 CAMPUSES = (Campus("0901", "Saltmarsh University", 6), Campus("9120", "Quillfeather College", 2))
 
 
-def test_the_cursor_and_the_news_survive(tmp_path, make_client):
+def test_the_cursor_and_new_reports_survive_a_restart(tmp_path, make_client):
     state = tmp_path / "deep" / "state.json"
     with Sandbox(campuses=CAMPUSES, state=state) as sandbox:
         client = make_client(sandbox)
@@ -46,7 +46,7 @@ def test_a_download_can_be_fetched_and_recorded_after_the_restart(tmp_path, make
         assert client.order("9120")["downloadId"] != ordered["downloadId"]
 
 
-def test_issue_dates_stay_as_the_days_pass(tmp_path, make_client):
+def test_issue_dates_do_not_change_later(tmp_path, make_client):
     state = tmp_path / "state.json"
     with Sandbox(campuses=CAMPUSES, state=state, today=date(2026, 8, 30)) as sandbox:
         _, before = make_client(sandbox).fetch("0901")
@@ -74,10 +74,10 @@ def test_another_seed_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"version": 99})])
-def test_a_file_that_holds_no_books_is_refused_and_left_alone(tmp_path, text):
+def test_another_file_is_refused_and_left_unchanged(tmp_path, text):
     state = tmp_path / "state.json"
     state.write_text(text)
-    with pytest.raises(ValueError, match=r"state\.json is no state file"):
+    with pytest.raises(ValueError, match=r"state\.json is not a state file"):
         Sandbox(campuses=CAMPUSES, state=state)
     assert state.read_text() == text
 
@@ -90,9 +90,9 @@ def test_no_student_is_in_the_file(tmp_path):
     assert not [person for person in people if person["last_name"] in text or person["ap_id"] in text]
 
 
-def test_nothing_recorded_is_forgotten_when_it_is_killed(tmp_path, make_client):
+def test_a_record_survives_a_kill(tmp_path, make_client):
     """
-    SIGKILL right after an answer: the answer holds.
+    SIGKILL right after a reply: the reply stays true.
     """
     state = tmp_path / "state.json"
     command = [sys.executable, "-m", "airflow_provider_apscores.sandbox", "--port", "0", "--state", str(state)]

@@ -1,4 +1,4 @@
-"""The invented students: always the same, always plausible, never real."""
+"""The invented students: reproducible, plausible, never real."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_the_same_seed_gives_the_same_bytes_everywhere():
     assert digest == "59542e6d5d4950a21787ffb041f00b5402916ef461cbe26d6e19b325927589d0"
 
 
-def test_a_report_does_not_depend_on_who_asked_before():
+def test_a_report_does_not_depend_on_earlier_calls():
     forwards, backwards = stream(), stream()
     first = [forwards.report(number, DAY) for number in range(1, 101)]
     second = [backwards.report(number, DAY) for number in range(100, 0, -1)]
     assert first == second[::-1]
 
 
-def test_another_seed_or_campus_has_other_people():
+def test_another_seed_or_campus_has_other_students():
     def names(seed: int, code: str) -> frozenset[str]:
         return frozenset(stream(seed, code).report(number, DAY)["last_name"] for number in range(1, 60))
 
@@ -63,7 +63,7 @@ def test_another_seed_or_campus_has_other_people():
     assert not ap_ids[0] & ap_ids[1]
 
 
-def test_every_value_fits_its_field_and_comes_back(reports):
+def test_every_value_survives_a_round_trip(reports):
     file = io.BytesIO()
     write_file(file, "TXT", reports)
     lines = file.getvalue().splitlines()
@@ -72,13 +72,13 @@ def test_every_value_fits_its_field_and_comes_back(reports):
     assert [int(report[5:]) for report in reports_in(file.getvalue())] == list(range(1, 2001))
 
 
-def test_every_exam_was_given_in_its_year(reports):
+def test_every_exam_was_offered_in_its_year(reports):
     for report in reports:
         for exam in exams(report):
             assert exam_for(exam["exam_code"], year(exam["admin_year"])) is not None, exam
 
 
-def test_all_that_a_reader_must_understand_occurs(reports):
+def test_every_case_for_a_reader_occurs(reports):
     seen = [exam for report in reports for exam in exams(report)]
     titles = {exam_for(exam["exam_code"], year(exam["admin_year"])).title for exam in seen}
     assert {"World History", "World History: Modern", "Drawing", "Studio Art: Drawing", "Precalculus"} <= titles
@@ -107,7 +107,7 @@ def test_a_score_fits_its_irregularity(reports):
                 assert exam["exam_grade"] in set("12345")
 
 
-def test_subscores_come_with_their_exam(reports):
+def test_subscores_are_with_their_exam(reports):
     parents = {exam.code: exam.subscore_of for exam in EXAMS if exam.subscore_of}
     for report in reports:
         sat = {(exam["admin_year"], exam["exam_code"]) for exam in exams(report)}
@@ -116,7 +116,7 @@ def test_subscores_come_with_their_exam(reports):
                 assert (admin_year, parents[code]) in sat
 
 
-def test_exams_come_most_recent_first_with_gaps_now_and_then(reports):
+def test_exams_are_most_recent_first_with_some_gaps(reports):
     gaps = 0
     for report in reports:
         years = [exam["admin_year"] for exam in exams(report)]
@@ -134,7 +134,7 @@ def test_awards_are_known_and_most_recent_first(reports):
         assert {report[f"award_type_{slot}"] for slot in range(1, len(years) + 1)} <= known
 
 
-def test_a_later_report_carries_the_entire_history(reports):
+def test_a_later_report_contains_the_entire_history(reports):
     """
     Cumulative: nothing that was reported goes away, delayed scores arrive, and only a cancellation takes one back.
     """
@@ -158,7 +158,7 @@ def test_a_later_report_carries_the_entire_history(reports):
     assert 0 < canceled < arrived
 
 
-def test_a_report_of_an_earlier_year_knows_nothing_of_later_exams():
+def test_a_report_contains_no_later_exams():
     spring = date(2026, 4, 20)
     made = stream()
     for number in range(1, 300):
@@ -175,20 +175,20 @@ def test_the_college_is_the_same_in_every_record(reports):
     assert reports[0]["college_name"] == "Saltmarsh University"
 
 
-def test_dates_hold_together(reports):
+def test_dates_are_consistent(reports):
     for report in reports:
         assert report["report_date"] == "072026"
         assert report["released_date"] == "071926"
         assert len(report["student_update_date"]) == len(report["birth_date"]) == 6
 
 
-def test_nobody_can_be_taken_for_real(reports):
+def test_students_are_recognizably_invented(reports):
     assert {report["ap_id"][:2] for report in reports} == {"FK"}
     assert {len(report["ap_id"]) for report in reports} == {8}
     assert len({report["last_name"] for report in reports}) > 300
 
 
-def test_people_are_told_apart_by_their_ap_id(reports):
+def test_an_ap_id_identifies_a_student(reports):
     people = defaultdict(set)
     for report in reports:
         people[report["ap_id"]].add((report["last_name"], report["first_name"], report["birth_date"]))
@@ -200,7 +200,7 @@ def test_the_reporting_year_begins_in_july():
     assert reporting_year(date(2026, 7, 1)) == date(2026, 7, 1)
 
 
-def test_what_is_no_score_file_holds_no_reports():
+def test_reports_in_refuses_other_files():
     for content in (b"", b"<html></html>", b"x" * 949, b"x" * 950 + b"\n" + b"x" * 100):
-        with pytest.raises(ValueError, match="no whole score file"):
+        with pytest.raises(ValueError, match="not a complete score file"):
             reports_in(content)
