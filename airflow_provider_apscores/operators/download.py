@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.recording import RecordsDownloads
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _ON_NO_NEW_REPORTS = ("skip", "succeed", "fail")
 
 
-class APScoresDownloadOperator(BaseOperator):
+class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     """
     Fetch the score file of a campus and land it without loss.
 
@@ -97,7 +98,6 @@ class APScoresDownloadOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> Delivery | None:
         from airflow_provider_apscores.delivery import Landing
-        from airflow_provider_apscores.operators.recording import record_delivery
         from airflow_provider_apscores.operators.references import airflow_path
         from airflow_provider_apscores.storage import folder
         from airflow_provider_apscores.webservice import FileOrder
@@ -123,7 +123,7 @@ class APScoresDownloadOperator(BaseOperator):
             if delivery is None:
                 delivery = self._order(client, order, landing)
             if delivery is not None and record and not delivery.manifest.recorded:
-                delivery = record_delivery(client, delivery)
+                delivery = self.record_delivery(client, delivery)
         return delivery
 
     def _order(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:

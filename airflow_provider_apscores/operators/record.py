@@ -9,12 +9,13 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.recording import RecordsDownloads
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class APScoresRecordDownloadOperator(BaseOperator):
+class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
     """
     Tell College Board that a score file has arrived safely.
 
@@ -46,7 +47,6 @@ class APScoresRecordDownloadOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Record the download, and note it in the manifest."""
         from airflow_provider_apscores.operators.lineage import emit_recorded
-        from airflow_provider_apscores.operators.recording import record_delivery
         from airflow_provider_apscores.operators.references import open_reference, read_reference
 
         with airflow_exceptions():
@@ -60,6 +60,6 @@ class APScoresRecordDownloadOperator(BaseOperator):
             else:
                 delivery.check()
                 with APScoresHook(self.apscores_conn_id).get_conn() as client:
-                    delivery = record_delivery(client, delivery)
+                    delivery = self.record_delivery(client, delivery)
         emit_recorded(context, self, delivery)
         return delivery.reference()

@@ -1,4 +1,4 @@
-"""The commit: telling College Board that a landed file has arrived, and noting it in the manifest."""
+"""The commit: record a landed delivery at College Board, and note that in its manifest."""
 
 from __future__ import annotations
 
@@ -14,26 +14,47 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def record_delivery(client: Client, delivery: Delivery) -> Delivery:
+class RecordsDownloads:
     """
-    Record a landed delivery, and note it in its manifest.
+    A task that records downloads, but not after Airflow has told it to stop.
 
-    When College Board declines, an earlier try may have recorded it just before it was killed (how a second record is
-    answered is not documented). The proof is an order: if nothing is new, these reports are not new either.
-
-    :raises RequestRefused: College Board declined, and has something new for this campus.
+    On SIGTERM, Airflow 3 calls ``on_kill`` and lets the task go on until it is killed. Airflow 2.11 also raises an
+    exception in the task.
     """
-    from airflow_provider_apscores.delivery import utc_now
 
-    manifest = delivery.manifest
-    try:
-        client.record(manifest.download_id, manifest.file_format)
-    except (CredentialsRefused, CampusRefused):
-        raise
-    except RequestRefused as refusal:
-        if client.order(manifest.di_code, file_format=manifest.file_format) is not None:
+    _told_to_stop = False
+
+    def on_kill(self) -> None:
+        """Prevent a record that has not begun."""
+        self._told_to_stop = True
+
+    def record_delivery(self, client: Client, delivery: Delivery) -> Delivery:
+        """
+        Record a landed delivery, and note it in its manifest.
+
+        If College Board declines, an interrupted try may have recorded the delivery before (the reference does not say
+        how a second record is answered). An order tells: if nothing is new, these reports are not new either.
+
+        :raises AirflowException: Airflow has told the task to stop. Nothing was recorded.
+        :raises RequestRefused: College Board declined, and has something new for this campus.
+        """
+        from airflow.providers.common.compat.sdk import AirflowException
+
+        from airflow_provider_apscores.delivery import utc_now
+
+        if self._told_to_stop:
+            raise AirflowException(
+                f"Airflow told the task to stop, so it did not record {delivery.uri}. The next try records it."
+            )
+        manifest = delivery.manifest
+        try:
+            client.record(manifest.download_id, manifest.file_format)
+        except (CredentialsRefused, CampusRefused):
             raise
-        log.warning("%s But nothing is new for campus %s, so it is recorded already.", refusal, manifest.di_code)
-    delivery = delivery.mark_recorded(utc_now())
-    log.info("Recorded %s: College Board will not send these reports as new again.", delivery.uri)
-    return delivery
+        except RequestRefused as refusal:
+            if client.order(manifest.di_code, file_format=manifest.file_format) is not None:
+                raise
+            log.warning("%s But nothing is new for campus %s, so it is recorded already.", refusal, manifest.di_code)
+        delivery = delivery.mark_recorded(utc_now())
+        log.info("Recorded %s: College Board will not send these reports as new again.", delivery.uri)
+        return delivery
