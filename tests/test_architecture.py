@@ -16,7 +16,8 @@ ROOMS: dict[str, set[str]] = {
     # What Airflow calls for our assets' URIs while it parses DAGs.
     "assets": {"airflow", "triggers"},
     "operators": {
-        "airflow", "assets", "delivery", "errors", "hooks", "scorefile", "sensors", "storage", "triggers", "webservice",
+        "airflow", "assets", "delivery", "errors", "hooks", "pendulum", "scorefile", "sensors", "storage", "triggers",
+        "webservice",
     },
     # Both turn our errors into Airflow's words by hooks/exceptions.py.
     "sensors": {
@@ -33,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "sandbox": {"scorefile", ""},
     "errors": set(),
     "storage": {"errors", "fsspec"},
-    "get_provider_info": set(),
+    "get_provider_info": {""},
     "__init__": set(),
 }  # fmt: skip
 LIGHT = {"airflow", "httpx"}

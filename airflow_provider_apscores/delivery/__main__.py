@@ -1,10 +1,10 @@
 """The ledger on the command line: ``python -m airflow_provider_apscores.delivery DESTINATION``.
 
-Prints the deliveries under a destination, and then what needs somebody: deliveries that wait to be recorded, files
-that are gone or changed (``--check``), files without a manifest, unfinished files, files that were set aside.
+Prints the deliveries under a destination, and then the findings that need attention: deliveries without a noted
+record, files that are gone or changed (``--check``), files without a manifest, unfinished files, files in quarantine.
 
-It ends with 0 when nothing does, 1 when something does, 2 when the destination or a manifest can't be read,
-or nothing can be shown.
+Exits 0 if there are no findings, 1 if there are, and 2 if the destination or a manifest can't be read or nothing can
+be printed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from airflow_provider_apscores.delivery.ledger import APScoresLedger
 from airflow_provider_apscores.delivery.manifest import Delivery
 from airflow_provider_apscores.errors import APScoresError, DeliveryDamaged
 
+_MINUTE = "YYYY-MM-DD HH:mm"
 _HEADER = ("campus", "landed (UTC)", "order", "records", "recorded (UTC)", "duplicate", "run", "file")
 
 
@@ -27,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_apscores.delivery",
-        description="Show the deliveries under a destination, and then what needs somebody.",
-        epilog="Ends with 0 when nothing needs anybody, 1 when something does, 2 when something can't be read.",
+        description="Show the deliveries under a destination, and then the findings that need attention.",
+        epilog="Exits 0 if there are no findings, 1 if there are, 2 if something can't be read.",
     )
     parser.add_argument("destination", help="the folder or URI that the download tasks write to")
     parser.add_argument("--di-code", metavar="CODE", help="one campus only")
@@ -69,11 +70,11 @@ def _is_damaged(delivery: Delivery) -> bool:
 
 
 _TITLES = {
-    "pending": "Landed, and not recorded: College Board still has these reports as new",
+    "pending": "Landed, no record noted; perhaps recorded. Clear the unfinished tasks of the run",
     "damaged": "Gone or changed since they were landed",
-    "orphans": "Without a manifest, left by killed tries; can be deleted when no task is at work",
-    "unfinished": "Unfinished, left by killed tries or being written now; can be deleted when no task is at work",
-    "quarantined": "Set aside: neither published nor recorded",
+    "orphans": "Without a manifest, left by interrupted tries. Delete them when no task is running",
+    "unfinished": "Unfinished, left by interrupted tries or being written now. Delete them when no task is running",
+    "quarantined": "In quarantine: neither published nor recorded",
 }
 
 
@@ -107,18 +108,14 @@ def _row(delivery: Delivery) -> tuple[str, ...]:
     manifest = delivery.manifest
     return (
         manifest.di_code,
-        _minute(manifest.landed_at),
+        manifest.landed_time.format(_MINUTE),
         f"{manifest.download_type} {manifest.file_format}",
         str(manifest.records),
-        _minute(manifest.recorded_at) if manifest.recorded_at else "-",
+        manifest.recorded_time.format(_MINUTE) if manifest.recorded_time else "-",
         "yes" if manifest.duplicate_of else "-",
         manifest.run_id,
         delivery.uri,
     )
-
-
-def _minute(moment: str) -> str:
-    return moment[:16].replace("T", " ")
 
 
 if __name__ == "__main__":
@@ -126,7 +123,7 @@ if __name__ == "__main__":
         status = main()
         if sys.stdout:  # none where it was closed
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # the reader, such as head, has ended
         os._exit(2)
     except OSError as error:
         print(f"Can't write to standard output: {error.strerror}.", file=sys.stderr)

@@ -30,7 +30,7 @@ class LandedFiles:
     """
 
     def __init__(self, ledger: APScoresLedger, di_code: str, since: date) -> None:
-        self._deliveries = [each for each in ledger.deliveries(di_code) if each.manifest.landed_at >= since.isoformat()]
+        self._deliveries = [each for each in ledger.deliveries(di_code) if each.manifest.landed_time.date() >= since]
         self.count = len(self._deliveries)
         self.damaged: list[str] = []
 

@@ -248,7 +248,9 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
     mark = marks.read(manifest.sha256)
     if mark is not None:
         earlier = mark.decode("utf-8", "replace").strip()
-        if earlier != manifest_name and destination.size(earlier) is not None:
+        # A mark that was cut or emptied, by a full disk for instance, names nothing.
+        is_manifest = re.fullmatch(rf"{manifest.di_code}/[^/\0]+/scores-[^/\0]+{re.escape(SUFFIX)}", earlier)
+        if is_manifest and earlier != manifest_name and destination.size(earlier) is not None:
             return Delivery(delivery.folder, replace(manifest, duplicate_of=destination.uri(earlier)))
     part = marks.open_part(manifest.sha256)
     try:

@@ -10,7 +10,7 @@ from airflow_provider_apscores.storage import Folder, folder
 
 
 class APScoresLedger:
-    """The deliveries under a destination, for people, audits and tests.
+    """The deliveries under a destination, for operators of a deployment, audits and tests.
 
     Args:
         destination: What was given to the download operator: a local path, a URI, or a path object such as
@@ -25,7 +25,7 @@ class APScoresLedger:
         self._destination = folder(destination)
 
     def check(self) -> None:
-        """Make sure that there is a destination: a wrong one, or a disk that is not mounted, has no deliveries either.
+        """Check that the destination exists: a wrong one, or a disk that is not mounted, has no deliveries either.
 
         Raises:
             StorageUnavailable: It does not exist, or can't be read.
@@ -39,7 +39,7 @@ class APScoresLedger:
             di_code: One campus only.
 
         Raises:
-            ManifestNotUnderstood: A manifest is damaged or of a newer version. It is named; nothing is passed over.
+            ManifestNotUnderstood: A manifest is damaged or of a newer version. The message names it.
             StorageUnavailable: The destination can't be read now.
         """
         for campus in self._campuses(di_code):
@@ -49,17 +49,18 @@ class APScoresLedger:
                 for name in run.names()
                 if name.endswith(SUFFIX)
             ]
-            yield from sorted(found, key=lambda each: (each.manifest.landed_at, each.manifest.file))
+            yield from sorted(found, key=lambda each: (each.manifest.landed_time, each.manifest.file))
 
     def unrecorded(self, di_code: str | None = None) -> list[Delivery]:
-        """Deliveries that are landed, but that College Board was not told of: ``full`` ones usually are."""
+        """Deliveries whose manifests note no record. ``full`` ones are usually not recorded."""
         return [each for each in self.deliveries(di_code) if not each.manifest.recorded]
 
     def pending(self, di_code: str | None = None) -> list[Delivery]:
-        """Deliveries that wait to be recorded: College Board still sends their reports as new.
+        """``new`` deliveries without a noted record, and without a later recorded one of the campus.
 
-        These are ``new`` ones that are not recorded, where no later one of the campus is either: a later one holds
-        their reports as well.
+        Either they are not recorded, and College Board sends their reports again with the next ``new`` order; or a task
+        was killed between *record* and its note, and their reports never come again. Clear the unfinished tasks of the
+        run that landed them: a second record does no harm.
         """
         pending: dict[str, list[Delivery]] = {}
         for delivery in self.deliveries(di_code):
@@ -73,8 +74,8 @@ class APScoresLedger:
     def orphans(self, di_code: str | None = None) -> list[str]:
         """Addresses of score files without a manifest.
 
-        A try that was killed between the two leaves one behind. Nothing was recorded for it, and the next try has
-        ordered again, so it can be deleted once no task is at work here.
+        A try that was killed between the two leaves one behind. Nothing was recorded for it, and the next try orders
+        again. Delete it when no task is running here.
         """
         found = []
         for campus in self._campuses(di_code):
@@ -86,10 +87,10 @@ class APScoresLedger:
         return found
 
     def unfinished(self, di_code: str | None = None) -> list[str]:
-        """Addresses of parts: files that are being written now, or that killed tries left behind.
+        """Addresses of parts: files that are being written now, or that interrupted tries left behind.
 
-        A part of a score file holds student records. The next try in its folder deletes it; where there is none, it
-        can be deleted once no task is at work here.
+        A part of a score file holds student records. The next try in its folder deletes it. If there is none, delete it
+        when no task is running here.
         """
         found = []
         for campus in self._campuses(di_code):

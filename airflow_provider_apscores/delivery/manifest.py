@@ -1,9 +1,9 @@
-"""The manifest: what is known of one delivery, as a small JSON file beside the score file.
+"""The manifest: what is known about one delivery, as a small JSON file beside the score file.
 
-It is written last, so a score file with a manifest is whole; and it is the truth about the delivery. When a task
-is killed after College Board was told *recorded* and before Airflow noted success, the manifest is what is left.
+It is written last, so a score file with a manifest is whole. When a task is killed after *record* and before Airflow
+stores the success, the manifest is what remains.
 
-It holds nothing about students. The schema has a version; older ones are understood, newer ones are refused.
+It holds nothing about students. The schema has a version; older versions are read, newer ones are refused.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import DeliveryDamaged, ManifestNotUnderstood
 from airflow_provider_apscores.storage import Folder, locate
+
+if TYPE_CHECKING:
+    from pendulum import DateTime
 
 VERSION = 1
 SUFFIX = ".manifest.json"
@@ -24,7 +27,7 @@ SUFFIX = ".manifest.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What is known of one delivery.
+    """What is known about one delivery.
 
     Attributes:
         di_code: The campus, four digits.
@@ -39,7 +42,8 @@ class Manifest:
         records: Student records in the score file.
         layout: The layout that the records were checked against, for instance ``950``.
         landed_at: When the file was whole at its destination, ISO 8601 in UTC.
-        recorded_at: When College Board was told that the file arrived, or None as long as it was not.
+        recorded_at: When the download was recorded at College Board, ISO 8601 in UTC. None until this is noted, also
+            when a task was killed between *record* and the note.
         duplicate_of: URI of the manifest of an earlier delivery with the same content, or None.
         dag_id: The DAG whose run landed the file.
         task_id: Its task.
@@ -71,8 +75,18 @@ class Manifest:
 
     @property
     def recorded(self) -> bool:
-        """Whether College Board was told that the file arrived."""
+        """Whether the manifest notes that the download was recorded at College Board."""
         return self.recorded_at is not None
+
+    @property
+    def landed_time(self) -> DateTime:
+        """*landed_at* as a time."""
+        return _time(self.landed_at)
+
+    @property
+    def recorded_time(self) -> DateTime | None:
+        """*recorded_at* as a time, or None."""
+        return None if self.recorded_at is None else _time(self.recorded_at)
 
     @property
     def name(self) -> str:
@@ -85,7 +99,7 @@ class Manifest:
 
 
 def read_manifest(data: bytes, uri: str) -> Manifest:
-    """Understand a stored manifest.
+    """Read a stored manifest.
 
     Args:
         data: The manifest's bytes.
@@ -119,7 +133,26 @@ def read_manifest(data: bytes, uri: str) -> Manifest:
         raise ManifestNotUnderstood(f"{uri} is damaged: it lacks {', '.join(missing)}.") from None
     if "/" in manifest.file or not manifest.file:
         raise ManifestNotUnderstood(f"{uri} is damaged: its field 'file' should be a plain file name.")
+    for name in ("landed_at", "recorded_at"):
+        moment = getattr(manifest, name)
+        try:
+            _ = moment is None or _time(moment)
+        except ValueError:
+            raise ManifestNotUnderstood(f"{uri} is damaged: its field {name!r} should be a time.") from None
     return manifest
+
+
+def _time(text: str) -> DateTime:
+    """Read a time, ISO 8601. Raises ValueError for anything else."""
+    import pendulum
+
+    try:
+        moment = pendulum.parse(text, exact=True)
+        if isinstance(moment, pendulum.DateTime) and text != "now":
+            return moment.in_timezone("UTC")
+    except OverflowError:
+        pass
+    raise ValueError
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
@@ -157,6 +190,7 @@ class Delivery:
         if size is None:
             raise DeliveryDamaged(
                 f"{self.uri} is gone, though {self.manifest_uri} says that it was landed.{self._help}"
+                f"{_other_worker(self.uri)}"
             )
         digest = hashlib.sha256()
         if size == self.manifest.bytes:
@@ -169,10 +203,13 @@ class Delivery:
     def _help(self) -> str:
         if self.manifest.recorded:
             return " Restore it from a backup, or order the campus's reports again with download_type='full'."
-        return " It was not recorded, so College Board still has these reports as new: download them again."
+        return (
+            " No record is noted. Clear the download task: it orders the reports again if they are still new. If not, "
+            "restore the file from a backup, or use download_type='full'."
+        )
 
     def mark_recorded(self, moment: str) -> Delivery:
-        """Write into the manifest that College Board was told; *moment* is ISO 8601 in UTC."""
+        """Note in the manifest when the download was recorded; *moment* is ISO 8601 in UTC."""
         noted = Delivery(self.folder, replace(self.manifest, recorded_at=moment))
         noted.store()
         return noted
@@ -217,8 +254,9 @@ def load_delivery(folder: Folder, name: str) -> Delivery:
     data = folder.read(name)
     if data is None:
         raise DeliveryDamaged(
-            f"There is no manifest {folder.uri(name)}. Put it back, or give the address that the download returned; if "
-            "the delivery is lost, clear the download, which orders the reports again unless they were recorded."
+            f"There is no manifest {folder.uri(name)}. Restore it, or give the URI that the download task returned. If "
+            "the delivery is lost, clear the download task: it orders the reports again unless they were recorded."
+            f"{_other_worker(folder.uri(name))}"
         )
     return Delivery(folder, read_manifest(data, folder.uri(name)))
 
@@ -232,3 +270,13 @@ def open_delivery(place: Any) -> Delivery:
         StorageUnavailable: It can't be read now.
     """
     return load_delivery(*locate(place))
+
+
+def _other_worker(uri: str) -> str:
+    """Name the usual cause of a missing local file on deployments with several workers."""
+    if not uri.startswith("file://"):
+        return ""
+    return (
+        " If your tasks run on several machines, the file may be on the disk of another one: let the destination be a "
+        "folder that all of them mount, or a URI such as s3://bucket/ap-scores."
+    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.assets import SCHEME, create_asset, is_new_reports
@@ -60,9 +59,9 @@ def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> N
     from airflow_provider_apscores.triggers.new_reports_event import RECORDED
 
     manifest = delivery.manifest
-    if manifest.recorded_at is None:
+    if manifest.recorded_time is None:
         return
-    recorded_at = datetime.fromisoformat(manifest.recorded_at).timestamp()
+    recorded_at = manifest.recorded_time.timestamp()
     stores: Any = context.get("asset_state_store")
     if stores is None:  # before Airflow 3.3
         return

@@ -152,16 +152,17 @@ class APScoresReconcileOperator(BaseOperator):
 
 
 def _reporting_year_start(given: str | date | None) -> date:
-    """The day given, or the latest 1 July: when the reporting year usually begins, College Board says."""
-    from datetime import UTC, date, datetime
+    """Return the day given, or the latest 1 July. College Board says that the reporting year usually begins then."""
+    import pendulum
 
     from airflow_provider_apscores.errors import ConfigurationError
 
-    if given is None or not str(given).strip() or str(given).strip() == "None":
-        today = datetime.now(UTC).date()
-        return date(today.year if today >= date(today.year, 7, 1) else today.year - 1, 7, 1)
+    text = str(given or "").strip()
+    if text in ("", "None"):  # a template renders None as text
+        now = pendulum.now("UTC")
+        return pendulum.date(now.year if now.month >= 7 else now.year - 1, 7, 1)
     try:
-        return date.fromisoformat(str(given).strip()[:10])
+        return pendulum.from_format(text[:10], "YYYY-MM-DD").date()
     except ValueError:
         raise ConfigurationError("reporting_year_start must be a day such as 2026-07-01.") from None
 

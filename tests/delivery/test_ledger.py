@@ -127,13 +127,13 @@ def test_a_full_disk_behind_standard_output_is_one_line(place: Path, land):
     assert (done.returncode, done.stderr) == (2, b"Can't write to standard output: No space left on device.\n")
 
 
-def test_the_command_says_what_needs_somebody(place: Path, land, capsys):
+def test_the_command_lists_what_needs_attention(place: Path, land, capsys):
     waits = land()
 
     assert main([str(place)]) == 1
 
     said = capsys.readouterr().out
-    assert "Landed, and not recorded" in said
+    assert "Landed, no record noted; perhaps recorded. Clear the unfinished tasks of the run:" in said
     assert waits.manifest_uri in said
 
 
@@ -142,7 +142,7 @@ def test_the_command_names_what_was_left_half_done(place: Path, land, landing, c
     landing().begin().write(b"cut")
 
     assert main([str(place)]) == 1
-    assert "Unfinished, left by killed tries or being written now" in capsys.readouterr().out
+    assert "Unfinished, left by interrupted tries or being written now" in capsys.readouterr().out
 
 
 def test_the_command_compares_files_when_asked(place: Path, land, capsys):

@@ -124,6 +124,11 @@ def test_what_is_null_may_be_left_out():
         (changed(sha256=None), "'sha256' should hold str"),
         (changed(di_code=..., records=...), "lacks di_code, records"),
         (changed(file="../4866.txt"), "plain file name"),
+        (changed(landed_at="yesterday"), "'landed_at' should be a time"),
+        (changed(landed_at="now"), "'landed_at' should be a time"),
+        (changed(recorded_at="2026-11-31T00:00:00Z"), "'recorded_at' should be a time"),
+        (changed(recorded_at="9999-12-31T23:59:59-12:00"), "'recorded_at' should be a time"),
+        (changed(recorded_at=""), "'recorded_at' should be a time"),
     ],
 )
 def test_what_is_not_understood_is_refused_with_a_reason(data: bytes, said: str):
@@ -158,7 +163,9 @@ def test_recording_is_noted(tmp_path: Path):
         (lambda file: file.write_bytes(CONTENT.swapcase()), "is not the file"),
     ],
 )
-@pytest.mark.parametrize(("recorded", "helped"), [(False, "download them again"), (True, "Restore it from a backup")])
+@pytest.mark.parametrize(
+    ("recorded", "helped"), [(False, "No record is noted. Clear the download task"), (True, "Restore it from a backup")]
+)
 def test_damage_is_noticed_and_what_to_do_is_said(tmp_path: Path, damage, said: str, recorded: bool, helped: str):
     delivery = land(tmp_path)
     if recorded:

@@ -8,8 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pyarrow.parquet as parquet
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.reconcile import APScoresReconcileOperator
@@ -196,3 +198,22 @@ def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any]
 def test_only_words_that_exist_choose_what_becomes_of_missing_scores():
     with pytest.raises(ValueError, match="one of fail, report"):
         APScoresReconcileOperator(task_id="t", di_code=SALTMARSH, source="/s", on_missing="ignore")
+
+
+@pytest.mark.parametrize(
+    ("now", "given", "begins"),
+    [
+        ("2026-06-30T23:59:59Z", None, "2025-07-01"),
+        ("2026-07-01T00:00:00Z", "", "2026-07-01"),
+        ("2027-01-01T00:00:00Z", "None", "2026-07-01"),
+        ("2027-01-01T00:00:00Z", "2026-06-15", "2026-06-15"),
+        ("2027-01-01T00:00:00Z", "2026-06-15T00:00:00+00:00", "2026-06-15"),
+        ("2027-01-01T00:00:00Z", date(2026, 6, 15), "2026-06-15"),
+    ],
+)
+def test_the_reporting_year_begins_on_1_july_unless_a_day_is_given(
+    world: World, mocker: MockerFixture, now: str, given: Any, begins: str
+):
+    mocker.patch("pendulum.now", return_value=pendulum.parse(now))
+
+    assert reconcile(world, EMBERWICK, reporting_year_start=given)["reporting_year_start"] == begins

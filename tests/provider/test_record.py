@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowSkipException
+from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowSkipException
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
@@ -86,7 +86,7 @@ def test_a_landed_file_that_is_gone_or_changed_is_not_recorded(world: World, dam
     landed = world.download(record=False)
     damage(stored(landed))
 
-    with fails_permanently(errors.DeliveryDamaged, match="download them again"):
+    with fails_permanently(errors.DeliveryDamaged, match="No record is noted. Clear the download task"):
         world.record(landed)
 
     world.assert_nothing_was_recorded()
@@ -179,3 +179,13 @@ def test_recording_one_campus_leaves_the_others_new(world: World):
     world.record(world.download(SALTMARSH, record=False))
 
     assert set(world.sandbox.audit().cursors[world.sandbox.email]) == {SALTMARSH}
+
+
+def test_a_task_that_is_told_to_stop_does_not_record(world: World):
+    task = APScoresRecordDownloadOperator(task_id="record", download=world.download(record=False))
+    task.on_kill()
+
+    with pytest.raises(AirflowException, match="did not record"):
+        task.execute({"ti": task_instance("record")})
+
+    world.assert_nothing_was_recorded()
