@@ -1,22 +1,25 @@
-"""What Airflow reads to find this provider: hook, connection form, operators, assets. Imports nothing.
+"""The provider's metadata: hook, connection form, operators, assets, options. Imports nothing but the version.
 
-Since Airflow 3.2 the connection form comes from here (``ui-field-behaviour``, ``conn-fields``), and from 3.3 on from
-nowhere else; Airflow 2.11 to 3.1 ask the hook, which reads the same dict.
+Airflow 3.2 reads the connection form from here (``ui-field-behaviour``, ``conn-fields``) and from the hook, Airflow 3.3
+from here only. Airflow 2.11 to 3.1 ask the hook, which reads the same dict.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_apscores import __version__
+
 PACKAGE = "airflow_provider_apscores"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's metadata in the shape of Airflow's ``provider.yaml``."""
+    """Return the provider's metadata in the shape of Airflow's ``provider.yaml``."""
     return {
         "package-name": "airflow-provider-apscores",
         "name": "College Board AP Scores",
         "description": "AP Higher Education score reports of the College Board, delivered without loss.",
+        "versions": [__version__],
         "integrations": [
             {
                 "integration-name": "College Board AP Scores",
@@ -59,11 +62,28 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": asset_uris(),
         "dataset-uris": asset_uris(),
         "connection-types": [connection_type()],
+        "config": {
+            "apscores": {
+                "description": "Options of the AP Scores provider.",
+                "options": {
+                    "shared_folders": {
+                        "description": (
+                            "Local folders that every worker mounts, separated by commas. Tasks warn about other local "
+                            "destinations when the executor runs tasks on several machines.\n"
+                        ),
+                        "version_added": __version__,
+                        "type": "string",
+                        "example": "/srv/ap-scores",
+                        "default": "",
+                    }
+                },
+            }
+        },
     }
 
 
 def asset_uris() -> list[dict[str, Any]]:
-    """The scheme of our assets and what Airflow does with their URIs."""
+    """Return the scheme of this provider's assets, and the functions that Airflow calls for their URIs."""
     return [
         {
             "schemes": ["apscores"],
@@ -75,7 +95,7 @@ def asset_uris() -> list[dict[str, Any]]:
 
 
 def connection_type() -> dict[str, Any]:
-    """The connection type ``apscores`` and its form."""
+    """Return the connection type ``apscores`` and its form."""
     return {
         "connection-type": "apscores",
         "hook-class-name": f"{PACKAGE}.hooks.apscores.APScoresHook",
@@ -115,7 +135,7 @@ def connection_type() -> dict[str, Any]:
             },
             "timeout": {
                 "label": "Read time-out (seconds)",
-                "description": "How long to wait for an answer; 120 by default, since large files take a while.",
+                "description": "How long to wait for an answer. The default is 120, because large files take a while.",
                 "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600, "default": 120},
             },
             "verify": {
@@ -127,7 +147,7 @@ def connection_type() -> dict[str, Any]:
                 "label": "Proxy",
                 "description": (
                     "Address of an HTTP proxy, for example http://proxy.college.edu:3128. "
-                    "Empty: the workers' own HTTPS_PROXY counts."
+                    "Empty: HTTPS_PROXY of the workers is used."
                 ),
                 "schema": {"type": ["string", "null"]},
             },

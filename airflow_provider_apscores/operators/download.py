@@ -52,6 +52,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
 
     template_fields: Sequence[str] = ("di_code", "destination", "file_format", "download_type", "apscores_conn_id")
     ui_color = "#cfe2f3"
+    _unshared = ""
 
     def __init__(
         self,
@@ -89,6 +90,8 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
 
         with airflow_exceptions():
             delivery = self._deliver(context)
+            if delivery is None:
+                self._warn_of_pending()
         if delivery is None:
             self._nothing_new()
             return None
@@ -99,13 +102,18 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     def _deliver(self, context: Context) -> Delivery | None:
         from airflow_provider_apscores.delivery import Landing
         from airflow_provider_apscores.operators.references import airflow_path
+        from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.storage import folder
         from airflow_provider_apscores.webservice import FileOrder
 
         # A template that renders native objects makes a number of "4866".
         order = FileOrder(str(self.di_code).strip(), self.file_format, self.download_type)
+        destination = airflow_path(self.destination, "destination")
+        self._unshared = unshared_folder(destination, self)
+        if self._unshared:
+            self.log.warning(self._unshared)
         landing = Landing(
-            folder(airflow_path(self.destination, "destination")),
+            folder(destination),
             di_code=order.di_code,
             file_format=order.file_format,
             download_type=order.download_type,
@@ -115,7 +123,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         record = order.download_type == "new" if self.record is None else self.record
         delivery = landing.find()
         if delivery is not None:
-            self.log.info("This DAG run has landed %s already; nothing is ordered again.", delivery.uri)
+            self.log.info("This DAG run has landed %s already; it is not ordered again.", delivery.uri)
             landing.clear_up()
             if delivery.manifest.recorded or not record:
                 return delivery
@@ -132,14 +140,14 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         try:
             return self._land(client, order, landing)
         except ScoreFileMalformed as defect:
-            # A file that was cut on its way without anybody having said how long it is looks the same.
-            self.log.warning("%s It is ordered once more.", defect)
+            # A transfer without an announced length that ends early gives such a file as well.
+            self.log.warning("%s Ordering it once more.", defect)
         return self._land(client, order, landing)
 
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
         landing.try_out()
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
-        # A try that Airflow takes for dead may have landed and recorded meanwhile: then these reports are not new.
+        # A try that Airflow considers dead may have landed and recorded the reports since: then they are not new.
         delivery = landing.find(nothing_new=generated is None)
         if delivery is not None or generated is None:
             landing.clear_up()
@@ -159,8 +167,32 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             self.log.warning("The same content was landed before: %s.", manifest.duplicate_of)
         return delivery
 
+    def _warn_of_pending(self) -> None:
+        """Warn of deliveries whose reports College Board no longer has as new, and that are not noted as recorded."""
+        from airflow_provider_apscores.delivery import APScoresLedger
+        from airflow_provider_apscores.errors import APScoresError
+        from airflow_provider_apscores.operators.references import airflow_path
+
+        if self.download_type != "new":
+            return
+        try:
+            pending = APScoresLedger(airflow_path(self.destination, "destination")).pending(str(self.di_code).strip())
+        except APScoresError as error:
+            self.log.warning("The earlier deliveries of campus %s were not checked: %s", self.di_code, error)
+            return
+        for delivery in pending:
+            manifest = delivery.manifest
+            self.log.warning(
+                "College Board has nothing new for campus %s, but %s has no noted record. Perhaps a task was killed "
+                "between the record and its note. Clear the unfinished tasks of run %s of DAG %s: otherwise these "
+                "reports are not handed on.",
+                *(manifest.di_code, delivery.uri, manifest.run_id, manifest.dag_id),
+            )
+
     def _nothing_new(self) -> None:
         message = f"College Board has no new score reports for campus {self.di_code}."
+        if self._unshared:
+            message += f" An earlier try may have landed and recorded them on another machine: {self._unshared}"
         if self.on_no_new_reports == "skip":
             raise AirflowSkipException(message)
         if self.on_no_new_reports == "fail":

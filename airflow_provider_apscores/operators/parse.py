@@ -56,6 +56,7 @@ class APScoresParseOperator(BaseOperator):
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
         from airflow_provider_apscores.operators.lineage import emit_tables_event
         from airflow_provider_apscores.operators.references import airflow_path, open_reference, read_reference
+        from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.scorefile import write_tables
 
         with airflow_exceptions():
@@ -67,16 +68,19 @@ class APScoresParseOperator(BaseOperator):
             else:
                 delivery = open_reference(reference)
                 uri = delivery.uri
+            output = airflow_path(self.output_uri, "output")
+            if unshared := unshared_folder(output, self):
+                self.log.warning(unshared)
             try:
                 written = write_tables(
                     airflow_path(uri, "source"),
-                    airflow_path(self.output_uri, "output"),
+                    output,
                     formats=self.formats,
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
                 )
             except (ScoreFileError, StorageUnavailable):
-                # Perhaps the file is gone or changed, which its manifest can tell.
+                # If the file is gone or changed, its manifest tells so.
                 if delivery is not None:
                     delivery.check()
                 raise

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import signal
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
@@ -463,3 +466,131 @@ def test_the_same_content_of_another_run_is_named(world: World):
     assert first["duplicate_of"] is None
     assert second["duplicate_of"] == third["duplicate_of"] == first["manifest_uri"]
     assert path_of(second).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b".", b"4866", b"0901/\0/scores-1.manifest.json", b"../../etc/passwd"])
+def test_a_damaged_digest_mark_makes_no_duplicate(world: World, content: bytes):
+    world.download(record=False)
+    (mark,) = world.destination.glob("0901/.digests/*")
+    mark.write_bytes(content)
+
+    assert world.download(run="day-2", record=False)["duplicate_of"] is None
+
+
+# Nothing new, and reports that were perhaps recorded
+
+
+@pytest.fixture
+def printed(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What tasks have logged; the two Airflow majors log in different ways."""
+    return lambda: caplog.text + capfd.readouterr().out
+
+
+def test_a_delivery_without_a_noted_record_is_named_when_nothing_is_new(world: World, printed: Callable[[], str]):
+    landed = world.download(record=False)
+    world.record(landed)
+    manifest = Path(landed["manifest_uri"].removeprefix("file://"))
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"recorded_at": None}))
+
+    with pytest.raises(AirflowSkipException):
+        world.download(run="day-2")
+
+    said = printed()
+    assert f"{landed['uri']} has no noted record" in said
+    assert "Clear the unfinished tasks of run day-1 of DAG ap" in said
+    # Which helps.
+    assert world.record(landed)["recorded"] is True
+    with pytest.raises(AirflowSkipException):
+        world.download(run="day-3")
+    assert "no noted record" not in printed()
+
+
+def test_earlier_deliveries_that_can_not_be_read_do_not_fail_the_task(world: World, printed: Callable[[], str]):
+    landed = world.download()
+    Path(landed["manifest_uri"].removeprefix("file://")).write_text("{}")
+
+    with pytest.raises(AirflowSkipException):
+        world.download(run="day-2")
+
+    assert "The earlier deliveries of campus 0901 were not checked" in printed()
+
+
+# Workers with disks of their own
+
+UNSHARED = "is a local folder, and .* runs tasks on several machines"
+
+
+@pytest.mark.parametrize(
+    ("environment", "warned"),
+    [
+        ({}, False),
+        ({"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"}, True),
+        ({"AIRFLOW__CORE__EXECUTOR": "LocalExecutor,edge:somewhere.EdgeExecutor"}, True),
+        ({"AIRFLOW__CORE__EXECUTOR": "LocalExecutor;team=CeleryExecutor"}, True),
+        ({"AIRFLOW__CORE__EXECUTOR": "here:airflow.executors.local_executor.LocalExecutor"}, False),
+        # The pods of the Kubernetes executor are configured with the local one.
+        ({"AIRFLOW_IS_K8S_EXECUTOR_POD": "True"}, True),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("declared", ["", "/srv/other", "/srv/other, {parent}/", "{destination}"])
+def test_a_local_destination_on_several_machines_is_warned_of(
+    world: World,
+    printed: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    warned: bool,
+    declared: str,
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    folders = declared.format(parent=world.destination.parent, destination=world.destination)
+    monkeypatch.setenv("AIRFLOW__APSCORES__SHARED_FOLDERS", folders)
+
+    assert world.download()["records"] == 12
+
+    assert bool(re.search(UNSHARED, printed())) is (warned and "{" not in declared)
+
+
+def test_a_task_that_runs_locally_is_not_warned_of(
+    world: World, printed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor,LocalExecutor")
+
+    world.download(executor="LocalExecutor")
+
+    assert not re.search(UNSHARED, printed())
+
+
+def test_a_cleared_task_on_another_disk_says_where_the_reports_may_be(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.download()
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    elsewhere = world.destination.with_name("other-machine")
+
+    with pytest.raises(AirflowSkipException, match=f"may have landed .* on another machine: {elsewhere} {UNSHARED}"):
+        world.download(destination=str(elsewhere), try_number=2)
+
+
+# Told to stop
+
+
+@pytest.mark.parametrize("call", ["order", "download"])
+def test_a_task_that_is_told_to_stop_does_not_record(world: World, call: str):
+    """
+    Airflow 3 calls on_kill from the handler of SIGTERM, and the task goes on.
+    """
+    task = APScoresDownloadOperator(task_id="download", di_code=SALTMARSH, destination=str(world.destination))
+    before = signal.signal(signal.SIGALRM, lambda *_: task.on_kill())
+    world.sandbox.fail(call, "slow=0.5")
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(AirflowException, match=r"did not record file://.* The next try records it") as stopped:
+            task.execute({"ti": task_instance("download")})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert not isinstance(stopped.value, AirflowFailException)
+    world.assert_nothing_was_recorded()
+    assert world.download(try_number=2)["recorded"] is True
+    assert world.sandbox.counts["order"] == 1

@@ -149,3 +149,24 @@ def test_tables_are_for_their_owner_only(world: World):
     files = [path for path in (world.destination.parent / "tables").rglob("*") if path.is_file()]
     assert len(files) >= 9
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_an_output_on_a_disk_that_is_not_shared_is_warned_of(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    landed = world.download()
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+
+    parse(world, landed)
+
+    assert "tables is a local folder, and CeleryExecutor runs tasks on several machines" in (
+        caplog.text + capfd.readouterr().out
+    )
+
+
+def test_a_download_of_another_machine_is_named_as_the_cause(world: World):
+    landed = world.download()
+    local(landed["manifest_uri"]).unlink()
+
+    with fails_permanently(errors.DeliveryDamaged, match="on the disk of another one.*that all of them mount"):
+        parse(world, landed)
