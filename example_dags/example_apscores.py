@@ -1,11 +1,14 @@
 """
-The daily job: fetch what is new for every campus, parse it into tables, then record the download.
+The daily job: fetch the new reports of every campus, parse them into tables, then record the download.
 
-Each campus is a mapped task group of its own, so that one with nothing new is skipped and one in trouble holds up no
-other. Recording comes last: reports that were not parsed stay new at College Board.
+The campuses are those of the connection ``apscores_default``, unless the run names others. The first task logs in: a
+refused login fails there, once, before the campuses start. Each campus is a mapped task group of its own: one with
+nothing new is skipped, and a failure of one does not stop the others. Recording comes last: reports that were not
+parsed stay new at College Board.
 
-The campuses are those of the connection ``apscores_default``, unless the run names others. Files and tables go
-below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI.
+Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. The default
+is a local folder, for an Airflow on one machine. With workers on several machines, set the variable to a URI such as
+``s3://bucket/ap-scores``, or to a folder that all of them mount and that ``[apscores] shared_folders`` lists.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG, Param, task, task_group
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Param, task, task_group
 
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
@@ -42,13 +45,15 @@ with DAG(
     doc_md=__doc__,
 ):
 
-    @task(retries=0)  # what can be wrong here, a person must mend
+    @task
     def campuses(params: dict | None = None) -> list[str]:
         from airflow_provider_apscores.hooks.apscores import APScoresHook
 
-        di_codes = (params or {}).get("di_codes") or APScoresHook().di_codes
+        hook = APScoresHook()
+        hook.check_login()
+        di_codes = (params or {}).get("di_codes") or hook.di_codes
         if not di_codes:
-            raise ValueError("Name your campuses in the connection's di_codes, or in the run's parameters.")
+            raise AirflowFailException("Name your campuses in the connection's di_codes, or in the run's parameters.")
         return di_codes
 
     @task_group

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_apscores.errors import APScoresError, ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 from airflow_provider_apscores.hooks.lookup import check_type, connection_errors, read_extra
 
 if TYPE_CHECKING:
@@ -113,8 +114,22 @@ class APScoresHook(BaseHook):
         """The campuses that the connection names; empty when it names none."""
         return list(self.settings().di_codes)
 
+    def check_login(self) -> None:
+        """
+        Log in once, before tasks fan out over campuses.
+
+        Each task logs in for itself. After a password change, twenty mapped tasks would send twenty refused logins, and
+        College Board locks an account after a few. Call this in a task that all of them wait for: a refused login fails
+        that task, and the others do not start.
+
+        :raises AirflowFailException: College Board refused the login, or the connection is wrong; not retried.
+        :raises APScoresError: with ``transient`` true: College Board or the network is in trouble; retry.
+        """
+        with airflow_exceptions(), self.get_conn() as client:
+            client.log_in()
+
     def test_connection(self) -> tuple[bool, str]:
-        """Log in, nothing else: no file is ordered and nothing is recorded."""
+        """Log in for the connection form. Nothing is ordered or recorded."""
         try:
             with self.get_conn() as client:
                 client.log_in()

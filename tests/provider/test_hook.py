@@ -10,10 +10,10 @@ import sys
 import pytest
 from airflow.providers.common.compat.sdk import redact
 
-from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.errors import ConfigurationError, CredentialsRefused, ServiceUnavailable
 from airflow_provider_apscores.get_provider_info import connection_type, get_provider_info
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from tests.provider.world import SALTMARSH, World
+from tests.provider.world import SALTMARSH, World, fails_permanently
 
 
 def test_the_form_of_the_metadata_and_of_the_hook_are_one():
@@ -78,6 +78,25 @@ def test_testing_a_bad_connection_says_why_and_raises_nothing(
     assert ok is False
     assert said in message
     assert "S3cret" not in message
+
+
+def test_a_refused_login_check_fails_permanently(world: World):
+    APScoresHook().check_login()
+    world.sandbox.fail("login", "refuse=locked", times=None)
+
+    with fails_permanently(CredentialsRefused, match="locked"):
+        APScoresHook().check_login()
+    with fails_permanently(ConfigurationError, match="There is no connection"):
+        APScoresHook("missing").check_login()
+
+    assert world.sandbox.counts == {"login": 2, "order": 0, "download": 0, "record": 0}
+
+
+def test_a_login_check_during_an_outage_is_left_to_the_retries(world: World):
+    world.sandbox.fail("login", "503", times=None)
+
+    with pytest.raises(ServiceUnavailable):
+        APScoresHook().check_login()
 
 
 @pytest.mark.parametrize("conn_type", ["aws", "http", "imap"])
