@@ -42,12 +42,16 @@ def described(wheel: zipfile.ZipFile) -> Message:
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile):
     names = set(wheel.namelist())
+    # The example DAGs lie at the top of the repository and become a folder of the package.
+    folders = {PROJECT / PACKAGE: PACKAGE, PROJECT / "example_dags": f"{PACKAGE}/example_dags"}
     source = {
-        path.relative_to(PROJECT).as_posix()
-        for path in (PROJECT / PACKAGE).rglob("*")
+        f"{place}/{path.relative_to(folder).as_posix()}"
+        for folder, place in folders.items()
+        for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
 
+    assert f"{PACKAGE}/example_dags/example_apscores.py" in names
     assert {name for name in names if ".dist-info/" not in name} == source
     assert {f"{PACKAGE}/py.typed", f"{PACKAGE}/sandbox/__main__.py"} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
