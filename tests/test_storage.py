@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: the same cases on a local disk, in memory, and on S3 and SFTP servers."""
+"""Files appear completely or not at all: the same cases on a local disk, in memory, and on S3 and SFTP servers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
-from airflow_provider_apscores.storage import Folder, RemoteFolder, Staging, folder, locate
-from airflow_provider_apscores.storage.places import shown
+from airflow_provider_apscores.storage import Folder, RemoteFolder, SpoolFile, Staging, folder, locate
+from airflow_provider_apscores.storage.base import part_name, redacted_uri
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +122,10 @@ def test_a_part_may_be_published_under_another_name(place: Folder):
     assert read(place, "quarantine/4866/x.txt") == b"x"
 
 
-def test_a_restarted_part_forgets_what_it_had(place: Folder):
+def test_a_truncated_part_begins_again(place: Folder):
     part = place.open_part("scores.txt")
     part.write(b"broken trans")
-    part.restart()
+    part.truncate(0)
     part.write(b"whole")
     part.publish()
 
@@ -137,8 +138,7 @@ def test_a_discarded_part_leaves_nothing(place: Folder):
     part.discard()
     part.discard()
 
-    place.sweep()
-    assert place.names() == []
+    assert (place.names(), place.parts()) == ([], [])
 
 
 def test_discarding_a_published_part_keeps_the_file(place: Folder):
@@ -179,7 +179,7 @@ class TornFile(io.BytesIO):
 
 
 @pytest.mark.parametrize("how", [lambda place: place.read("x"), lambda place: list(place.chunks("x"))])
-def test_trouble_while_reading_is_told_as_any_other(how):
+def test_an_error_while_reading_is_a_storage_error_without_its_text(how):
     with pytest.raises(StorageUnavailable) as caught:
         how(RemoteFolder(Torn(), "/scores", "torn://scores"))
 
@@ -206,42 +206,149 @@ def test_two_parts_of_one_name_do_not_mix(place: Folder):
     assert read(place, "scores.txt") == b"one"
 
 
-def test_sweep_deletes_what_killed_processes_left(place: Folder):
-    left = place.open_part("scores.txt")
-    left.write(b"x")
+def test_a_truncated_part_keeps_its_head_and_goes_on_behind_it(place: Folder):
+    part = place.open_part("scores.txt")
+    part.write(b"0123456789")
+    part.truncate(4)
+    part.write(b"abc")
+    part.publish()
+
+    assert read(place, "scores.txt") == b"0123abc"
+
+
+def leave_part(place: Folder, name: str, hours: float, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A part as an interrupted process leaves it."""
+    now = time.time()
+    with monkeypatch.context() as then:
+        then.setattr(time, "time", lambda: now - 3600 * hours)
+        name = part_name(name)
+    part = place.open_part("x")
+    part.write(b"x")
+    part.publish(name)
+    return name
+
+
+@pytest.mark.parametrize("place", ["local", "sftp"], indirect=True)
+def test_parts_are_removed_when_they_are_old_or_ones_own(place: Folder, monkeypatch: pytest.MonkeyPatch):
+    leave_part(place, "scores.txt", 7, monkeypatch)
+    young = leave_part(place, "scores.txt", 0, monkeypatch)
     kept = place.open_part("kept.txt")
-    kept.write(b"y")
     kept.publish()
 
-    if not place.uri().startswith("s3:"):
-        (name,) = place.parts()
-        assert name.startswith(".scores.txt.")
-    place.sweep()
+    place.remove_stale_parts()
+    after_age = place.parts()
+    place.remove_stale_parts(older_than=0)
 
-    assert (place.names(), place.parts()) == (["kept.txt"], [])
-    if not place.uri().startswith("s3:"):  # where a part that is not closed is no object yet
-        with pytest.raises(StorageUnavailable):
-            left.publish()
+    assert after_age == [young]
+    assert (place.parts(), place.names()) == ([], ["kept.txt"])
+
+
+@pytest.mark.parametrize("place", ["local"], indirect=True)
+def test_a_part_that_another_process_removed_is_one_clear_error(place: Folder):
+    part = place.open_part("scores.txt")
+    place.remove_stale_parts(older_than=0)
+
+    with pytest.raises(StorageUnavailable, match="No such file or directory"):
+        part.publish()
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+@pytest.mark.parametrize("size", [10, 120 << 20], ids=["one request", "multipart upload"])
+def test_an_object_store_sees_the_final_key_alone(place: RemoteFolder, mocker, size: int):
+    """
+    A part object would stay behind as a hidden version in a bucket that keeps versions.
+    """
+    requests = mocker.spy(place.fs, "_call_s3")
+    part = place.open_part("scores.txt")
+    for _ in range(10):
+        part.write(bytes(size // 10))
+    assert requests.call_count == 0
+
+    part.publish("4866/scores.txt")
+
+    assert {call.kwargs["Key"].rpartition("/")[2] for call in requests.call_args_list} == {"scores.txt"}
+    assert {call.args[0] for call in requests.call_args_list} == (
+        {"put_object"} if size == 10 else {"create_multipart_upload", "upload_part", "complete_multipart_upload"}
+    )
+    assert place.size("4866/scores.txt") == size
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_a_broken_upload_to_an_object_store_leaves_nothing(place: RemoteFolder, mocker):
+    call = place.fs._call_s3
+
+    async def fail(method: str, *arguments, **options):
+        if method == "complete_multipart_upload":
+            raise OSError(5, "Input/output error")
+        return await call(method, *arguments, **options)
+
+    mocker.patch.object(place.fs, "_call_s3", fail)
+    part = place.open_part("scores.txt")
+    part.write(bytes(120 << 20))
+
+    with pytest.raises(StorageUnavailable):
+        part.publish()
+    part.discard()
+
+    assert (place.size("scores.txt"), place.listed()) == (None, [])
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_a_broken_upload_to_other_stores_leaves_no_part(place: RemoteFolder, mocker, error: BaseException):
+    mocker.patch.object(place.fs, "mv", side_effect=error)
+    part = place.open_part("scores.txt")
+    part.write(b"x")
+
+    with pytest.raises(StorageUnavailable if isinstance(error, OSError) else KeyboardInterrupt):
+        part.publish()
+
+    assert (place.size("scores.txt"), place.listed()) == (None, [])
+
+
+def test_a_full_temporary_folder_is_one_clear_error(mocker):
+    mocker.patch("airflow_provider_apscores.storage.temporary.TemporaryFile", side_effect=OSError(28, "No space left"))
+
+    with pytest.raises(StorageUnavailable, match=r"worker's temporary folder .*: No space left. Make room there"):
+        folder("memory://full/scores").open_part("scores.txt")
+
+
+def test_readers_of_a_spool_file_do_not_disturb_each_other():
+    spool = SpoolFile()
+    spool.write(b"0123456789")
+    one, two = spool.reader(), spool.reader()
+
+    assert (one.read(4), two.read(), one.read(2), one.seek(-2, 2), one.read(9), two.tell()) == (
+        b"0123",
+        b"0123456789",
+        b"45",
+        8,
+        b"89",
+        10,
+    )
+    with open(spool.path, "rb") as file:
+        assert file.read() == b"0123456789"
+    spool.close()
 
 
 def test_a_missing_folder_is_empty(place: Folder):
     assert place.child("nowhere").names() == []
     assert place.child("nowhere").parts() == []
-    place.child("nowhere").sweep()
+    place.child("nowhere").remove_stale_parts()
     place.remove("nothing.txt")
 
 
-def test_trying_a_place_out_leaves_nothing(place: Folder):
-    place.child("new").try_out()
+def test_checking_a_folder_leaves_nothing(place: Folder):
+    place.child("new").check_writable()
 
     assert (place.child("new").names(), place.child("new").parts()) == ([], [])
 
 
-def test_a_place_that_can_not_be_written_is_told_by_trying(tmp_path: Path):
+def test_a_folder_that_can_not_be_written_is_an_error_of_the_check(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StorageUnavailable, match=r"Can't use file://.*4866"):
-        folder(tmp_path / "file").child("ap/4866").try_out()
+        folder(tmp_path / "file").child("ap/4866").check_writable()
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
@@ -276,7 +383,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "reason"), [("nowhere.txt", "No such file or directory"), ("folder", "Is a directory")]
 )
-def test_a_file_that_cannot_be_read_is_told_in_words_of_reading(tmp_path: Path, name: str, reason: str):
+def test_a_file_that_cannot_be_read_has_an_error_about_reading(tmp_path: Path, name: str, reason: str):
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(StorageUnavailable) as caught:
@@ -292,7 +399,7 @@ def test_no_bucket_is_made_out_of_a_misspelt_name(s3: fsspec.AbstractFileSystem)
     with pytest.raises(StorageUnavailable, match=r"Can't use s3://scoers/ap/scores.txt: No such file or directory"):
         part.publish()
     with pytest.raises(StorageUnavailable, match=r"Can't use s3://scoers/ap"):
-        RemoteFolder(s3, "scoers/ap", "s3://scoers/ap").try_out()
+        RemoteFolder(s3, "scoers/ap", "s3://scoers/ap").check_writable()
     assert s3.ls("", detail=False) == ["scores"]
 
 
@@ -321,7 +428,7 @@ def test_a_server_that_is_not_there_is_one_clear_error_without_its_password(uri:
     ],
 )
 def test_messages_hold_no_password_and_no_signature(uri: str, expected: str):
-    assert shown(uri) == expected
+    assert redacted_uri(uri) == expected
 
 
 @pytest.mark.parametrize("form", [str, Path, lambda path: f"file://{path}", lambda path: f"local://{path}"])

@@ -4,7 +4,7 @@ Knows what is in a score file as far as checking it needs, and where files are k
 College Board nor how Airflow works.
 """
 
-from airflow_provider_apscores.delivery.checking import CheckedFile, TemporarySheet
+from airflow_provider_apscores.delivery.checking import CheckedFile
 from airflow_provider_apscores.delivery.landed import LandedFiles
 from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, run_slug, utc_now
 from airflow_provider_apscores.delivery.ledger import APScoresLedger
@@ -19,7 +19,6 @@ __all__ = [
     "Landing",
     "Manifest",
     "Run",
-    "TemporarySheet",
     "open_delivery",
     "run_slug",
     "utc_now",

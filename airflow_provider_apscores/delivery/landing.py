@@ -1,4 +1,4 @@
-"""Landing one score file: part, check, publish, manifest.
+"""Landing one score file: write a part, check it, publish it, write the manifest.
 
 The folder of a delivery is named after the DAG run, the task and the campus, so that every try of the task, on any
 worker, looks in the same place::
@@ -6,10 +6,10 @@ worker, looks in the same place::
     <destination>/4866/<run>-<key>/scores-<delivery>.txt
     <destination>/4866/<run>-<key>/scores-<delivery>.manifest.json
 
-*delivery* follows from College Board's download id and the content. So two processes at work on one delivery (a
-retry while the first try still runs somewhere) never overwrite each other's reports: at worst both files stay. And
-whoever is second looks again after its order and before it publishes, and goes on with what the first has landed:
-the first may have recorded it, and then no order brings those reports again.
+*delivery* is derived from College Board's download id and the content. Two processes that work on one delivery (a
+retry while the first try still runs somewhere) never overwrite each other's reports: at worst both files stay. The
+second one checks again after its order and before it publishes, and continues with the delivery of the first: it may
+be recorded already, and then no order brings those reports again.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from airflow_provider_apscores.storage import Folder
 
 log = logging.getLogger(__name__)
+
+#: Bytes of a refused file that are kept in quarantine: enough to see what it is.
+_QUARANTINED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,32 +132,34 @@ class Landing:
             )
         return None
 
-    def try_out(self) -> None:
-        """See that the destination can be written, before anything is ordered for it.
+    def check_writable(self) -> None:
+        """Check that the destination can be written, before anything is ordered for it.
 
         Raises:
             StorageUnavailable: It can't.
         """
-        self.destination.child(self.di_code).try_out()
+        self.destination.child(self.di_code).check_writable()
 
     def begin(self) -> Incoming:
-        """Start to receive a file. Parts that killed tries left here are deleted first."""
-        self.folder.sweep()
+        """Start to receive a file. Parts of this task's interrupted tries are deleted first."""
+        # The folder belongs to one task of one DAG run, so its parts are this task's own.
+        self.folder.remove_stale_parts(older_than=0)
         return Incoming(self)
 
-    def clear_up(self) -> None:
-        """Delete parts that killed tries left here, where there is nothing to receive; they may hold student records.
+    def cleanup(self) -> None:
+        """Delete the parts of this task's interrupted tries when there is nothing to receive.
 
-        They harm nothing but privacy, so it is no error if that can't be done now: the ledger names what is left.
+        They may hold student records. It is no error if they can't be deleted now: the ledger lists them.
         """
         with suppress(StorageUnavailable):
-            self.folder.sweep()
+            self.folder.remove_stale_parts(older_than=0)
 
 
 class Incoming(CheckedFile):
-    """A score file on its way in: a sink for the download that checks what passes.
+    """A sink for the download of a score file, which checks the bytes and lands them.
 
-    A context manager: leaving it without :meth:`publish` leaves nothing behind.
+    A context manager: leaving it without :meth:`publish` leaves nothing behind, but for the first megabyte of a refused
+    file under ``quarantine/``.
     """
 
     def __init__(self, landing: Landing) -> None:
@@ -165,9 +170,9 @@ class Incoming(CheckedFile):
     def publish(
         self, *, download_id: str, file_name: str, size: int, sha256: str, expect_min_records: int = 0
     ) -> Delivery:
-        """Check the file as a whole and make it visible, then its manifest.
+        """Check the file as a whole, make it visible, and then its manifest.
 
-        When another try of this task has landed a delivery meanwhile, that one is returned, and this file dropped.
+        If another try of this task has landed a delivery meanwhile, that delivery is returned and this file is dropped.
 
         Args:
             download_id: College Board's number for the file.
@@ -177,17 +182,14 @@ class Incoming(CheckedFile):
             expect_min_records: Fewer student records than this are a defect.
 
         Raises:
-            WrongCampusInFile: It holds another campus's records. It is set aside under ``quarantine/``.
-            ScoreFileMalformed: Its records are not whole, or too few. It is set aside likewise.
+            WrongCampusInFile: It has records of another campus. Its first megabyte is kept under ``quarantine/``.
+            ScoreFileMalformed: Its records are not whole, or too few. Its first megabyte is kept likewise.
             StorageUnavailable: It can't be stored now.
         """
         from airflow_provider_apscores import __version__
 
         landing = self._landing
-        try:
-            inspection = self.inspect(at_least=expect_min_records)
-        except ScoreFileError as defect:
-            raise self._set_aside(defect, sha256) from None
+        inspection = self.inspect(at_least=expect_min_records)
         earlier = landing.find()
         if earlier is not None:
             return earlier
@@ -221,10 +223,26 @@ class Incoming(CheckedFile):
         delivery.store()
         return delivery
 
-    def _set_aside(self, defect: ScoreFileError, sha256: str) -> ScoreFileError:
+    def write(self, data: bytes | memoryview, /) -> int:
+        """See :meth:`CheckedFile.write`."""
+        self._head.update(data[: max(0, _QUARANTINED - self._received)])
+        self._received += len(data)
+        return super().write(data)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._received = 0
+        self._head = hashlib.sha256()  # of the bytes that quarantine would keep
+
+    def _refused(self, defect: ScoreFileError) -> ScoreFileError:
+        """Move the beginning of the file to ``quarantine/``, named after its digest."""
         landing = self._landing
-        uri = self._part.publish(f"quarantine/{landing.name}/{sha256[:12]}.{landing.file_format.lower()}")
-        return type(defect)(f"{defect} The file was set aside as {uri}; it was not published and not recorded.")
+        self._part.truncate(min(self._received, _QUARANTINED))
+        uri = self._part.publish(
+            f"quarantine/{landing.name}/{self._head.hexdigest()[:12]}.{landing.file_format.lower()}"
+        )
+        what = "The file" if self._received <= _QUARANTINED else "The first megabyte of the file"
+        return type(defect)(f"{defect} {what} was set aside as {uri}; it was not published and not recorded.")
 
     def __enter__(self) -> Incoming:
         return self
@@ -238,8 +256,8 @@ class Incoming(CheckedFile):
 def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_name: str) -> Delivery:
     """Mark a delivery whose content was landed before, and leave a mark for later ones.
 
-    The mark, ``<campus>/.digests/<sha256>``, names the manifest of the first delivery with that content. It is
-    written before that manifest is, so one that points nowhere comes from a killed try and is replaced.
+    The mark, ``<campus>/.digests/<sha256>``, names the manifest of the first delivery with that content. It is written
+    before that manifest, so a mark without its manifest comes from an interrupted try and is replaced.
     """
     from dataclasses import replace
 
@@ -263,7 +281,7 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
 
 
 def run_slug(run_id: str) -> str:
-    """A DAG run's id as part of a path, for people: cut, and so not always another one for another run."""
+    """A DAG run's id as part of a path, for people. It is shortened, so two runs may share one."""
     return re.sub(r"[^0-9A-Za-z._-]+", "", run_id.replace("+00:00", "Z"))[:60].strip(".") or "run"
 
 

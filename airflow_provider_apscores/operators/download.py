@@ -124,7 +124,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         delivery = landing.find()
         if delivery is not None:
             self.log.info("This DAG run has landed %s already; it is not ordered again.", delivery.uri)
-            landing.clear_up()
+            landing.cleanup()
             if delivery.manifest.recorded or not record:
                 return delivery
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
@@ -145,12 +145,12 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         return self._land(client, order, landing)
 
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
-        landing.try_out()
+        landing.check_writable()
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
         # A try that Airflow considers dead may have landed and recorded the reports since: then they are not new.
         delivery = landing.find(nothing_new=generated is None)
         if delivery is not None or generated is None:
-            landing.clear_up()
+            landing.cleanup()
             return delivery
         with landing.begin() as incoming:
             transfer = client.download(generated, incoming)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_apscores.scorefile import Comparison
-    from airflow_provider_apscores.storage import Folder
+    from airflow_provider_apscores.storage import Folder, SpoolFile
     from airflow_provider_apscores.webservice import FileOrder
 
 _ON_MISSING = ("fail", "report")
@@ -105,18 +106,16 @@ class APScoresReconcileOperator(BaseOperator):
             return found
 
     def _reconcile(self, order: FileOrder, context: Context) -> dict[str, Any]:
-        from tempfile import TemporaryFile
-
         from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, run_slug
         from airflow_provider_apscores.operators.references import airflow_path
         from airflow_provider_apscores.scorefile import compare_exam_scores, read_score_file
-        from airflow_provider_apscores.storage import folder
+        from airflow_provider_apscores.storage import SpoolFile, folder
 
         begin = _reporting_year_start(self.reporting_year_start)
         landed = LandedFiles(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
         output = folder(airflow_path(self.output_uri, "output")) if self.output_uri else None
         # What is reconciled must not be taken for a delivery, and must not outlive this process even if it is killed.
-        with TemporaryFile() as file:
+        with closing(SpoolFile()) as file:
             full = [read_score_file(file)] if self._fetch(order, file) else []
             comparison = compare_exam_scores(full, landed, extra_since=begin)
         for each in landed.damaged:
@@ -136,18 +135,17 @@ class APScoresReconcileOperator(BaseOperator):
             "uri": None if output is None else _write(comparison, output, name),
         }
 
-    def _fetch(self, order: FileOrder, file: IO[bytes]) -> bool:
+    def _fetch(self, order: FileOrder, file: SpoolFile) -> bool:
         """Fetch the full order into *file*, checked as a delivery is; False when College Board has nothing."""
-        from airflow_provider_apscores.delivery import CheckedFile, TemporarySheet
+        from airflow_provider_apscores.delivery import CheckedFile
 
-        checked = CheckedFile(TemporarySheet(file), order.file_format, order.di_code)
+        checked = CheckedFile(file, order.file_format, order.di_code)
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
             generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
             if generated is None:
                 return False
             client.download(generated, checked)
         checked.inspect()
-        file.seek(0)
         return True
 
 

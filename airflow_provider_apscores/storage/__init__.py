@@ -1,15 +1,15 @@
-"""Files that appear whole or not at all, on a local disk or an object store.
+"""Files that appear completely or not at all, on a local disk or an object store.
 
-Whoever reads a folder must never meet half a file. How that is done differs:
+A reader of a folder never meets half a file:
 
 * **Local disk**: a part with a hidden name, ``fsync``, then ``os.replace``. Files are readable by their owner only,
   since they hold education records.
-* **Everything else** (S3, Google Cloud Storage, Azure, SFTP, …): a part with a hidden name, then a move on the
-  server, which shows the target when it is whole. A multipart upload left open until its commit would do without
-  the move on some stores, but can't be set aside under another name when its contents turn out to be wrong.
+* **Object stores** (S3, Google Cloud Storage, Azure, …): an unnamed local temporary file, then one upload under the
+  final key. There are no part objects, and so no hidden versions of them.
+* **Other stores** (SFTP and the like): the same local file, uploaded under a hidden name, then renamed on the server.
 
 A *folder* is a local path, a URI, or a path object with ``fs`` and ``path`` such as Airflow's
-``ObjectStoragePath``; this module imports none of them.
+``ObjectStoragePath``; this package imports none of them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,33 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.storage.base import Folder, Part, WritableFile, redacted_uri, storage_errors
 from airflow_provider_apscores.storage.local import LocalFolder
-from airflow_provider_apscores.storage.places import Folder, Part, shown, storage_errors
 from airflow_provider_apscores.storage.remote import RemoteFolder
+from airflow_provider_apscores.storage.temporary import SpoolFile
 
-__all__ = ["Folder", "LocalFolder", "Part", "RemoteFolder", "Staging", "folder", "locate"]
+__all__ = [
+    "Folder",
+    "LocalFolder",
+    "Part",
+    "RemoteFolder",
+    "SpoolFile",
+    "Staging",
+    "WritableFile",
+    "folder",
+    "locate",
+    "storage_errors",
+]
 
 _LOCAL = frozenset({"", "file", "local"})
 
 
 def folder(place: Any) -> Folder:
-    """Understand a local path, a URI, or a path object with ``fs`` and ``path`` as a folder.
+    """The folder at a local path, a URI, or a path object with ``fs`` and ``path``.
 
     Raises:
-        ConfigurationError: The URI's scheme is not installed here.
+        ConfigurationError: No file system is installed for the URI's scheme.
+        StorageUnavailable: The store can't be reached. Some file systems, such as SFTP's, connect at once.
     """
     if hasattr(place, "fs") and hasattr(place, "path"):
         if getattr(place, "protocol", "") in _LOCAL:
@@ -43,9 +56,8 @@ def folder(place: Any) -> Folder:
         return LocalFolder(Path(text).absolute())
     scheme, _, path = text.partition("://")
     if scheme in _LOCAL:
-        # Not unquoted, as fsspec does not either.
+        # Not unquoted: fsspec does not unquote either.
         return LocalFolder(Path(path))
-    # Some file systems, such as SFTP's, connect at once.
     with storage_errors(text):
         try:
             import fsspec
@@ -53,8 +65,8 @@ def folder(place: Any) -> Folder:
             fs, path = fsspec.core.url_to_fs(text)
         except (ImportError, ValueError) as error:
             raise ConfigurationError(
-                f"There is no file system for {scheme}:// here, or this is no address of one: {shown(text)}. "
-                "Install the one for it, for instance s3fs for s3://."
+                f"There is no file system for {scheme}:// here, or {redacted_uri(text)} is not an address of one. "
+                "Install its package, for instance s3fs for s3://."
             ) from error
     return RemoteFolder(fs, path, text)
 
@@ -67,16 +79,16 @@ def locate(place: Any) -> tuple[Folder, str]:
     if "://" not in text:
         path = Path(text).absolute()
         return LocalFolder(path.parent), path.name
-    # The slashes of the scheme are none between folders: memory://scores.txt stands at the top of its store.
+    # The slashes of the scheme do not separate folders: memory://scores.txt is at the top of its store.
     name = text.partition("://")[2].rpartition("/")[2]
     return folder(text.removesuffix(name)), name
 
 
 class Staging:
-    """Several files of one folder that are published once all of them are written.
+    """Several files of one folder that are published when all of them are written.
 
-    A context manager: leaving it without :meth:`publish` discards every part. Each file appears whole or not at all;
-    they appear one after the other, so that a process killed between two of them leaves the others for its next try.
+    A context manager: leaving it without :meth:`publish` discards every part. Each file appears completely or not at
+    all. They appear one after the other: if the process is killed between two of them, the next try writes the rest.
     """
 
     def __init__(self, place: Folder) -> None:

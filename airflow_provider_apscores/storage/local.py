@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from airflow_provider_apscores.storage.places import CHUNK, Folder, Part, part_name, storage_errors
+from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, part_name, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ class LocalFolder(Folder):
         with storage_errors(self.uri(name)):
             (self.path / name).unlink(missing_ok=True)
 
-    def try_out(self) -> None:
-        """See :meth:`Folder.try_out`."""
+    def check_writable(self) -> None:
+        """See :meth:`Folder.check_writable`."""
         with storage_errors(self.uri()):
-            # Folders that are missing are made when there is something to keep.
-            there = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
-            # A file without a name, where there is such a thing: it can't stay even if this process is killed.
-            with TemporaryFile(dir=there) as file:
+            # Missing folders are created only when there is a file to keep.
+            existing = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+            # An unnamed file disappears even if this process is killed.
+            with TemporaryFile(dir=existing) as file:
                 file.write(b"\0")
                 file.flush()
                 os.fsync(file.fileno())
@@ -93,7 +93,7 @@ class _LocalPart:
         self._place = place
         self._name = name
         with storage_errors(place.uri(name)):
-            target = _prepared(place.path / name)
+            target = _with_parents(place.path / name)
             self._path = target.with_name(part_name(target.name))
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file: IO[bytes] = os.fdopen(descriptor, "wb")
@@ -102,42 +102,38 @@ class _LocalPart:
         with storage_errors(self._place.uri(self._name)):
             return self._file.write(data)
 
-    def restart(self) -> None:
+    def truncate(self, size: int) -> None:
         with storage_errors(self._place.uri(self._name)):
-            self._file.seek(0)
+            self._file.seek(size)
             self._file.truncate()
 
-    def close(self) -> None:
-        with storage_errors(self._place.uri(self._name)):
-            if not self._file.closed:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
-
     def publish(self, name: str | None = None) -> str:
-        self.close()
         uri = self._place.uri(name or self._name)
         with storage_errors(uri):
-            target = _prepared(self._place.path / (name or self._name))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            target = _with_parents(self._place.path / (name or self._name))
             os.replace(self._path, target)
             _sync(target.parent)
         return uri
 
     def discard(self) -> None:
-        # Neither may hide the error that led here: on a full disk, closing writes the last bytes and fails again.
+        # Neither call may hide the original error: on a full disk, closing writes the last bytes and fails again.
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 
-def _prepared(target: Path) -> Path:
+def _with_parents(target: Path) -> Path:
+    """Create the folders above *target*, for their owner only."""
     # Not parents=True: mkdir applies its mode to the last folder only.
     for ancestor in reversed(target.parents):
         try:
             ancestor.mkdir(mode=0o700)
         except OSError as error:
-            # Some systems complain about the rights to make it before they say that it is there.
+            # Some systems report missing permissions before they report that the folder exists.
             if isinstance(error, FileExistsError) and not ancestor.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(ancestor)) from None
             if not ancestor.is_dir():
@@ -148,7 +144,7 @@ def _prepared(target: Path) -> Path:
 
 
 def _sync(directory: Path) -> None:
-    """Let new names in a folder survive a power cut, as the bytes of a file do after its own ``fsync``."""
+    """Make new names in a folder survive a power cut, as ``fsync`` of a file does for its bytes."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Folders on anything that fsspec speaks to."""
+"""Folders on anything that fsspec supports."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, Any, cast
 
-from airflow_provider_apscores.storage.places import CHUNK, Folder, Part, part_name, storage_errors
+from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, part_name, storage_errors
+from airflow_provider_apscores.storage.temporary import SpoolFile
+
+#: File systems whose uploads appear whole or not at all. All others, such as SFTP's, show a file while it grows.
+_ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"})
 
 
 class RemoteFolder(Folder):
-    """A folder on anything that fsspec speaks to."""
+    """A folder on anything that fsspec supports.
+
+    Args:
+        fs: The fsspec file system.
+        path: The folder's path, as the file system names it.
+        uri: The folder's address, for messages and references.
+    """
 
     def __init__(self, fs: Any, path: str, uri: str) -> None:
         self.fs = fs
         self._path = path.rstrip("/")
-        # The top of a file system is named by its scheme alone, whose slashes stay.
+        # The top of a file system is its scheme alone, whose slashes stay.
         scheme, slashes, rest = uri.partition("://")
         self._uri = scheme + slashes + rest.rstrip("/")
 
@@ -23,7 +33,7 @@ class RemoteFolder(Folder):
         return f"RemoteFolder({self._uri!r})"
 
     def path(self, name: str) -> str:
-        """The path of *name* as the file system knows it."""
+        """The path of *name*, as the file system names it."""
         return f"{self._path}/{name}"
 
     def child(self, name: str) -> RemoteFolder:
@@ -47,7 +57,7 @@ class RemoteFolder(Folder):
         """See :meth:`Folder.read`."""
         with storage_errors(self.uri(name), "read"):
             try:
-                # Not by an open file: s3fs refuses to read one that another worker has replaced since.
+                # Not through an open file: s3fs refuses to read a file that another worker has replaced since.
                 return cast("bytes", self.fs.cat_file(self.path(name)))
             except FileNotFoundError:
                 return None
@@ -75,17 +85,16 @@ class RemoteFolder(Folder):
             except FileNotFoundError:
                 return
 
-    def try_out(self) -> None:
-        """See :meth:`Folder.try_out`."""
-        path = self.path(".trial")
-        with storage_errors(self.uri()), _with_folder(self.fs, path, lambda: self.fs.open(path, "wb")) as file:
-            file.write(b"\0")
-        self.remove(".trial")
+    def check_writable(self) -> None:
+        """See :meth:`Folder.check_writable`."""
+        with storage_errors(self.uri()):
+            self._in_folder(".write-check", lambda path: self.fs.pipe_file(path, b"\0"))
+        self.remove(".write-check")
 
     def listed(self, *, missing_ok: bool = True) -> list[str]:
         """See :meth:`Folder.listed`."""
         with storage_errors(self.uri(), "read"):
-            # A listing that fsspec remembers may be older than what another worker wrote.
+            # A listing that fsspec has cached may be older than a file of another worker.
             self.fs.invalidate_cache(self._path)
             try:
                 listed = self.fs.ls(self._path, detail=False)
@@ -95,61 +104,68 @@ class RemoteFolder(Folder):
                 raise
         return sorted({str(path).rstrip("/").rpartition("/")[2] for path in listed} - {""})
 
+    def parts(self) -> list[str]:
+        """See :meth:`Folder.parts`. Object stores have none."""
+        return [] if self._atomic else super().parts()
+
+    def upload(self, spool: SpoolFile, name: str) -> None:
+        """Store a local copy under *name*; the file appears whole or not at all."""
+        if self._atomic:
+            # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
+            self.fs.put_file(spool.path, self.path(name))
+        else:
+            head, slash, last = name.rpartition("/")
+            part = head + slash + part_name(last)
+            try:
+                self._in_folder(part, lambda path: self.fs.put_file(spool.path, path))
+                self._in_folder(name, lambda path: self.fs.mv(self.path(part), path))
+            except BaseException:
+                # The removal may not hide the original error.
+                with suppress(Exception):
+                    self.fs.rm_file(self.path(part))
+                raise
+        self.fs.invalidate_cache(self.path(name).rpartition("/")[0])
+
+    @property
+    def _atomic(self) -> bool:
+        protocol = self.fs.protocol
+        return not _ATOMIC.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
+
+    def _in_folder(self, name: str, write: Callable[[str], Any]) -> None:
+        """Write the file *name*, and create its folder if there is none.
+
+        Object stores have no folders, and s3fs would create a bucket for a misspelt name.
+        """
+        path = self.path(name)
+        try:
+            write(path)
+        except FileNotFoundError:
+            if self._atomic:
+                raise
+            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            write(path)
+
 
 class _RemotePart:
-    """Hidden name, then a move on the server."""
+    """An unnamed local copy, then an upload."""
 
     def __init__(self, place: RemoteFolder, name: str) -> None:
         self._place = place
         self._name = name
-        head, _, last = name.rpartition("/")
-        self._path = place.path(f"{head}/{part_name(last)}" if head else part_name(last))
-        self._file = self._begin()
-
-    def _begin(self) -> Any:
-        fs = self._place.fs
-        with storage_errors(self._place.uri(self._name)):
-            return _with_folder(fs, self._path, lambda: fs.open(self._path, "wb"))
+        self._spool = SpoolFile()
 
     def write(self, data: bytes | memoryview, /) -> int:
-        with storage_errors(self._place.uri(self._name)):
-            self._file.write(data)
-            return len(data)
+        return self._spool.write(data)
 
-    def restart(self) -> None:
-        self.discard()
-        self._file = self._begin()
-
-    def close(self) -> None:
-        with storage_errors(self._place.uri(self._name)):
-            self._file.close()
+    def truncate(self, size: int) -> None:
+        self._spool.truncate(size)
 
     def publish(self, name: str | None = None) -> str:
-        self.close()
-        fs, uri, target = self._place.fs, self._place.uri(name or self._name), self._place.path(name or self._name)
-        with storage_errors(uri):
-            _with_folder(fs, target, lambda: fs.mv(self._path, target))
-            fs.invalidate_cache(target.rpartition("/")[0])
-        self._file = None
-        return uri
+        name = name or self._name
+        with storage_errors(self._place.uri(name)):
+            self._place.upload(self._spool, name)
+        self._spool.close()
+        return self._place.uri(name)
 
     def discard(self) -> None:
-        file, self._file = self._file, None
-        # Neither may hide the error that led here. What can't be removed now, a later sweep removes.
-        if file is not None:
-            with suppress(Exception):
-                file.close()
-            with suppress(Exception):
-                self._place.fs.rm_file(self._path)
-
-
-def _with_folder(fs: Any, path: str, action: Callable[[], Any]) -> Any:
-    """Do what needs the folder of *path*, which is made only when it is missed.
-
-    Object stores have no folders, and s3fs would make a bucket out of a misspelt name.
-    """
-    try:
-        return action()
-    except FileNotFoundError:
-        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        return action()
+        self._spool.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import signal
 from collections.abc import Iterator
@@ -118,8 +119,21 @@ def test_what_is_wrong_is_set_aside(place: Path, land, content: bytes, error: ty
     assert aside.read_bytes() == content
 
 
+def test_of_a_large_file_the_beginning_is_set_aside(place: Path, landing):
+    """
+    The sink raises at the first defect, which ends the transfer.
+    """
+    content = score_file("1") + b"x" * 940 + b"\n" + score_file("2") * 2500
+    with landing().begin() as incoming, pytest.raises(ScoreFileMalformed, match="first megabyte of the file was set"):
+        incoming.write(content)
+
+    (aside,) = (path for path in place.rglob("*") if path.is_file())
+    assert aside.read_bytes() == content[: 1 << 20]
+    assert aside.name == hashlib.sha256(content[: 1 << 20]).hexdigest()[:12] + ".txt"
+
+
 def test_too_few_records_are_a_defect(land):
-    with pytest.raises(ScoreFileMalformed, match="holds 2 student records; expect_min_records asks for 3"):
+    with pytest.raises(ScoreFileMalformed, match="has 2 student records; expect_min_records asks for at least 3"):
         land(expect=3)
     assert land(expect=2).manifest.records == 2
 

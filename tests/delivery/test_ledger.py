@@ -80,7 +80,7 @@ def test_what_killed_tries_left_half_done_is_named(place: Path, land, landing):
     land()
     for run_id in ("day-1", "day-2"):
         landing(run_id=run_id).begin().write(b"cut")
-    mark = place / "4866" / ".digests" / ".0a.part-1b"
+    mark = place / "4866" / ".digests" / ".0a.part-6b0c7507-1c1e3a4b40f0"
     mark.touch()
 
     ledger = APScoresLedger(place)

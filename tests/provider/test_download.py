@@ -390,7 +390,7 @@ def test_a_file_that_stays_cut_is_set_aside(world: World, fault: str):
 
 
 def test_fewer_records_than_expected(world: World):
-    assert_trouble(world, errors.ScoreFileMalformed, "12 student records.*asks for 13", expect_min_records=13)
+    assert_trouble(world, errors.ScoreFileMalformed, "12 student records.*asks for at least 13", expect_min_records=13)
     assert world.download(expect_min_records=12, try_number=2)["records"] == 12
 
 

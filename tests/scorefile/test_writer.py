@@ -121,6 +121,19 @@ def test_writing_again_replaces_and_adds_nothing(tmp_path):
         assert files(tmp_path) == sorted([*(f"{table}/{NAME}.parquet" for table in TABLES), "students/another.parquet"])
 
 
+def test_two_processes_may_write_the_same_files_at_once(tmp_path):
+    inner = []
+
+    def write_again(*_):
+        if not inner:
+            inner.append(None)
+            inner[0] = write_tables(BROKEN, tmp_path)
+
+    outer = write_tables(BROKEN, tmp_path, progress=write_again)
+    assert [outer] == inner
+    assert len(files(tmp_path)) == 5
+
+
 def test_lines_that_could_not_be_read_are_set_aside_for_the_owner_alone(tmp_path):
     written = write_tables(BROKEN, tmp_path, stem="s")
     rejected = tmp_path / "rejected" / "s.txt"

@@ -24,8 +24,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import IO, Any, cast
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
-from airflow_provider_apscores.storage import LocalFolder, locate
-from airflow_provider_apscores.storage.places import storage_errors
+from airflow_provider_apscores.storage import LocalFolder, locate, storage_errors
 
 #: Bytes that are read at a time, unless somebody knows better.
 PIECE = 16 << 20

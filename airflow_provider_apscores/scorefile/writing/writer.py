@@ -258,9 +258,7 @@ class _Writing:
         for name in place.names():
             if ours.fullmatch(name) and name not in names:
                 place.remove(name)
-        for name in place.parts():
-            if ours.match(name, 1):  # a killed try's
-                place.remove(name)
+        place.remove_stale_parts()
 
 
 class _TableFiles:
@@ -297,8 +295,6 @@ class _TableFiles:
 
     def close(self) -> None:
         self._sink.close()
-        # However many files a table is split into, one of them is open.
-        self._part.close()
 
     def _next_file(self) -> None:
         split = self._max_rows is not None or self._max_bytes is not None

@@ -1,0 +1,153 @@
+"""The interface of folders and parts, and what all kinds of them share."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Literal, Protocol
+
+from airflow_provider_apscores.errors import APScoresError, StorageUnavailable
+
+#: Bytes that are read at a time when a file is read in chunks.
+CHUNK = 1 << 20
+
+#: Seconds after which a part belongs to an interrupted process. Writing one takes minutes at most.
+STALE_AFTER = 6 * 3600
+
+_PART = re.compile(r"\..+\.part-(?P<begun>[0-9a-f]{1,15})-[0-9a-f]+")
+
+
+class WritableFile(Protocol):
+    """A file that can be written and shortened."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Append bytes."""
+
+    def truncate(self, size: int) -> None:
+        """Keep the first *size* bytes, and append behind them from now on."""
+
+
+class Part(WritableFile, Protocol):
+    """A file that is being written. Readers do not see it before :meth:`publish`."""
+
+    def publish(self, name: str | None = None) -> str:
+        """Make the file visible and durable under its name, or another *name* of its folder; return its URI."""
+
+    def discard(self) -> None:
+        """Delete the part. Has no effect after :meth:`publish`."""
+
+
+class Folder(Protocol):
+    """A place for files: the few operations that this package needs."""
+
+    def child(self, name: str) -> Folder:
+        """The folder *name* inside this one; *name* may hold slashes."""
+
+    def uri(self, name: str = "") -> str:
+        """The URI of this folder or of a file in it, as ``ObjectStoragePath`` accepts it."""
+
+    def open_part(self, name: str) -> Part:
+        """Begin the file *name* (slashes make subfolders)."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file for reading."""
+
+    def read(self, name: str) -> bytes | None:
+        """The contents of a small file, read in one request; None if there is no such file."""
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The contents of a file of any length, in pieces of :data:`CHUNK` bytes."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, or None if there is no such file."""
+
+    def listed(self, *, missing_ok: bool = True) -> list[str]:
+        """The names of all files and folders in this folder, sorted; empty if it does not exist.
+
+        Raises:
+            StorageUnavailable: It can't be read; or it does not exist, unless *missing_ok*.
+        """
+
+    def remove(self, name: str) -> None:
+        """Delete a file. Has no effect if there is none."""
+
+    def check_writable(self) -> None:
+        """Write a byte to this folder and remove it again.
+
+        Raises:
+            StorageUnavailable: The folder can't be written.
+        """
+
+    def names(self) -> list[str]:
+        """The names of the files and folders in this folder without parts, sorted; empty if it does not exist."""
+        return [name for name in self.listed() if not is_part(name)]
+
+    def parts(self) -> list[str]:
+        """The names of the parts in this folder, sorted: being written now, or left by interrupted processes."""
+        return [name for name in self.listed() if is_part(name)]
+
+    def remove_stale_parts(self, older_than: float = STALE_AFTER) -> None:
+        """Delete the parts that were begun more than *older_than* seconds ago; with 0, all of them."""
+        for name in self.parts():
+            if part_age(name) >= older_than:
+                self.remove(name)
+
+
+def part_name(name: str) -> str:
+    """A hidden name for a part of the file *name*: when it was begun, and a random number.
+
+    Two processes that write the same file have different parts.
+    """
+    return f".{name}.part-{int(time.time()):x}-{secrets.token_hex(6)}"
+
+
+def is_part(name: str) -> bool:
+    """Whether :func:`part_name` made this name."""
+    return _PART.fullmatch(name) is not None
+
+
+def part_age(name: str) -> float:
+    """Seconds since a part was begun. The clocks of two workers may differ, but not by hours."""
+    match = _PART.fullmatch(name)
+    assert match is not None
+    return max(0.0, time.time() - int(match["begun"], 16))
+
+
+def redacted_uri(uri: str) -> str:
+    """A URI for messages: without a password, and without the query of a signed address."""
+    bare = re.sub(r"(?<=://)[^/@]*:[^/]*@", "", uri)
+    return bare.partition("?")[0] if bare.startswith(("http://", "https://")) else bare
+
+
+@contextmanager
+def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[None]:
+    """Turn the exceptions of file systems into one error that names the place and quotes no server.
+
+    Raises:
+        StorageUnavailable: The body raised anything but an :class:`APScoresError`.
+    """
+    try:
+        yield
+    except APScoresError:
+        raise
+    except OSError as error:
+        # The exceptions of fsspec have no text of the operating system, but perhaps a signed address.
+        known = {
+            FileNotFoundError: "No such file or directory",
+            IsADirectoryError: "Is a directory",
+            NotADirectoryError: "Not a directory",
+            PermissionError: "Permission denied",
+        }
+        reason = error.strerror or known.get(type(error), type(error).__name__)
+        raise _unavailable(uri, doing, reason) from (error if error.strerror else None)
+    except Exception as error:
+        # Clients of object stores raise their own classes, whose texts can hold signed addresses.
+        raise _unavailable(uri, doing, type(error).__name__) from None
+
+
+def _unavailable(uri: str, doing: str, reason: str) -> StorageUnavailable:
+    advice = "it exists and may be read" if doing == "read" else "the place exists and may be written"
+    return StorageUnavailable(f"Can't {doing} {redacted_uri(uri)}: {reason}. Check that {advice}.")
