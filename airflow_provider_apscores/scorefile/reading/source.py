@@ -1,12 +1,11 @@
-"""Where the bytes of a score file come from: paths, URIs, file objects, bytes; packed with gzip or not.
+"""The bytes of a score file: from a path, a URI, a file object or bytes; packed with gzip or not.
 
-Every row of the tables carries the file's digest, so the digest must be known before the first row is made. A file
-that can be read twice (a local path, bytes, a file object that can seek) is read twice, the first time only to be
-digested. Anything else (an object store, a pipe) is fetched once, into an unnamed temporary file that disappears with
-the process, while it is digested.
+Every row of the tables carries the file's digest, so the digest must be known before the first row. A local file and
+bytes are read twice, the first time only for the digest. Anything else (an object store, a pipe, a file object) is
+copied once into an unnamed temporary file that disappears with the process, and everything reads the copy.
 
-Whoever knows the digest, from a manifest for instance, spares the first pass, and the temporary file of a store that
-can go back: the bytes are digested as they are read, and compared at their end.
+If the caller knows the digest, for instance from a manifest, the first pass is left out: the bytes are digested while
+they are read, and the digest is compared at the end.
 """
 
 from __future__ import annotations
@@ -16,56 +15,50 @@ import hashlib
 import io
 import os
 import stat
-import tempfile
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from typing import IO, Any, cast
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
-from airflow_provider_apscores.storage import LocalFolder, locate, storage_errors
+from airflow_provider_apscores.storage import LocalFolder, SpoolFile, locate, storage_errors
 
-#: Bytes that are read at a time, unless somebody knows better.
+#: Bytes that are read at a time by default.
 PIECE = 16 << 20
 
-#: Bytes that are digested at a time: many, since after each of them the thread may wait for the interpreter.
-_DIGESTED = 8 << 20
-
-#: Up to this size a fetched copy stays in memory.
-_SMALL = 32 << 20
+#: Bytes that are copied or digested at a time: many, since the thread may wait for the interpreter after each of them.
+_CHUNK = 8 << 20
 
 _GZIP = b"\x1f\x8b"
 
-#: What does not end a file: it stands behind its last line, or pads it.
+#: Characters that do not end a file: they follow its last line end, or pad it.
 _BLANKS = b" \t\x00\x0c"
 
-#: How errors call a file, which may have no name.
+#: How errors name a file, which may have no name.
 _ANY_FILE = "the score file"
 
 _Opened = AbstractContextManager[IO[bytes]]
 
 
 class Source:
-    """The bytes of one score file, to be read as often as needed.
+    """The bytes of one score file, which can be read any number of times, also by several readers at once.
 
-    A context manager: leaving it closes what it opened, never a file object that was handed in.
+    A context manager: leaving it closes what it opened, never a file object that was passed in.
 
     Args:
         place: A local path, a URI, a path object such as Airflow's ``ObjectStoragePath``, a binary file object (read
-            from where it stands), or bytes.
+            from its current position), a :class:`~airflow_provider_apscores.storage.SpoolFile`, or bytes.
         sha256: The digest, if it is known.
 
     Attributes:
         sha256: Digest of the bytes as they are given.
-        size: How many those are.
-        position: How many of them were read in the pass that is going on.
-        last: The last byte that was read in it, unpacked, blanks aside.
+        size: Their number.
+        position: How many of them the latest pass has read.
+        last: The last byte that it has read, unpacked, blanks excluded.
 
     Raises:
-        ConfigurationError: It is a file object that is closed, or gives text.
-        StorageUnavailable: It can't be opened or read, or changed meanwhile.
-        ScoreFileMalformed: It can be read only once, and the digest is another one.
+        ConfigurationError: A file object is closed, or opened in text mode.
+        StorageUnavailable: It can't be opened or read, or it changed meanwhile, or the temporary folder is full.
     """
 
     def __init__(self, place: Any, sha256: str | None = None) -> None:
@@ -73,19 +66,16 @@ class Source:
         self.position = 0
         self.last = b""
         try:
-            self._reopen, opened = self._open(place, known=sha256 is not None)
-            self._proven = sha256 is None or self._reopen is None
-            with opened as given:
-                file = _Given(given)
+            self._reopen = self._rereadable(place)
+            self._proven = sha256 is None
+            with self._reopen() as opened:
+                file = _Given(opened)
                 self._state = file.state()
-                if sha256 is not None and not self._proven:
-                    self.sha256 = sha256
-                    start = file.tell()
-                    self.size = file.seek(0, io.SEEK_END) - start
-                else:
-                    self.sha256, self.size = self._digest(file)
-                    self._compare(self.sha256, sha256 or self.sha256)
+                if sha256 is None:
+                    self.sha256, self.size = _digest(file)
                     file.check_state(self._state)
+                else:
+                    self.sha256, self.size = sha256, file.seek(0, io.SEEK_END)
         except BaseException:
             self.close()
             raise
@@ -97,89 +87,87 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Remove the temporary copy, if there is one."""
         self._owned.close()
 
     def pieces(self, wanted: Callable[[], int] = lambda: PIECE) -> Iterator[bytes]:
         """The contents from the beginning, unpacked.
 
         Args:
-            wanted: Says how many bytes the next piece should have.
+            wanted: Returns the size of the next piece, in bytes.
 
         Raises:
             ScoreFileMalformed: The gzip stream is damaged or ends early. Or, at the end, the digest is not the one that
                 was given.
-            StorageUnavailable: It can't be read any more, or changed since it was digested.
+            StorageUnavailable: It can't be read any more, or it has changed since it was opened.
         """
-        assert self._reopen is not None
         self.position = 0
-        with self._reopen() as given:
-            file = _Given(given)
-            start = file.tell()
+        with self._reopen() as opened:
+            file = _Given(opened)
             packed = file.read(2) == _GZIP
-            file.seek(start)
+            file.seek(0)
             if not self._proven:
                 file.digest = hashlib.sha256()
             unpacked = gzip.GzipFile(fileobj=cast("IO[bytes]", file), mode="rb") if packed else file
             with _gzip_errors():
                 for piece in _pieces(unpacked, wanted):
-                    self.position = file.tell() - start
+                    self.position = file.tell()
                     self.last = piece[-1:].strip(_BLANKS) or piece.rstrip(_BLANKS)[-1:] or self.last
                     yield piece
                 file.check_state(self._state)
             if file.digest:
-                while file.read(_DIGESTED):  # what a gzip reader leaves
+                while file.read(_CHUNK):  # bytes that the gzip reader leaves
                     pass
-                self._compare(file.digest.hexdigest(), self.sha256)
+                self._compare(file.digest.hexdigest())
                 self._proven = True
 
-    def _digest(self, file: _Given) -> tuple[str, int]:
-        """Digest and size of *file*, of which a copy is kept where it can't be read again."""
-        digest, size = hashlib.sha256(), 0
-        copy = None if self._reopen else cast("IO[bytes]", self._owned.enter_context(_spool()))
-        for piece in _pieces(file, lambda: _DIGESTED):
-            digest.update(piece)
-            size += len(piece)
-            if copy is not None:
-                copy.write(piece)
-        if copy is not None:
-            self._reopen = _rewinder(copy, 0)
-        return digest.hexdigest(), size
-
-    @staticmethod
-    def _compare(found: str, expected: str) -> None:
-        if found != expected:
+    def _compare(self, found: str) -> None:
+        if found != self.sha256:
             raise ScoreFileMalformed(
-                f"The file is not the one that was meant: its SHA-256 begins with {found[:12]}, not {expected[:12]}. "
-                "It was changed, or cut on its way: fetch it again."
+                f"The file is not the expected one: its SHA-256 begins with {found[:12]}, not {self.sha256[:12]}. "
+                "It was changed, or cut in transit: fetch it again."
             )
 
-    def _open(self, place: Any, *, known: bool) -> tuple[Callable[[], _Opened] | None, _Opened]:
-        """A way to open the file from its beginning again, where that costs nothing, and the file."""
+    def _rereadable(self, place: Any) -> Callable[[], _Opened]:
+        """A function that opens the file from its beginning."""
         if isinstance(place, bytes | bytearray | memoryview):
-            return (lambda: io.BytesIO(place)), io.BytesIO(place)
+            return lambda: io.BytesIO(place)
+        if isinstance(place, SpoolFile):
+            return lambda: nullcontext(cast("IO[bytes]", place.reader()))
         if hasattr(place, "read"):
-            _check_open(place)
-            again = _rewinder(place, place.tell()) if getattr(place, "seekable", bool)() else None
-            return again, nullcontext(place)
+            if getattr(place, "closed", False):
+                raise ConfigurationError("The file object is closed. Pass an open one, or the path instead.")
+            return self._copied(place)
         folder, name = locate(place)
-        file = folder.open(name)
-        if not file.seekable():  # A named pipe is local as well, and can be read once.
-            return None, file
-        if isinstance(folder, LocalFolder):
-            return (lambda: folder.open(name)), file
-        if not known or not _goes_back(file):
-            return None, file
-        # It stays open, so that what a store sent for the first look is not fetched again.
-        self._owned.callback(file.close)
-        return _rewinder(file, 0), nullcontext(file)
+        with folder.open(name) as file:
+            # A named pipe is local as well, and can be read once.
+            if isinstance(folder, LocalFolder) and file.seekable():
+                return lambda: folder.open(name)
+            return self._copied(file)
+
+    def _copied(self, file: IO[bytes]) -> Callable[[], _Opened]:
+        """Copy the rest of *file* into a temporary file, and read that."""
+        given = _Given(file)
+        spool = self._owned.enter_context(closing(SpoolFile()))
+        while piece := given.read(_CHUNK):
+            spool.write(piece)
+        return lambda: nullcontext(cast("IO[bytes]", spool.reader()))
+
+
+def _digest(file: _Given) -> tuple[str, int]:
+    """The digest and size of *file*."""
+    digest, size = hashlib.sha256(), 0
+    while piece := file.read(_CHUNK):
+        digest.update(piece)
+        size += len(piece)
+    return digest.hexdigest(), size
 
 
 class _Given:
-    """A file as somebody gave it: whatever it raises becomes an error of storage.
+    """A file whose exceptions become storage errors.
 
     Attributes:
-        digest: Takes in all that is read, if there is one.
+        digest: Updated with all bytes that are read, if there is one.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -187,7 +175,7 @@ class _Given:
         self.digest: Any = None
 
     def read(self, size: int = -1, /) -> bytes:
-        # A file object may unpack on its own.
+        # The file object may unpack gzip itself.
         with storage_errors(_ANY_FILE, "read"), _gzip_errors():
             piece = self._file.read(size)
         if not isinstance(piece, bytes | bytearray | memoryview):
@@ -197,7 +185,7 @@ class _Given:
         return bytes(piece)
 
     def state(self) -> tuple[int, int, int] | None:
-        """What changes when somebody writes to the file; None where the operating system can't tell."""
+        """What changes when the file is written; None where the operating system can't tell."""
         try:
             found = os.fstat(self._file.fileno())
         except (AttributeError, OSError, ValueError):
@@ -205,10 +193,10 @@ class _Given:
         return (found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
     def check_state(self, before: tuple[int, int, int] | None) -> None:
-        """Refuse a file that was written to since; rows would stand under the digest of other bytes."""
+        """Refuse a file that was written meanwhile: its rows would carry the digest of other bytes."""
         if before is not None and self.state() not in (before, None):
             raise StorageUnavailable(
-                "The score file changed while it was read; it may still be on its way. Read it again when it is whole."
+                "The score file changed while it was read; it may still be written. Read it again when it is complete."
             )
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -228,65 +216,8 @@ def _gzip_errors() -> Iterator[None]:
         raise ScoreFileMalformed("The gzip file is damaged or ends early; fetch it again, or pack it again.") from error
 
 
-def _goes_back(file: IO[bytes]) -> bool:
-    """Whether a remote file can be read again: some say so that can't, such as those of web servers without ranges."""
-    try:
-        return file.seek(0, io.SEEK_END) >= 0 and file.seek(0) == 0
-    except (OSError, ValueError):
-        return False
-
-
-class _Shared:
-    """A file that stays open and that several passes may read at a time, each from where it is itself."""
-
-    def __init__(self, file: IO[bytes], start: int, lock: threading.Lock) -> None:
-        self._file = file
-        self._at = start
-        self._lock = lock
-
-    def read(self, size: int = -1, /) -> bytes:
-        with self._lock:
-            if self._file.tell() != self._at:
-                self._file.seek(self._at)
-            piece = self._file.read(size)
-        self._at += len(piece)
-        return piece
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def seek(self, offset: int, _whence: int = io.SEEK_SET, /) -> int:
-        self._at = offset
-        return offset
-
-    def tell(self) -> int:
-        return self._at
-
-
-def _rewinder(file: IO[bytes], start: int) -> Callable[[], _Opened]:
-    """A way back in a file that stays open."""
-    lock = threading.Lock()
-
-    def reopen() -> _Opened:
-        _check_open(file)
-        return nullcontext(cast("IO[bytes]", _Shared(file, start, lock)))
-
-    return reopen
-
-
-def _check_open(file: IO[bytes]) -> None:
-    if getattr(file, "closed", False):
-        raise ConfigurationError(
-            "The file object is closed. Keep it open until the tables are read, or give the path instead."
-        )
-
-
-def _spool() -> Any:
-    return tempfile.SpooledTemporaryFile(max_size=_SMALL)
-
-
-def _pieces(file: _Given | gzip.GzipFile, wanted: Callable[[], int] = lambda: PIECE) -> Iterator[bytes]:
-    """What is left of *file*; short reads of pipes are gathered."""
+def _pieces(file: _Given | gzip.GzipFile, wanted: Callable[[], int]) -> Iterator[bytes]:
+    """The rest of *file*; short reads are gathered."""
     read: Callable[[int], bytes] = file.read
     while True:
         gathered: list[bytes] = []
