@@ -1,11 +1,12 @@
 """How to talk to College Board's AP Higher Education score report web service.
 
-Four files, from the nouns outwards:
+From the nouns outwards:
 
 * :mod:`~airflow_provider_apscores.webservice.messages`: what is said: credentials, orders, generated files.
 * :mod:`~airflow_provider_apscores.webservice.protocol`: the four calls as pairs ``build_x`` / ``read_x``. Pure.
 * :mod:`~airflow_provider_apscores.webservice.session`: the order of calls: login, renewal, asking again. No I/O.
-* :mod:`~airflow_provider_apscores.webservice.client`: the only file that moves bytes, with httpx.
+* :mod:`~airflow_provider_apscores.webservice.client`: two drivers, blocking and awaiting, that do the I/O. They stand
+  on ``transport`` (httpx), ``response_body`` (where bytes go) and ``deadlines`` (how long they may take).
 
 It knows nothing of Airflow and nothing of what is in a score file. Names are loaded when first used, so that
 importing this room costs next to nothing.
@@ -41,9 +42,11 @@ if TYPE_CHECKING:
         Wait,
     )
     from airflow_provider_apscores.webservice.protocol import PRODUCTION_URL, SERVICE, TOKEN
+    from airflow_provider_apscores.webservice.response_body import MAX_FILE_BYTES, Sink
     from airflow_provider_apscores.webservice.session import Session
 
 __all__ = [
+    "MAX_FILE_BYTES",
     "PRODUCTION_URL",
     "SERVICE",
     "TOKEN",
@@ -56,6 +59,7 @@ __all__ = [
     "Reply",
     "Request",
     "Session",
+    "Sink",
     "Transfer",
     "Wait",
     "is_loopback",
@@ -66,6 +70,7 @@ _HOMES = {
     "client": ("AsyncClient", "Client"),
     "messages": ("Credentials", "FileOrder", "GeneratedFile", "Received", "Reply", "Request", "Transfer", "Wait"),
     "protocol": ("PRODUCTION_URL", "SERVICE", "TOKEN"),
+    "response_body": ("MAX_FILE_BYTES", "Sink"),
     "session": ("Session",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,7 +1,8 @@
-"""The only file that moves bytes: sessions driven by httpx, blocking and awaiting.
+"""The two drivers of sessions: blocking and awaiting.
 
-:class:`Client` and :class:`AsyncClient` differ in how they send, sleep and lock, and in nothing else: what a call
-consists of is the session's business, and what arrives is :class:`ResponseBody`'s.
+:class:`Client` and :class:`AsyncClient` differ in how they send, sleep and lock, and in nothing else. The session
+decides what a call consists of, :class:`ResponseBody` processes what arrives, and
+:mod:`~airflow_provider_apscores.webservice.transport` opens connections.
 """
 
 from __future__ import annotations
@@ -10,37 +11,32 @@ import asyncio
 import inspect
 import logging
 import os
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
-from airflow_provider_apscores import __version__
-from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable, WebServiceError
+from airflow_provider_apscores.errors import ConfigurationError, WebServiceError
 from airflow_provider_apscores.webservice import log_redaction as hush
+from airflow_provider_apscores.webservice import transport
+from airflow_provider_apscores.webservice.deadlines import AsyncTimeLimit, Deadline
 from airflow_provider_apscores.webservice.messages import FileOrder, GeneratedFile, Reply, Request, Transfer, Wait
-from airflow_provider_apscores.webservice.response_body import ResponseBody, Sink
+from airflow_provider_apscores.webservice.response_body import MAX_FILE_BYTES, ResponseBody, Sink
 from airflow_provider_apscores.webservice.session import Session, T, Talk
 
 log = logging.getLogger("airflow_provider_apscores.webservice")
 
 Fault = WebServiceError | ConfigurationError
-Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+Http = TypeVar("Http", transport.BlockingHttp, transport.AwaitingHttp)
 
-#: Seconds to connect, to send, and to get a connection from the pool.
-_CONNECT = 30.0
-_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, WebServiceError)
+_FAULTS = (*transport.FAULTS, WebServiceError)
 
 
-class _Shared(Generic[Http]):
-    """What both clients have in common: how they are set up, and what they make of httpx's words."""
+class _Driver(Generic[Http]):
+    """What both clients have in common: how they are set up, and what they make of a failed exchange."""
 
     _open: Callable[..., Http]
     _lock: Callable[[], Any]
@@ -62,82 +58,36 @@ class _Shared(Generic[Http]):
         self._on_secret = on_secret or (lambda secret: None)
         self._sleep = sleep
         self._one_login = type(self)._lock()
-        tls = _tls(verify)
         hush.install()
-        try:
-            self._http: Http = type(self)._open(
-                verify=tls,
-                proxy=_proxy(proxy, tls, session),
-                headers={"User-Agent": f"airflow-provider-apscores/{__version__}"},
-                # The reference knows no cookies, and they would follow from one port of a host to another.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                follow_redirects=False,
-                trust_env=True,
-            )
-        except (ValueError, ImportError, httpx.InvalidURL) as error:
-            # Not httpx's own words, which may show the password in a proxy's URL.
-            extra = " A SOCKS proxy needs the package socksio." if isinstance(error, ImportError) else ""
-            problem = ConfigurationError(
-                "The proxy can't be used: it must be a URL such as http://proxy.college.edu:3128, given by the "
-                f"connection or the environment variables HTTPS_PROXY and HTTP_PROXY.{extra}"
-            )
-        else:
-            return
-        raise problem
+        self._http: Http = type(self)._open(verify, proxy or None, session.base_url)
+        if proxy and (password := urlsplit(proxy).password):
+            session.add_secret(unquote(password))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session!r})"
 
-    def _prepared(self, request: Request) -> dict[str, Any]:
-        read = self._timeout if request.patience is None else min(self._timeout, request.patience)
-        return {
-            "method": request.method,
-            "url": request.url,
-            "headers": dict(request.headers),
-            "content": request.body,
-            "timeout": httpx.Timeout(min(_CONNECT, self._timeout), read=read),
-        }
+    def _deadline(self, request: Request) -> Deadline:
+        return Deadline(self._timeout if request.patience is None else min(self._timeout, request.patience))
 
-    def _fault(self, error: Exception, request: Request, body: ResponseBody | None) -> Fault:
-        """What became of an exchange, in our words: httpx's may show URLs with their signatures."""
+    def _fault(self, error: Exception, request: Request, deadline: Deadline, body: ResponseBody | None) -> Fault:
+        """The error for a failed exchange; *body* is None when it failed before its headers came."""
         if isinstance(error, WebServiceError):
             return error
-        host, causes = urlsplit(request.url).hostname, list(_causes(error))
-        for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return ConfigurationError(
-                    f"The certificate of {host} was not accepted ({cause.verify_message}); nothing was sent. If your "
-                    "network inspects TLS, let verify name the file of its CA; if not, somebody may be in between."
-                )
-        if isinstance(error, httpx.ProxyError):
-            if str(error).startswith(("401", "403", "407")):
-                return ConfigurationError(f"The proxy does not let us through to {host} (HTTP {str(error)[:3]}).")
-            return ServiceUnavailable(f"The proxy found no way to {host} while {request.what}.")
-        if isinstance(error, httpx.ConnectTimeout):
-            why = "no connection in time"
-        elif isinstance(error, httpx.PoolTimeout):
-            why = "too many calls at once"
-        elif isinstance(error, httpx.TimeoutException):
-            why = f"nothing came for {self._prepared(request)['timeout'].read:.0f} s"
-        elif isinstance(error, httpx.ConnectError):
-            why = f"no connection ({next((_reason(cause) for cause in causes if cause.strerror), 'refused')})"
-        elif isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
-            why = "the connection was closed too early"
-        else:
-            why = type(error).__name__
-        if body is not None:
-            return body.broken(why)
-        return ServiceUnavailable(f"No answer from {host} while {request.what}: {why}.")
+        if (fault := transport.configuration_fault(error, request)) is not None:
+            return fault
+        why = transport.reason(error, deadline)
+        return transport.no_answer(error, request, why) if body is None else body.broken(why)
 
 
-class Client(_Shared[httpx.Client]):
+class Client(_Driver[transport.BlockingHttp]):
     """A blocking client. Threads may share it.
 
     Args:
         session: The account and where the service is.
-        timeout: Seconds to wait for the next bytes of an answer. Generating a file takes its time.
+        timeout: Seconds for one answer, headers included; generating a file takes its time. For the transfer of a
+            file: seconds until its headers, and the window in which its rate is measured.
         verify: Whether to check the server's certificate, or the path of a CA bundle to check it with.
-        proxy: The URL of a proxy. Without it, the usual environment variables count.
+        proxy: The URL of a proxy. Without it, the usual environment variables count, except for loopback addresses.
         on_secret: Called with each secret as soon as it exists, before anything is done with it.
         sleep: How to wait; ``time.sleep`` unless told otherwise.
 
@@ -145,26 +95,42 @@ class Client(_Shared[httpx.Client]):
         ConfigurationError: The CA bundle or the proxy can't be used.
     """
 
-    _open = httpx.Client
+    _open = transport.open_blocking
     _lock = threading.Lock
 
-    def log_in(self) -> None:
-        """Log in, whether or not that was done before. See :meth:`Session.log_in` for what is raised."""
+    def log_in(self, *, patience: float | None = None) -> None:
+        """Log in, whether or not that was done before. See :meth:`Session.log_in`."""
         with self._one_login:
-            self._run(self._session.log_in(), login=True)
+            self._run(self._session.log_in(patience=patience), login=True)
 
-    def order(self, di_code: str, *, file_format: str = "TXT", download_type: str = "new") -> GeneratedFile | None:
+    def order(
+        self,
+        di_code: str,
+        *,
+        file_format: str = "TXT",
+        download_type: str = "new",
+        patience: float | None = None,
+    ) -> GeneratedFile | None:
         """Have a score file generated; None when the campus has no new reports. See :meth:`Session.order`."""
-        return self._run(self._session.order(FileOrder(di_code, file_format, download_type)))
+        return self._run(self._session.order(FileOrder(di_code, file_format, download_type), patience=patience))
 
-    def download(self, generated: GeneratedFile, sink: Sink) -> Transfer:
-        """Fetch a generated file into *sink*, in constant memory. See :meth:`Session.download`."""
-        with closing(ResponseBody(sink)) as body:
+    def download(self, generated: GeneratedFile, sink: Sink, *, max_bytes: int = MAX_FILE_BYTES) -> Transfer:
+        """Fetch a generated file into *sink*, in constant memory. See :meth:`Session.download`.
+
+        Args:
+            generated: The file.
+            sink: Where its bytes go.
+            max_bytes: Largest file that is accepted.
+
+        Raises:
+            FileTooLarge: The file has more bytes; the sink has at most *max_bytes* of them.
+        """
+        with closing(ResponseBody(sink, max_bytes=max_bytes)) as body:
             return self._run(self._session.download(generated), body)
 
-    def record(self, download_id: str, file_format: str) -> None:
+    def record(self, download_id: str, file_format: str, *, patience: float | None = None) -> None:
         """Tell College Board that a file has arrived: the commit. See :meth:`Session.record`."""
-        self._run(self._session.record(download_id, file_format))
+        self._run(self._session.record(download_id, file_format, patience=patience))
 
     def close(self) -> None:
         """Close the connections."""
@@ -193,68 +159,85 @@ class Client(_Shared[httpx.Client]):
                     log.info("%s", step.reason)
                     outcome = (self._sleep or time.sleep)(step.seconds)
                 case Request(kind="login") if not login:
-                    self._log_in_once(logins)
+                    self._log_in_once(logins, step.patience)
                     outcome = None
                 case Request():
                     outcome = self._exchange(step, body)
 
-    def _log_in_once(self, logins: int) -> None:
+    def _log_in_once(self, logins: int, patience: float | None) -> None:
         with self._one_login:
-            if self._session.logins == logins:  # else another call has seen to it while this one stood in line
-                self._run(self._session.log_in(), login=True)
+            if self._session.logins == logins:  # else another call has logged in while this one waited
+                self._run(self._session.log_in(patience=patience), login=True)
 
     def _exchange(self, request: Request, body: ResponseBody) -> Reply | Fault:
-        begun = False
+        begun: ResponseBody | None = None
+        deadline = self._deadline(request)
         try:
-            with hush.our_exchange(), self._http.stream(**self._prepared(request)) as response:
-                begun = True
+            with (
+                hush.our_exchange(),
+                transport.time_limit(deadline),
+                self._http.stream(**transport.arguments(request, deadline)) as response,
+            ):
+                begun = body
                 body.begin(request, response.status_code, response.headers)
+                if body.expects_file:
+                    deadline.start_file()
                 for chunk in response.iter_raw():
+                    deadline.receive(len(chunk))
                     if work := body.take(chunk):
                         work.result()
+                        deadline.restart()  # Waiting for the sink is not the service's time.
+                    if body.full:
+                        break
                 if work := body.flush():
                     work.result()
                 return body.end()
         except _FAULTS as error:
-            fault = self._fault(error, request, body if begun else None)
-        if work := body.at_work():
+            fault = self._fault(error, request, deadline, begun)
+        if work := body.pending:
             work.result()
         body.check_retry(fault)
         return fault
 
 
-class AsyncClient(_Shared[httpx.AsyncClient]):
+class AsyncClient(_Driver[transport.AwaitingHttp]):
     """An awaiting client, the twin of :class:`Client`. Any number of its calls may run at once.
 
     *on_secret* and *sleep* may be async functions. Sinks are written to in a thread, so that a slow disk does not
-    hold up the loop.
+    block the event loop.
     """
 
-    _open = httpx.AsyncClient
+    _open = transport.open_awaiting
     _lock = asyncio.Lock
 
-    async def log_in(self) -> None:
+    async def log_in(self, *, patience: float | None = None) -> None:
         """See :meth:`Client.log_in`."""
         async with self._one_login:
-            await self._run(self._session.log_in(), login=True)
+            await self._run(self._session.log_in(patience=patience), login=True)
 
     async def order(
-        self, di_code: str, *, file_format: str = "TXT", download_type: str = "new"
+        self,
+        di_code: str,
+        *,
+        file_format: str = "TXT",
+        download_type: str = "new",
+        patience: float | None = None,
     ) -> GeneratedFile | None:
         """See :meth:`Client.order`."""
-        return await self._run(self._session.order(FileOrder(di_code, file_format, download_type)))
+        order = FileOrder(di_code, file_format, download_type)
+        return await self._run(self._session.order(order, patience=patience))
 
-    async def download(self, generated: GeneratedFile, sink: Sink) -> Transfer:
+    async def download(self, generated: GeneratedFile, sink: Sink, *, max_bytes: int = MAX_FILE_BYTES) -> Transfer:
         """See :meth:`Client.download`."""
-        body = ResponseBody(sink)
+        body = ResponseBody(sink, max_bytes=max_bytes)
         try:
             return await self._run(self._session.download(generated), body)
         finally:
             await asyncio.to_thread(body.close)
 
-    async def record(self, download_id: str, file_format: str) -> None:
+    async def record(self, download_id: str, file_format: str, *, patience: float | None = None) -> None:
         """See :meth:`Client.record`."""
-        await self._run(self._session.record(download_id, file_format))
+        await self._run(self._session.record(download_id, file_format, patience=patience))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -283,32 +266,46 @@ class AsyncClient(_Shared[httpx.AsyncClient]):
                     log.info("%s", step.reason)
                     outcome = await _done((self._sleep or asyncio.sleep)(step.seconds))
                 case Request(kind="login") if not login:
-                    await self._log_in_once(logins)
+                    await self._log_in_once(logins, step.patience)
                     outcome = None
                 case Request():
                     outcome = await self._exchange(step, body)
 
-    async def _log_in_once(self, logins: int) -> None:
+    async def _log_in_once(self, logins: int, patience: float | None) -> None:
         async with self._one_login:
             if self._session.logins == logins:
-                await self._run(self._session.log_in(), login=True)
+                await self._run(self._session.log_in(patience=patience), login=True)
 
     async def _exchange(self, request: Request, body: ResponseBody) -> Reply | Fault:
-        begun = False
+        begun: ResponseBody | None = None
+        deadline = self._deadline(request)
         try:
             with hush.our_exchange():
-                async with self._http.stream(**self._prepared(request)) as response:
-                    begun = True
+                async with (
+                    AsyncTimeLimit(deadline) as limit,
+                    self._http.stream(**transport.arguments(request, deadline)) as response,
+                ):
+                    begun = body
                     body.begin(request, response.status_code, response.headers)
+                    if body.expects_file:
+                        deadline.start_file()
+                        limit.update()
                     async for chunk in response.aiter_raw():
+                        deadline.receive(len(chunk))
                         if work := body.take(chunk):
+                            limit.pause()
                             await asyncio.wrap_future(work)
+                            deadline.restart()
+                        limit.update()
+                        if body.full:
+                            break
+                    limit.pause()
                     if work := body.flush():
                         await asyncio.wrap_future(work)
                     return body.end()
         except _FAULTS as error:
-            fault = self._fault(error, request, body if begun else None)
-        if work := body.at_work():
+            fault = self._fault(error, request, deadline, begun)
+        if work := body.pending:
             await asyncio.wrap_future(work)
         body.check_retry(fault)
         return fault
@@ -333,47 +330,3 @@ def _next(talk: Talk[T], outcome: Reply | Fault | None) -> Request | Wait | _Res
 
 async def _done(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
-
-
-def _tls(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:
-    """One way to check certificates for both clients.
-
-    Raises:
-        ConfigurationError: *verify* names no CA bundle that can be read.
-    """
-    if isinstance(verify, bool):
-        return httpx.create_ssl_context(verify=verify)
-    path = os.fspath(verify)
-    try:
-        if os.path.isdir(path):
-            return ssl.create_default_context(capath=path)
-        return ssl.create_default_context(cafile=path)
-    except OSError as error:  # ssl.SSLError is one
-        why = "is no CA bundle in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-    raise ConfigurationError(f"The CA bundle {path} can't be used: {why}.")
-
-
-def _proxy(proxy: str | None, tls: ssl.SSLContext, session: Session) -> httpx.Proxy | None:
-    if not proxy:
-        return None
-    parts = urlsplit(proxy)
-    if not parts.hostname:
-        raise ValueError("no host")
-    if parts.password:
-        session.add_secret(unquote(parts.password))
-    return httpx.Proxy(proxy, ssl_context=tls if parts.scheme == "https" else None)
-
-
-def _reason(cause: OSError) -> str:
-    # asyncio puts words of its own where the operating system's belong.
-    return os.strerror(cause.errno) if isinstance(cause, ConnectionError) and cause.errno else str(cause.strerror)
-
-
-def _causes(error: BaseException | None) -> Iterator[OSError]:
-    """The operating system's errors under the layers of libraries."""
-    while error is not None:
-        if isinstance(error, OSError):
-            yield error
-        if isinstance(error, BaseExceptionGroup):  # one for each address of a host
-            yield from _causes(error.exceptions[0])
-        error = error.__cause__ or error.__context__

@@ -1,35 +1,37 @@
-"""The bytes of answers on their way in, without any I/O but the sink's.
+"""The body of a reply on its way in, without any I/O but the sink's.
 
-A JSON answer is kept. A file goes to the sink in constant memory, and is hashed, measured and looked at in the same
-pass: pages and error documents that come in a file's place never reach the sink. That happens in a thread, one piece
-behind what is being received, since hashing, writing and receiving together take longer than each alone; and so a
-slow disk does not hold up an event loop either.
+A JSON reply is kept, up to :data:`KEPT_BYTES`. A file goes to the sink in constant memory; its bytes are hashed,
+counted and checked in the same pass. HTML pages and error documents that come in place of a file never reach the sink.
+Files are processed in a thread, one piece behind what is being received: that is faster than one after the other, and
+a slow disk does not block an event loop.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
-from airflow_provider_apscores.errors import ServiceUnavailable, TransferBroken, UnexpectedReply
+from airflow_provider_apscores.errors import FileTooLarge, ServiceUnavailable, TransferBroken, UnexpectedReply
+from airflow_provider_apscores.webservice.content_encoding import DamagedEncoding, Decoder
 from airflow_provider_apscores.webservice.messages import Received, Reply, Request
 
-#: Bytes that are handed to the sink at once; also what is decompressed at once.
+#: Largest file that is accepted unless the caller says otherwise, in bytes: two million student records.
+MAX_FILE_BYTES = 2 << 30
+#: Bytes of a body that is no file, after decoding, that are kept; what follows is not read. JSON replies have hundreds.
+KEPT_BYTES = 1 << 16
+#: Bytes that are handed to the thread at once.
 _PIECE = 1 << 20
-#: Bytes of a body that are kept. The service's answers have some hundred.
-_KEPT = 1 << 20
 #: Bytes that show what a body is.
-_GLANCE = 64
+_SAMPLE = 64
 #: Seconds that a write under way is waited for when its call is over.
 _LAST_WRITE = 10.0
 _BLANK = b"\xef\xbb\xbf \t\r\n\x00"
 
 
 class Sink(Protocol):
-    """Where a file goes. ``restart()``, or else ``seek`` and ``truncate``, lets a broken transfer begin again.
+    """Where a file goes. ``restart()``, or else ``seek`` and ``truncate``, lets a broken transfer start again.
 
     It is written to from another thread than the caller's, one piece after the other.
     """
@@ -39,35 +41,43 @@ class Sink(Protocol):
 
 
 class ResponseBody:
-    """Takes the answers to one call: :meth:`begin`, :meth:`take` for each chunk, :meth:`flush`, :meth:`end`.
+    """Takes the replies to one call: :meth:`begin`, :meth:`take` for each chunk, :meth:`flush`, :meth:`end`.
 
     Args:
         sink: Where a file goes; None for calls that fetch none.
+        max_bytes: Largest file, before and after decoding.
     """
 
-    def __init__(self, sink: Sink | None = None) -> None:
+    def __init__(self, sink: Sink | None = None, *, max_bytes: int = MAX_FILE_BYTES) -> None:
         self._sink_failed = False
         self._sink = sink
+        self._max_bytes = max_bytes
         self._start = _position(sink)
         self._wrote = False
         self._worker: ThreadPoolExecutor | None = None
         self._work: Future[None] | None = None
 
     def begin(self, request: Request, status: int, headers: Mapping[str, str]) -> None:
-        """A new answer starts.
+        """A new reply starts.
 
         Raises:
-            UnexpectedReply: It is encoded in a way that nobody asked for.
+            UnexpectedReply: A file is in an encoding that is not understood.
+            FileTooLarge: A file is announced to be longer than the limit.
         """
         self._what = request.what
+        self._discard = request.discard
         self._reply = Reply(status, b"", dict(headers))
-        self._aside = self._is_file = self._glancing = request.kind == "download" and status == 200
+        self.expects_file = self._is_file = self._undecided = request.kind == "download" and status == 200
+        self.full = False
         self._chunks: list[bytes] = []
         self._waiting = self._raw = self._bytes = 0
         self._held = bytearray()
         self._sha256 = hashlib.sha256()
         self._failure: BaseException | None = None
+        self._announced = self._announced_length()
         self._decoder = self._decoder_for(self._reply.header("Content-Encoding"))
+        if self.expects_file and self._announced is not None:
+            self._check_size(self._announced)
 
     def take(self, chunk: bytes) -> Future[None] | None:
         """The next bytes, as they came over the wire.
@@ -76,45 +86,48 @@ class ResponseBody:
             What to wait for before the next chunk, so that no more than a few pieces are in memory; or None.
 
         Raises:
-            TransferBroken: Earlier bytes can't be decompressed.
+            TransferBroken: Earlier bytes can't be decoded.
+            FileTooLarge: The file is longer than the limit.
             Exception: Whatever the sink raised, as it was.
         """
         if self._failure is not None:
             raise self._failure
         self._chunks.append(chunk)
         self._waiting += len(chunk)
-        return self._hand_over(last=False) if self._waiting >= _PIECE else None
+        return self._submit(last=False) if self._waiting >= _PIECE or not self.expects_file else None
 
     def flush(self) -> Future[None] | None:
         """No more bytes: returns what to wait for before :meth:`end`, or None."""
-        self._hand_over(last=True)
+        self._submit(last=True)
         return self._work
 
     def end(self) -> Reply:
-        """The answer is complete.
+        """The reply is complete, or enough of it is kept.
 
         Raises:
-            TransferBroken: It is shorter than announced, or can't be decompressed.
+            TransferBroken: It is not as long as announced, or can't be decoded.
+            FileTooLarge: The file is longer than the limit.
             Exception: Whatever the sink raised, as it was.
         """
         if self._failure is not None:
             raise self._failure
-        announced = self._reply.header("Content-Length")
-        cut = self._decoder is not None and self._raw > 0 and not self._decoder.eof
-        if cut or (announced.isdecimal() and int(announced) != self._raw):
-            raise self.broken(f"{self._raw} bytes came of {announced or 'an unknown number'}")
+        cut = self.expects_file and self._decoder is not None and not self._decoder.complete
+        if not self.full and (cut or self._announced not in (None, self._raw)):
+            raise self.broken(f"{self._raw} bytes came of {_count(self._announced)}")
         if self._is_file:
-            received = Received(self._bytes, self._sha256.hexdigest())
+            framed = self._announced is not None or "chunked" in self._reply.header("Transfer-Encoding").lower()
+            received = Received(self._bytes, self._sha256.hexdigest(), framed)
             return Reply(self._reply.status, b"", self._reply.headers, received)
         return Reply(self._reply.status, bytes(self._held), self._reply.headers)
 
     def broken(self, why: str) -> TransferBroken | ServiceUnavailable:
-        """What to say when the bytes stop early."""
+        """The error for bytes that stop early."""
         if self._is_file:
             return TransferBroken(f"The transfer broke while {self._what}: {why}.")
         return ServiceUnavailable(f"The answer broke off while {self._what}: {why}.")
 
-    def at_work(self) -> Future[None] | None:
+    @property
+    def pending(self) -> Future[None] | None:
         """What to wait for when receiving has failed, or None."""
         return self._work
 
@@ -126,39 +139,44 @@ class ResponseBody:
         """
         if self._sink_failed and self._failure is not None:
             raise self._failure
-        if self._wrote and not (hasattr(self._sink, "restart") or self._start is not None):
+        if self._wrote and not self._can_restart:
             raise fault
 
     def close(self) -> None:
-        """End the thread. A write under way is waited for, but not for ever."""
+        """End the thread. A write under way is waited for, with a limit."""
         if self._worker is not None:
             if self._work is not None:
                 wait([self._work], _LAST_WRITE)
             self._worker.shutdown(wait=False, cancel_futures=True)
             self._worker = None
 
-    def _hand_over(self, *, last: bool) -> Future[None] | None:
+    def _submit(self, *, last: bool) -> Future[None] | None:
         piece, self._chunks, self._waiting = b"".join(self._chunks), [], 0
-        if not self._aside:
-            self._digest(piece, last)
+        if not self.expects_file:
+            self._process(piece, last)
             return None
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="apscores-sink")
-        before, self._work = self._work, self._worker.submit(self._digest, piece, last)
+        before, self._work = self._work, self._worker.submit(self._process, piece, last)
         return before
 
     # ------------------------------------------------------------------------------------------- in the thread
 
-    def _digest(self, piece: bytes, last: bool) -> None:
+    def _process(self, piece: bytes, last: bool) -> None:
         """Never raises: what goes wrong is raised where the caller is, by :meth:`take` or :meth:`end`."""
-        if self._failure is not None:
+        if self._failure is not None or self.full:
             return
         try:
             self._raw += len(piece)
+            if self._is_file:
+                self._check_size(self._raw)
             for plain in self._decoded(piece):
-                self._sort(plain)
-            if last and self._glancing:
-                self._look()
+                if self._is_file and not self._undecided:
+                    self._store(plain)
+                elif self._hold(plain):
+                    return
+            if last and self._undecided:
+                self._decide()
         except BaseException as failure:
             self._failure = failure
 
@@ -167,37 +185,40 @@ class ResponseBody:
             yield piece
             return
         try:
-            yield self._decoder.decompress(piece, _PIECE)
-            while self._decoder.unconsumed_tail:
-                yield self._decoder.decompress(self._decoder.unconsumed_tail, _PIECE)
-        except zlib.error:
-            raise self.broken("its compression is damaged") from None
+            yield from self._decoder.decode(piece)
+        except DamagedEncoding as damage:
+            if self.expects_file:
+                raise self.broken(str(damage)) from None
+            self.full = True  # An answer has come, and its status counts: at login, it must not be asked for again.
 
-    def _sort(self, plain: bytes) -> None:
-        if self._is_file and not self._glancing:
-            self._store(plain)
-        elif len(self._held) < _KEPT:
-            self._held += plain
-            if self._glancing and len(self._held.lstrip(_BLANK)) >= _GLANCE:
-                self._look()
+    def _hold(self, plain: bytes) -> bool:
+        """Keep bytes of what is no file, or not known to be one; True when enough is kept."""
+        self._held += plain
+        if self._undecided and (len(self._held.lstrip(_BLANK)) >= _SAMPLE or len(self._held) >= KEPT_BYTES):
+            self._decide()
+        if not self._is_file and len(self._held) >= KEPT_BYTES:
+            del self._held[KEPT_BYTES:]
+            self.full = True
+        return self.full
 
-    def _look(self) -> None:
-        """Decide whether what comes is a file, and let it go to the sink if so."""
-        self._glancing = False
+    def _decide(self) -> None:
+        """Decide whether the body is a file; if so, what is held goes to the sink."""
+        self._undecided = False
         start = bytes(self._held.lstrip(_BLANK)[:1])
         html = "html" in self._reply.header("Content-Type").lower()
-        # No score file begins like markup or a JSON object; whatever does has no business in the sink.
+        # No score file begins like markup or a JSON object.
         self._is_file = not html and start not in (b"<", b"{")
         if self._is_file:
             held, self._held = bytes(self._held), bytearray()
-            if self._wrote:
+            if self._wrote and not self._discard:
                 self._to_sink(self._restart)
             self._store(held)
 
     def _store(self, data: bytes) -> None:
-        if data:
-            self._sha256.update(data)
-            self._bytes += len(data)
+        self._check_size(self._bytes + len(data))
+        self._sha256.update(data)
+        self._bytes += len(data)
+        if data and not self._discard:
             self._wrote = True
             self._to_sink(self._write, data)
 
@@ -215,22 +236,45 @@ class ResponseBody:
             data = data[taken:]
             taken = sink.write(data)
 
+    @property
+    def _can_restart(self) -> bool:
+        return hasattr(self._sink, "restart") or self._start is not None
+
     def _restart(self) -> None:
         sink: Any = self._sink
         if hasattr(sink, "restart"):
             sink.restart()
-        else:
+        elif self._start is not None:
             sink.seek(self._start)
             sink.truncate()
+        else:
+            raise TransferBroken(f"The transfer can't start again while {self._what}: the sink can't go back.")
         self._wrote = False
 
-    def _decoder_for(self, encoding: str) -> Any:
-        encoding = encoding.strip().lower()
-        if encoding in ("", "identity"):
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise FileTooLarge(
+                f"The file is larger than max_bytes ({self._max_bytes} bytes) while {self._what}; it was not "
+                "recorded. If College Board really sends so much, raise max_bytes."
+            )
+
+    def _announced_length(self) -> int | None:
+        announced = self._reply.header("Content-Length")
+        return int(announced) if announced.isdecimal() else None
+
+    def _decoder_for(self, encoding: str) -> Decoder | None:
+        if encoding.strip().lower() in ("", "identity"):
             return None
-        if encoding in ("gzip", "x-gzip", "deflate"):
-            return zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-        raise UnexpectedReply(f"An answer in an encoding that nobody asked for came while {self._what}.")
+        try:
+            return Decoder(encoding)
+        except ValueError:
+            if not self.expects_file:
+                return None  # Its status counts, and its bytes are no JSON.
+        raise UnexpectedReply(f"A file in an encoding other than gzip and deflate came while {self._what}.")
+
+
+def _count(announced: int | None) -> str:
+    return "an unknown number" if announced is None else str(announced)
 
 
 def _position(sink: Any) -> int | None:

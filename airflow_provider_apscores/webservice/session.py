@@ -296,7 +296,7 @@ class Session:
         """One request, one reply, within what is left of the call's patience."""
         left = self._left(call)
         if left <= 0:
-            raise ServiceUnavailable(f"The patience of {call.patience:.0f} s was over before {request.what}.")
+            raise ServiceUnavailable(f"The patience of {call.patience:g} s was over before {request.what}.")
         return _answered((yield replace(request, patience=left)))
 
     def _transfer(self, request: Request) -> Talk[Reply]:
@@ -367,7 +367,7 @@ class Session:
             raise fault
         seconds = told or self._blurred(2.0 ** (faults - 1))
         if seconds >= self._left(call):
-            fault.args = (f"{fault} Waiting {seconds:.0f} s more would be past the patience of {call.patience:.0f} s.",)
+            fault.args = (f"{fault} Waiting {seconds:.0f} s more would be past the patience of {call.patience:g} s.",)
             raise fault
         return _wait(seconds, str(fault))
 
@@ -375,7 +375,7 @@ class Session:
         seconds = told or self._blurred(min(2.0**looks, LONGEST_WAIT))
         if seconds >= self._left(call):
             raise ServiceUnavailable(
-                f"{reason}, and was not ready within the patience of {call.patience:.0f} s.", retry_after=told
+                f"{reason}, and was not ready within the patience of {call.patience:g} s.", retry_after=told
             )
         return _wait(seconds, reason)
 

@@ -32,7 +32,6 @@ from airflow_provider_apscores.webservice import (
     Credentials,
     FileOrder,
     GeneratedFile,
-    Request,
     Session,
 )
 from tests.webservice.fake_college_board import (
@@ -193,13 +192,6 @@ def test_an_unreachable_host_is_given_up_soon(client_of, waited):
 def test_a_host_without_an_address_is_told_so(client_of):
     with pytest.raises(ServiceUnavailable, match=r"nowhere\.invalid"):
         client_of("https://nowhere.invalid").log_in()
-
-
-@pytest.mark.parametrize(("patience", "read"), [(None, 120.0), (500.0, 120.0), (45.0, 45.0)])
-def test_an_answer_is_waited_for_no_longer_than_there_is_patience(patience, read):
-    client = Client(Session(Credentials(EMAIL, PASSWORD)), timeout=120.0)
-    timeout = client._prepared(Request("POST", "https://x.example", {}, b"", "order", "ordering", patience))["timeout"]
-    assert (timeout.read, timeout.connect, timeout.pool) == (read, 30.0, 30.0)
 
 
 def test_retry_after_is_honoured(college_board, client_of, waited):

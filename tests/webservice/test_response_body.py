@@ -149,7 +149,7 @@ def fail_half_way(incoming: ResponseBody) -> TransferBroken:
         if work := incoming.take(chunk):
             work.result()
     fault = incoming.broken("the connection was closed too early")
-    if work := incoming.at_work():
+    if work := incoming.pending:
         work.result()
     assert isinstance(fault, TransferBroken)
     return fault

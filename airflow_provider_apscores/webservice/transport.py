@@ -1,0 +1,301 @@
+"""How bytes travel: the only file that knows httpx and httpcore.
+
+Two httpx clients are made here, blocking and awaiting, that check certificates, go through proxies and keep
+:class:`~airflow_provider_apscores.webservice.deadlines.Deadline` limits in the same way; and what their errors mean is
+said here, in words that show no signed URL and no password.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+import httpx
+
+from airflow_provider_apscores import __version__
+from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable
+from airflow_provider_apscores.webservice.addresses import is_loopback
+from airflow_provider_apscores.webservice.deadlines import Deadline, DeadlineOver
+from airflow_provider_apscores.webservice.messages import Request
+
+BlockingHttp: TypeAlias = httpx.Client
+AwaitingHttp: TypeAlias = httpx.AsyncClient
+#: What an exchange may raise besides our own errors.
+FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, DeadlineOver)
+
+#: Seconds to connect, at most.
+_CONNECT = 30.0
+
+#: The limit of the exchange that this thread is in.
+_deadline: ContextVar[Deadline | None] = ContextVar("_deadline", default=None)
+
+_Transport = TypeVar("_Transport", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+
+
+# ------------------------------------------------------------------------------------------------- the two clients
+
+
+def open_blocking(verify: bool | str | os.PathLike[str], proxy: str | None, base_url: str) -> httpx.Client:
+    """A blocking client.
+
+    Args:
+        verify: Whether to check certificates, or the path of a CA bundle to check them with.
+        proxy: The URL of a proxy for all hosts. Without it, the environment names one for each host.
+        base_url: Where the service is.
+
+    Raises:
+        ConfigurationError: The CA bundle or the proxy can't be used.
+    """
+    return httpx.Client(transport=_BlockingRoutes(_TimedTransport, verify, proxy, base_url), **_settings())
+
+
+def open_awaiting(verify: bool | str | os.PathLike[str], proxy: str | None, base_url: str) -> httpx.AsyncClient:
+    """The awaiting twin of :func:`open_blocking`."""
+    routes = _AwaitingRoutes(httpx.AsyncHTTPTransport, verify, proxy, base_url)
+    return httpx.AsyncClient(transport=routes, **_settings())
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "headers": {"User-Agent": f"airflow-provider-apscores/{__version__}"},
+        # The reference knows no cookies, and they would follow from one port of a host to another.
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        "follow_redirects": False,
+        # No passwords from ~/.netrc. Proxies from the environment are in _Routes.
+        "trust_env": False,
+    }
+
+
+def arguments(request: Request, deadline: Deadline) -> dict[str, Any]:
+    """The arguments of ``httpx.Client.stream`` for a request."""
+    return {
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "content": request.body,
+        "timeout": httpx.Timeout(deadline.seconds, connect=min(_CONNECT, deadline.seconds)),
+    }
+
+
+@contextmanager
+def time_limit(deadline: Deadline) -> Iterator[None]:
+    """While this lasts, what the blocking client does in this thread ends at *deadline*."""
+    before = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(before)
+
+
+# ----------------------------------------------------------------------------------------------------- the way there
+
+
+class _Routes(Generic[_Transport]):
+    """One httpx transport for each way to a host: directly, or through a proxy."""
+
+    def __init__(
+        self,
+        transport: Callable[..., _Transport],
+        verify: bool | str | os.PathLike[str],
+        proxy: str | None,
+        base_url: str,
+    ) -> None:
+        self._make: Callable[..., _Transport] = transport
+        self._tls = _tls(verify)
+        self._proxy = proxy
+        self._transports: dict[str | None, _Transport] = {}
+        self._to(httpx.URL(base_url))  # A proxy that can't be used is an error before the first call.
+
+    def _to(self, url: httpx.URL) -> _Transport:
+        proxy = self._proxy or _environment_proxy(url)
+        if proxy not in self._transports:
+            self._transports.setdefault(proxy, self._open(proxy))  # another thread may have been faster
+        return self._transports[proxy]
+
+    def _open(self, proxy: str | None) -> _Transport:
+        try:
+            if proxy is None:
+                return self._make(verify=self._tls)
+            parts = urlsplit(proxy)
+            if not parts.hostname:
+                raise ValueError("no host")
+            tls = self._tls if parts.scheme == "https" else None
+            return self._make(verify=self._tls, proxy=httpx.Proxy(proxy, ssl_context=tls))
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            extra = " A SOCKS proxy needs the package socksio." if isinstance(error, ImportError) else ""
+        # Not httpx's own words, which may show the password in a proxy's URL.
+        raise ConfigurationError(
+            "The proxy can't be used: it must be a URL such as http://proxy.college.edu:3128, given by the "
+            f"connection or the environment variables HTTPS_PROXY and HTTP_PROXY.{extra}"
+        )
+
+
+class _BlockingRoutes(_Routes[httpx.HTTPTransport], httpx.BaseTransport):
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._to(request.url).handle_request(request)
+
+    def close(self) -> None:
+        for transport in self._transports.values():
+            transport.close()
+
+
+class _AwaitingRoutes(_Routes[httpx.AsyncHTTPTransport], httpx.AsyncBaseTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._to(request.url).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+
+
+def _environment_proxy(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for a host, or None.
+
+    Never for this machine: the way to a loopback address leads through no proxy, and a password on its way to a
+    sandbox would leave the machine unencrypted.
+    """
+    if is_loopback(url.host) or proxy_bypass(url.netloc.decode("ascii")):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _tls(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:
+    if isinstance(verify, bool):
+        return httpx.create_ssl_context(verify=verify)
+    path = os.fspath(verify)
+    try:
+        if os.path.isdir(path):
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        why = "is no CA bundle in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+    raise ConfigurationError(f"The CA bundle {path} can't be used: {why}.")
+
+
+# ------------------------------------------------------------------------------------------- deadlines when blocking
+
+
+class _TimedTransport(httpx.HTTPTransport):
+    """Reads and writes end at the exchange's deadline.
+
+    httpx has time-outs between two pieces only, and reads headers in a loop of its own. httpcore takes a network
+    backend, and httpx hands none on.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._pool._network_backend = _TimedBackend()
+
+
+class _TimedBackend(httpcore.SyncBackend):
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **named: Any) -> Any:
+        try:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        # One by one, since each address of a host would be given the whole time-out.
+        fault: Exception = httpcore.ConnectError(f"{host} has no address")
+        for *_, address in addresses:
+            try:
+                return _TimedStream(super().connect_tcp(str(address[0]), port, _left(timeout), *args, **named))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                fault = error
+        raise fault
+
+
+class _TimedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(timeout: float | None) -> float | None:
+    deadline = _deadline.get()
+    if deadline is None:
+        return timeout
+    left = deadline.left
+    if left <= 0:
+        raise httpcore.ReadTimeout("the deadline is over")
+    return left if timeout is None else min(left, timeout)
+
+
+# ------------------------------------------------------------------------------------------------ what errors mean
+
+
+def configuration_fault(error: BaseException, request: Request) -> ConfigurationError | None:
+    """The error of a connection that has to be corrected before anything can be sent, or None."""
+    host = urlsplit(request.url).hostname
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ConfigurationError(
+                f"The certificate of {host} was not accepted ({cause.verify_message}); nothing was sent. If your "
+                "network inspects TLS, set verify to the file of its CA; if not, the connection may be intercepted."
+            )
+    if isinstance(error, httpx.ProxyError) and str(error).startswith(("401", "403", "407")):
+        return ConfigurationError(f"The proxy refuses connections to {host} (HTTP {str(error)[:3]}).")
+    return None
+
+
+def no_answer(error: BaseException, request: Request, why: str) -> ServiceUnavailable:
+    """The error of an exchange that ended before its headers; *why* from :func:`reason`."""
+    host = urlsplit(request.url).hostname
+    if isinstance(error, httpx.ProxyError):
+        return ServiceUnavailable(f"The proxy could not connect to {host} while {request.what}.")
+    return ServiceUnavailable(f"No answer from {host} while {request.what}: {why}.")
+
+
+def reason(error: BaseException, deadline: Deadline) -> str:
+    """Why an exchange failed, in a few words that hold nothing of a URL."""
+    if isinstance(error, httpx.PoolTimeout):
+        return "too many calls at once"
+    if isinstance(error, httpx.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, httpx.TimeoutException | DeadlineOver):
+        return deadline.reason
+    if isinstance(error, httpx.ConnectError):
+        return f"no connection ({next((_strerror(cause) for cause in _causes(error) if cause.strerror), 'refused')})"
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return "the connection was closed too early"
+    return type(error).__name__
+
+
+def _strerror(cause: OSError) -> str:
+    # asyncio puts words of its own where the operating system's belong.
+    return os.strerror(cause.errno) if isinstance(cause, ConnectionError) and cause.errno else str(cause.strerror)
+
+
+def _causes(error: BaseException | None) -> Iterator[OSError]:
+    """The operating system's errors under the layers of libraries."""
+    while error is not None:
+        if isinstance(error, OSError):
+            yield error
+        if isinstance(error, BaseExceptionGroup):  # one for each address of a host
+            yield from _causes(error.exceptions[0])
+        error = error.__cause__ or error.__context__
