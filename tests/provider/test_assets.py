@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from airflow.providers.common.compat.lineage import hook as lineage_hook
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import create_asset, new_reports, score_files, score_tables
@@ -275,28 +277,18 @@ def test_a_store_that_fails_undoes_no_record(world: World, caplog: pytest.LogCap
     assert "can't be told: KeyError" in caplog.text
 
 
-def test_lineage_goes_from_the_campus_to_the_file_to_the_tables(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    told: list[tuple[str, dict[str, Any]]] = []
-
-    class Collector:
-        def add_input_asset(self, context: Any, **asset: Any) -> None:
-            told.append(("input", asset))
-
-        def add_output_asset(self, context: Any, **asset: Any) -> None:
-            told.append(("output", asset))
-
-    from airflow.providers.common.compat.lineage import hook
-
-    monkeypatch.setattr(hook, "get_hook_lineage_collector", Collector)
+def test_lineage_goes_from_the_campus_to_the_file_to_the_tables(world: World, tmp_path: Path, mocker: MockerFixture):
+    collector = mocker.patch.object(lineage_hook, "get_hook_lineage_collector").return_value
     reference = world.download()
     APScoresParseOperator(task_id="parse", source=reference, output=str(tmp_path / "tables")).execute(context("parse"))
 
-    campus, landed, read, *tables = told
-    assert campus == ("input", {"scheme": "apscores", "asset_kwargs": {"di_code": SALTMARSH, "what": "new"}})
-    assert landed == ("output", {"uri": reference["uri"]})
-    assert read == ("input", {"uri": reference["uri"]})
-    assert {kind for kind, _ in tables} == {"output"}
+    reported = [
+        (method, {k: v for k, v in kwargs.items() if k != "context"}) for method, _, kwargs in collector.method_calls
+    ]
+    campus, landed, read, *tables = reported
+    assert campus == ("add_input_asset", {"scheme": "apscores", "asset_kwargs": {"di_code": SALTMARSH, "what": "new"}})
+    assert landed == ("add_output_asset", {"uri": reference["uri"]})
+    assert read == ("add_input_asset", {"uri": reference["uri"]})
+    assert {method for method, _ in tables} == {"add_output_asset"}
     assert any("/students/" in asset["uri"] for _, asset in tables)
     assert create_asset(**campus[1]["asset_kwargs"], extra=None).uri == f"apscores://{SALTMARSH}/new"

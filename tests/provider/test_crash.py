@@ -1,7 +1,8 @@
-"""The crash matrix: a task process is killed at every boundary between steps, and the next try goes on from there.
+"""The crash matrix: a task process is killed at every boundary between steps, and the next try continues.
 
-Real processes, killed with SIGKILL. Each boundary is tried three ways: Airflow's retry, a cleared task, and another
-worker which shares nothing with the first but the destination.
+Real processes, killed with SIGKILL. At each boundary, the next try runs on another worker, which shares nothing with
+the first but the destination. Retries on the same worker and cleared tasks differ in their numbers of tries only, so
+representative boundaries stand for them: in the transfer, after the manifest, and after *record*.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_apscores.delivery import APScoresLedger
 from tests.provider.worker import HOLD, KILL, Outcome, Point, Try, Worker
 from tests.provider.world import QUILLFEATHER, SALTMARSH, World, reports_in
 
@@ -62,11 +64,23 @@ RECORD = [
 #: Where tries are interleaved.
 STEPS = [point for point, *_ in DOWNLOAD if point.name != PUBLISH]
 #: The second try, and whether it runs elsewhere.
-NEXT = {
-    "retry": ({"try_number": 2, "max_tries": 3}, False),
-    "clear": ({"try_number": 2, "max_tries": 4}, False),
-    "other worker": ({"try_number": 2, "max_tries": 3}, True),
-}
+OTHER_WORKER = ({"try_number": 2, "max_tries": 3}, True)
+SAME_WORKER = {"retry": ({"try_number": 2, "max_tries": 3}, False), "clear": ({"try_number": 2, "max_tries": 4}, False)}
+REPRESENTATIVE = {Point(WRITE, "after", 1), Point(REPLACE, "after", 3), Point(EXCHANGE, "after", 4)}
+#: Of the record task: before and after *record*.
+REPRESENTATIVE_RECORD = {Point(EXCHANGE, "before", 2), Point(EXCHANGE, "after", 2)}
+
+
+def matrix(boundaries: list[tuple[Any, ...]], representative: set[Point]) -> list[Any]:
+    """Each boundary with the ways in which the next try runs."""
+    ways = [("other worker", OTHER_WORKER, None), *((name, way, representative) for name, way in SAME_WORKER.items())]
+    return [
+        pytest.param(*boundary, way, id=f"{boundary[0]}-{name}")
+        for name, way, points in ways
+        for boundary in boundaries
+        if points is None or boundary[0] in points
+    ]
+
 
 Hire = Callable[..., Worker]
 
@@ -113,14 +127,13 @@ def unfinished_score_files(world: World) -> list[Path]:
     return [path for path in world.everything() if path.name.startswith(".incoming")]
 
 
-@pytest.mark.parametrize("way", NEXT)
-@pytest.mark.parametrize(("point", "orders", "records"), DOWNLOAD, ids=lambda value: str(value))
-def test_a_download_killed_at_any_step(world: World, hire: Hire, point: Point, orders: int, records: int, way: str):
+@pytest.mark.parametrize(("point", "orders", "records", "way"), matrix(DOWNLOAD, REPRESENTATIVE))
+def test_a_download_killed_at_any_step(world: World, hire: Hire, point: Point, orders: int, records: int, way: Any):
     long_enough(world, point)
     assert hire().run(download(world, at={point: KILL})).state == "killed"
     world.assert_nothing_is_lost()
 
-    tries, elsewhere = NEXT[way]
+    tries, elsewhere = way
     worker = hire(elsewhere)
     outcome = worker.run(download(world, **tries))
 
@@ -134,15 +147,14 @@ def test_a_download_killed_at_any_step(world: World, hire: Hire, point: Point, o
     assert worker.run(download(world, try_number=3, max_tries=6)).value == outcome.value
 
 
-@pytest.mark.parametrize("way", NEXT)
-@pytest.mark.parametrize(("point", "records"), RECORD, ids=lambda value: str(value))
-def test_a_record_task_killed_at_any_step(world: World, hire: Hire, point: Point, records: int, way: str):
+@pytest.mark.parametrize(("point", "records", "way"), matrix(RECORD, REPRESENTATIVE_RECORD))
+def test_a_record_task_killed_at_any_step(world: World, hire: Hire, point: Point, records: int, way: Any):
     landed = hire().run(download(world, arguments={"record": False})).value
     record = {"task": "record", "arguments": {"download": landed}}
     assert hire().run(Try(**record, at={point: KILL})).state == "killed"
     world.assert_nothing_is_lost()
 
-    tries, elsewhere = NEXT[way]
+    tries, elsewhere = way
     outcome = hire(elsewhere).run(Try(**record, **tries))
 
     assert outcome.value == landed | {"recorded": True}
@@ -150,6 +162,23 @@ def test_a_record_task_killed_at_any_step(world: World, hire: Hire, point: Point
     assert world.sandbox.counts["record"] == records
     assert world.sandbox.audit().recorded == [landed["download_id"]]
     world.assert_nothing_is_lost()
+
+
+@pytest.mark.parametrize("point", [Point(EXCHANGE, "after", 4), Point(REPLACE, "before", 4)], ids=str)
+def test_a_record_that_was_not_noted_is_named_by_the_next_run(world: World, hire: Hire, point: Point, tmp_path: Path):
+    """
+    Without a retry, the reports of a try that died between the record and its note are handed on by clearing the task.
+    """
+    assert hire().run(download(world, at={point: KILL})).state == "killed"
+
+    assert hire().run(download(world, run="day-2")).state == "skipped"
+
+    assert "has no noted record" in (tmp_path / "worker.log").read_text()
+    (pending,) = APScoresLedger(world.destination).pending()
+    assert pending.manifest.run_id == "day-1"
+    cleared = hire().run(download(world, try_number=2, max_tries=4))
+    assert reports_in(file_of(cleared)) == set(world.sandbox.audit().issued[SALTMARSH])
+    assert APScoresLedger(world.destination).pending() == []
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["nothing is new", "landed"])

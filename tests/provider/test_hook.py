@@ -8,7 +8,9 @@ import json
 import sys
 
 import pytest
+from airflow.providers.common.compat import sdk
 from airflow.providers.common.compat.sdk import redact
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores.errors import ConfigurationError, CredentialsRefused, ServiceUnavailable
 from airflow_provider_apscores.get_provider_info import connection_type, get_provider_info
@@ -129,12 +131,13 @@ def test_a_missing_connection_is_said_without_a_traceback(monkeypatch: pytest.Mo
     assert message
 
 
-def test_secrets_are_masked_as_soon_as_they_exist(world: World):
+def test_secrets_are_masked_as_soon_as_they_exist(world: World, mocker: MockerFixture):
+    masked = mocker.spy(sdk, "mask_secret")
     with APScoresHook().get_conn() as client:
         generated = client.order(SALTMARSH)
     assert generated is not None
     encoded = base64.b64encode(world.sandbox.password.encode()).decode()
-    secrets = {*client._session._secrets} - {world.sandbox.email}
+    secrets = {call.args[0] for call in masked.call_args_list}
     # The password in both forms, the token, the address of the file and its signature.
     assert secrets > {world.sandbox.password, encoded, generated.url}
     assert len(secrets) == 5
@@ -144,27 +147,27 @@ def test_secrets_are_masked_as_soon_as_they_exist(world: World):
     assert not [secret for secret in secrets if secret in shown]
 
 
-async def test_a_triggerer_before_3_3_2_masks_from_a_thread(world: World, monkeypatch: pytest.MonkeyPatch):
+async def test_a_triggerer_before_3_3_2_masks_from_a_thread(
+    world: World, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+):
     """
-    There, masking is a message to another process and waits for the answer; Airflow 3.0 refuses that on the event loop.
+    There, masking is a message to another process and waits for the answer. Airflow 3.0 refuses that on the event loop.
     """
-    masked = []
     hook = APScoresHook()
     settings = hook.settings()
 
     def mask(secret: str) -> None:
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
-        masked.append(secret)
 
     monkeypatch.delattr(sys.modules.get("airflow.sdk.log"), "amask_secret", raising=False)
-    monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._mask", mask)
+    masked = mocker.patch.object(sdk, "mask_secret", side_effect=mask)
 
     async with hook.get_async_conn(settings) as client:
         await client.order(SALTMARSH)
 
-    assert world.sandbox.password in masked
-    assert len(masked) == 5
+    masked.assert_any_call(world.sandbox.password)
+    assert masked.call_count == 5
 
 
 def test_the_connections_campuses_are_known(world: World):
