@@ -1,4 +1,4 @@
-"""What is shipped: the wheel, its metadata, what Airflow reads of it, and what must never be in any file."""
+"""The distribution: the wheel, its metadata, what Airflow reads of it, and what no file may contain."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from airflow_provider_apscores.get_provider_info import get_provider_info
 PROJECT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 PACKAGE = "airflow_provider_apscores"
+REPOSITORY = PYPROJECT["project"]["urls"]["Source"]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,46 @@ def test_the_wheel_describes_itself(described: Message):
     assert described["Requires-Python"] == ">=3.11"
     assert described["License-Expression"] == "Apache-2.0"
     assert "make demo" in described.get_payload(), "the README is the long description"
+    assert described["Description-Content-Type"] == "text/markdown"
+
+
+def test_the_links_of_the_readme_work_on_a_package_index(described: Message):
+    """
+    A package index shows the README without the repository: every link must be absolute, and lead to a file.
+    """
+    links = re.findall(r"\]\(([^)]+)\)", described.get_payload())
+    files = [link.removeprefix(f"{REPOSITORY}/blob/main/") for link in links if link.startswith(REPOSITORY)]
+
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert len(files) > 10
+    assert [name for name in files if not (PROJECT / name).exists()] == []
+
+
+def test_every_file_names_the_same_repository():
+    """
+    The public address is not known yet. On release day, this test finds the places that still have the old one.
+    """
+    named = {
+        (path.relative_to(PROJECT).as_posix(), address)
+        for path in project_files()
+        if path.suffix in {".toml", ".md", ".yml", ".yaml", ".py"} and path.is_file()
+        for address in re.findall(r"https://github\.com/[\w.-]+/airflow-provider-apscores", path.read_text())
+    }
+
+    assert {address for _, address in named} == {REPOSITORY}, named
+    assert {name for name, _ in named} == {"pyproject.toml", "SECURITY.md", ".github/ISSUE_TEMPLATE/config.yml"}
+
+
+def test_the_forms_for_issues_and_continuous_integration_are_yaml():
+    yaml = pytest.importorskip("yaml")
+    paths = [PROJECT / ".pre-commit-config.yaml", *(PROJECT / ".github").rglob("*.yml")]
+    read = {path.name: yaml.safe_load(path.read_text()) for path in paths}
+
+    assert {"run": ".ci/run", "env": {"PYTHON": "python${{ matrix.python }}"}} in read["ci.yml"]["jobs"]["ci"]["steps"]
+    for name in ("bug.yml", "feature.yml", "service_change.yml"):
+        assert read[name].keys() >= {"name", "description", "body"}
+    for hook in read[".pre-commit-config.yaml"]["repos"][0]["hooks"]:
+        assert hook["entry"].removeprefix(".venv/bin/python -m ").split(" --")[0] in (PROJECT / "Makefile").read_text()
 
 
 def test_it_asks_for_few_packages_at_run_time(described: Message):
@@ -92,7 +133,7 @@ def test_the_wheel_has_the_entry_point_that_airflow_looks_for(wheel: zipfile.Zip
     assert point.load()() == get_provider_info()
 
 
-def test_the_changelog_begins_with_this_version():
+def test_the_changelog_starts_with_this_version():
     newest = re.search(r"^## \[?([0-9.]+)", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert newest is not None
@@ -112,7 +153,7 @@ def test_airflow_accepts_the_provider_info():
 
 @pytest.mark.airflow
 def test_the_provider_info_is_a_valid_provider_yaml():
-    """That schema is the strict one: it refuses keys and connection fields that it does not know."""
+    """This schema is stricter: it refuses unknown keys and connection fields."""
     from importlib.resources import files
 
     import jsonschema
@@ -120,7 +161,7 @@ def test_the_provider_info_is_a_valid_provider_yaml():
     schema = json.loads(files("airflow").joinpath("provider.yaml.schema.json").read_text())
     if "conn-fields" not in json.dumps(schema):
         pytest.skip("this Airflow's schema is older than the connection fields")
-    # What only Airflow's own release tools use.
+    # Keys that only Airflow's own release tools use.
     written_by_release_tools = {"state": "ready", "source-date-epoch": 0}
     jsonschema.validate(get_provider_info() | written_by_release_tools, schema)
 
@@ -136,9 +177,9 @@ def test_airflow_lists_the_provider():
 
 
 @pytest.mark.airflow
-def test_importing_operators_sensors_and_hooks_brings_in_nothing_else():
+def test_importing_operators_sensors_and_hooks_imports_no_other_package():
     """
-    What a DAG file pays beyond Airflow's SDK: our own modules. How long they take is for benchmarks/import_time.py.
+    Beyond Airflow's SDK, a DAG file imports only modules of the provider. benchmarks/import_time.py measures the time.
     """
     spec = importlib.util.spec_from_file_location("import_time", PROJECT / "benchmarks" / "import_time.py")
     assert spec is not None
@@ -172,7 +213,8 @@ def test_everything_that_make_installs_is_pinned(file: str, groups: tuple[str, .
     ]
 
     names = {
-        re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", line)[0]).lower() for line in [*wanted, "pip", "hatchling"]
+        re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", line)[0]).lower()
+        for line in [*wanted, *PYPROJECT["build-system"]["requires"], "pip"]
     }
     pinned = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
     assert names <= pinned
@@ -180,14 +222,14 @@ def test_everything_that_make_installs_is_pinned(file: str, groups: tuple[str, .
 
 
 def project_files() -> list[Path]:
-    """What git tracks; in an unpacked source archive, everything."""
+    """Return the files that git tracks; in an unpacked source archive, all files."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, check=False)
     if listed.returncode == 0:
         return [PROJECT / name for name in listed.stdout.decode().split("\0") if name]
     return [path for path in PROJECT.rglob("*") if path.is_file() and ".venv" not in path.parts]
 
 
-def test_no_file_names_a_package_index_or_a_path_of_some_machine():
+def test_no_file_names_a_package_index_or_a_path_of_a_machine():
     index = rb"index[-_]url|find[-_]links|://[^\s\"'<>]*/simple\b|pypi\.org/simple"
     machine = rb"(?<![\w.}/-])/(?:root|work|home/[a-z]|Users/[A-Za-z])/?"
     forbidden = re.compile(b"|".join((index, machine)))
