@@ -1,10 +1,9 @@
-"""What importing a provider adds to a DAG file: ``make bench``.
+"""Measure the time that importing a provider adds to a DAG file: ``make bench``.
 
-Each measurement is a fresh Python that first imports what every DAG file has anyway (Airflow's SDK and the names of
-common-compat) and then, timed, every operator and hook (and sensor) of one provider, compiled beforehand as pip does on
-installation. It is CPU time, so that a busy machine changes little; the median of several is shown.
-Peers are measured where they are installed, which they are not by default: install for instance
-``apache-airflow-providers-http apache-airflow-providers-sftp`` into the environment to see them.
+Each measurement starts a new Python. It imports what every DAG file needs (Airflow's SDK and the names of
+common-compat), then measures the import of all operators and hooks (and sensors) of one provider, compiled beforehand
+as pip does on installation. It shows the median CPU time, which a busy machine changes little. Other providers are
+measured if they are installed, for example ``apache-airflow-providers-http apache-airflow-providers-sftp``.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from airflow.providers.common.compat.sdk import (
 MEASURE = """
 import gc, importlib, sys, time
 gc.collect()
-gc.disable()  # or a collection of Airflow's heap, due anyway, is charged to whoever comes next
+gc.disable()  # a collection of Airflow's objects would count as import time
 before, started = len(sys.modules), time.process_time()
 for name in {modules!r}:
     importlib.import_module(name)
@@ -70,7 +69,7 @@ def installed(package: str) -> bool:
 
 
 def measure(modules: list[str], repeat: int) -> tuple[float, int]:
-    """The median of the milliseconds, and how many modules came in."""
+    """Return the median in milliseconds, and the number of imported modules."""
     times, count = [], 0
     for _ in range(repeat):
         code = FLOOR + MEASURE.format(modules=modules)
@@ -86,14 +85,14 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5, help="measurements of each (default: 5)")
     repeat = parser.parse_args().repeat
     with tempfile.TemporaryDirectory() as home:
-        os.environ["AIRFLOW_HOME"] = home  # Airflow writes its settings on import; not into somebody's home
+        os.environ["AIRFLOW_HOME"] = home  # Airflow writes its settings on import: not into the user's home
         return compare(repeat)
 
 
 def compare(repeat: int) -> int:
     compileall.compile_dir(Path(airflow_provider_apscores.__file__).parent, quiet=1)
     own, own_count = measure(own_modules("operators", "hooks"), repeat)
-    print(f"CPU time of importing, beyond Airflow's SDK and common-compat (median of {repeat}):\n")
+    print(f"CPU time of the import, beyond Airflow's SDK and common-compat (median of {repeat}):\n")
     print(f"{'':<32}{'ms':>8}{'modules':>10}{'ratio':>8}")
     rows = {"apscores, with sensors": own_modules("operators", "hooks", "sensors"), **peers()}
     print(f"{'apscores, operators and hooks':<32}{own:>8.1f}{own_count:>10}{1:>8.1f}")

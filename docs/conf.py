@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: ``make docs``. Nothing is fetched from elsewhere."""
+"""The Sphinx configuration: ``make docs``. The build downloads nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 
 from airflow_provider_apscores import __version__
 
-# Reading docstrings of operators imports Airflow, which writes its settings on import; not into the reader's home.
+# autodoc imports Airflow, which writes its settings on import: not into the user's home.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="apscores-docs-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
@@ -27,7 +27,7 @@ html_title = f"AP scores for Airflow {__version__}"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-autodoc_typehints = "none"  # the signature shows them; a second time in the text is noise
+autodoc_typehints = "none"  # the signature shows them
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -1,4 +1,4 @@
-"""A throw-away Airflow for the tests, set up here because pytest reads this file before any test imports Airflow."""
+"""A temporary Airflow home for the tests. pytest reads this file before any test imports Airflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 
-# Whatever Airflow or proxy the machine is set up for, the tests must neither see nor touch it.
+# The tests must not use or change the Airflow and the proxies of this machine.
 for name in list(os.environ):
     if name.startswith(("AIRFLOW_", "_AIRFLOW_")) or name.lower() in {"http_proxy", "https_proxy", "all_proxy"}:
         del os.environ[name]
@@ -28,12 +28,12 @@ os.environ.update(
     AIRFLOW__CORE__EXECUTOR="LocalExecutor",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
-    # Not unit_test_mode: it exchanges settings that users have, and the tests should see what users see.
+    # Not unit_test_mode: it changes settings, and the tests should run with the users' settings.
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in tests/provider needs Airflow, and so runs on Airflow 2.11 as well: ``pytest -m airflow``."""
+    """Mark all tests in tests/provider: they also run on Airflow 2.11, with ``pytest -m airflow``."""
     for item in items:
         if item.path.is_relative_to(PROJECT / "tests" / "provider"):
             item.add_marker("airflow")

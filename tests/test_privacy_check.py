@@ -1,4 +1,4 @@
-"""The search for secrets and people must be able to fail: each kind of find is planted once."""
+"""The privacy check must be able to fail: the tests plant each kind of secret and personal value once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def student() -> dict[str, str]:
 
 @pytest.fixture
 def demo(tmp_path: Path, student: dict[str, str]) -> Path:
-    """What a demo leaves behind: a score file with its manifest, the sandbox's output, a log and a database."""
+    """The results of a demo: a score file with its manifest, the sandbox's output, a log and a database."""
     from airflow_provider_apscores.scorefile import encode_record
 
     landed = tmp_path / "data" / "files" / "9120" / "run"
@@ -45,23 +45,23 @@ def demo(tmp_path: Path, student: dict[str, str]) -> Path:
 
 
 def check(demo: Path) -> tuple[int, str]:
-    """The exit status and what was said."""
+    """Return the exit status and the output."""
     spec = importlib.util.spec_from_file_location("privacy_check", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         status = script.main(["--demo", str(demo)])
-    return status, said.getvalue()
+    return status, output.getvalue()
 
 
 def test_a_clean_demo_passes(demo: Path):
-    # Its digest, of 64 characters as well, is no token.
-    status, said = check(demo)
+    # Its digest also has 64 characters, but is not a token.
+    status, output = check(demo)
 
-    assert (status, "none found" in said) == (0, True), said
+    assert (status, "none found" in output) == (0, True), output
 
 
 SECRETS = {
@@ -77,12 +77,12 @@ SECRETS = {
 def test_a_password_in_a_log_is_found(demo: Path, text: str):
     (demo / "airflow" / "logs" / "task.log").write_text(f"logging in with {text} now")
 
-    status, said = check(demo)
+    status, output = check(demo)
 
     assert status == 1
-    assert "FOUND the password, 1 times, in airflow/logs/task.log" in said
-    assert DEFAULT_PASSWORD not in said
-    assert ENCODED not in said
+    assert "FOUND the password, 1 times, in airflow/logs/task.log" in output
+    assert DEFAULT_PASSWORD not in output
+    assert ENCODED not in output
 
 
 def test_tokens_and_signed_addresses_are_found(demo: Path):
@@ -90,11 +90,11 @@ def test_tokens_and_signed_addresses_are_found(demo: Path):
     (demo / "airflow" / "scheduler.log").write_text(f"sent X: {authenticator.issue_token('a@b.c')}\n")
     (demo / "airflow" / "logs" / "task.log").write_text(f"GET {authenticator.signed_path('7300001')}\n")
 
-    status, said = check(demo)
+    status, output = check(demo)
 
     assert status == 1
-    assert "FOUND a token, 1 times, in airflow/scheduler.log" in said
-    assert "FOUND the query of a signed address, 2 times, in airflow/logs/task.log" in said
+    assert "FOUND a token, 1 times, in airflow/scheduler.log" in output
+    assert "FOUND the query of a signed address, 2 times, in airflow/logs/task.log" in output
 
 
 @pytest.mark.parametrize("field", ["ap_id", "last_name", "first_name", "street_1"])
@@ -102,10 +102,10 @@ def test_a_student_in_the_database_is_found(demo: Path, student: dict[str, str],
     with sqlite3.connect(demo / "airflow" / "airflow.db") as database:
         database.execute("insert into xcom values (?)", (json.dumps({"note": student[field].title()}),))
 
-    status, said = check(demo)
+    status, output = check(demo)
 
-    assert (status, f"FOUND {field}, 1 times, in airflow/airflow.db" in said) == (1, True), said
-    assert student[field].casefold() not in said.casefold()
+    assert (status, f"FOUND {field}, 1 times, in airflow/airflow.db" in output) == (1, True), output
+    assert student[field].casefold() not in output.casefold()
 
 
 def test_a_student_in_a_manifest_is_found(demo: Path, student: dict[str, str]):
@@ -115,19 +115,19 @@ def test_a_student_in_a_manifest_is_found(demo: Path, student: dict[str, str]):
     assert check(demo)[0] == 1
 
 
-def test_without_a_password_to_search_for_there_is_no_success(demo: Path):
+def test_it_fails_without_a_password(demo: Path):
     (demo / "sandbox" / "output.txt").write_text("Stopped.\n")
 
     assert check(demo)[0] == 2
 
 
-def test_without_students_to_search_for_there_is_no_success(demo: Path):
+def test_it_fails_without_students(demo: Path):
     next(demo.rglob("scores-*.txt")).unlink()
 
     assert check(demo)[0] == 2
 
 
-def test_without_anything_to_search_there_is_no_success(demo: Path):
+def test_it_fails_without_anything_to_search(demo: Path):
     shutil.rmtree(demo / "airflow")
     next(demo.rglob("*.manifest.json")).unlink()
 

@@ -1,7 +1,7 @@
-"""``make demo``: the main job once, from a sandbox College Board to score tables, through a real Airflow.
+"""``make demo``: one DAG run from the sandbox to score tables, in a real Airflow.
 
-Everything is kept in ``.demo/``: the sandbox's books, a throw-away Airflow home (new for each run), the files and the
-tables. Run it again and the sandbox, which remembers what was recorded, has nothing new to send.
+``.demo/`` contains everything: the state of the sandbox, a temporary Airflow home (new for each run), the files and the
+tables. A second run has nothing new, because the sandbox remembers the recorded reports.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ HOME = DEMO / "airflow"
 DATA = DEMO / "data"
 LOG = HOME / "demo.log"
 DAG_ID = "example_apscores"
-#: Seconds for the whole DAG run, generous for a slow machine; it takes half a minute on two cores.
-PATIENCE = 300.0
+#: Seconds for the whole DAG run. It takes half a minute on two cores.
+TIMEOUT = 300.0
 
-ENDED_WELL = {"success", "skipped"}
+FINISHED = {"success", "skipped"}
 
 
 class DemoFailed(Exception):
-    """Something went wrong; the message says what."""
+    """The demo failed; the message says why."""
 
 
 def main() -> int:
@@ -50,30 +50,30 @@ def main() -> int:
     HOME.mkdir(parents=True)
     try:
         with sandbox() as connection:
-            say(f"A College Board of our own is at {base_url(connection)}.")
+            say(f"Sandbox listening on {base_url(connection)}.")
             with airflow(connection) as api:
-                news = follow(api)
+                new_reports = follow(api)
     except DemoFailed as failure:
         print(f"\nThe demo failed: {failure}.", file=sys.stderr)
         for path in [LOG, HOME / "scheduler.log", HOME / "api-server.log", *sorted(HOME.glob("logs/**/*.log"))]:
-            if lines := trouble_in(path):
+            if lines := errors_in(path):
                 print(f"--- {path.relative_to(PROJECT)}\n{lines}", file=sys.stderr)
         return 1
-    say(f"The DAG run ended well; {time.monotonic() - started:.0f} seconds in all.")
-    if not news:
-        say("Nothing was new, for College Board remembers what was recorded. What earlier runs brought:")
+    say(f"The DAG run succeeded after {time.monotonic() - started:.0f} seconds.")
+    if not new_reports:
+        say("Nothing was new: the earlier run recorded all reports. Its results:")
     show_results(DATA, PROJECT)
-    say(f"\n{'Run it again, and nothing is new. ' * news}To start over: make demo-clean")
+    say(f"\n{'A second run has nothing new. ' * new_reports}To start over: make demo-clean")
     return 0
 
 
 @contextmanager
 def sandbox() -> Iterator[str]:
-    """Start the sandbox and give its line for ``AIRFLOW_CONN_APSCORES_DEFAULT``."""
+    """Start the sandbox and yield its value for ``AIRFLOW_CONN_APSCORES_DEFAULT``."""
     folder = DEMO / "sandbox"
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
-    output.unlink(missing_ok=True)  # an earlier sandbox's address is of no use
+    output.unlink(missing_ok=True)  # it may contain an earlier sandbox's address
     command = [sys.executable, "-m", "airflow_provider_apscores.sandbox"]
     command += ["--port", "0", "--state", str(folder / "state.json")]
     with running(command, output, environment()):
@@ -87,7 +87,7 @@ def sandbox() -> Iterator[str]:
 
 @contextmanager
 def airflow(connection: str) -> Iterator[Api]:
-    """A real Airflow, in pieces: database, API server, scheduler; every task is a process of its own."""
+    """Start a real Airflow: database, API server, scheduler; every task is a separate process."""
     port = free_port()
     env = environment() | {
         "AIRFLOW_HOME": str(HOME),
@@ -103,14 +103,14 @@ def airflow(connection: str) -> Iterator[Api]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
-        # Only what the demo triggers, not what the DAG's schedule has missed.
+        # Run only what the demo triggers, not the DAG's schedule.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     command = [sys.executable, "-m", "airflow"]
-    run([*command, "db", "migrate"], env, "Airflow's metadata database could not be made")
+    run([*command, "db", "migrate"], env, "Airflow's metadata database could not be created")
     with (
         running([*command, "api-server"], HOME / "api-server.log", env),
         running([*command, "scheduler"], HOME / "scheduler.log", env),
@@ -123,7 +123,7 @@ def airflow(connection: str) -> Iterator[Api]:
 
 
 class Api:
-    """Airflow's public REST API, as far as the demo needs it."""
+    """A client for Airflow's public REST API."""
 
     def __init__(self, port: int) -> None:
         self._base = f"http://127.0.0.1:{port}"
@@ -131,7 +131,7 @@ class Api:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def is_up(self) -> bool:
-        """Log in as the user that Airflow made for itself, once the server answers."""
+        """Log in as the user that Airflow created, once the server answers."""
         try:
             users = json.loads((HOME / "simple_auth_manager_passwords.json.generated").read_text())
             (name, password), *_ = users.items()
@@ -157,31 +157,31 @@ class Api:
 
 
 def follow(api: Api) -> bool:
-    """Trigger the DAG and tell what its tasks do, until it has ended. False when nothing was new."""
+    """Trigger the DAG and print what its tasks do until it ends. Return False if nothing was new."""
     run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None})["dag_run_id"]
     run_path = f"/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
     ended: dict[tuple[str, int], str] = {}
     campuses: list[str] = []
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         state = api.get(run_path)["state"]
         for task in sorted(api.get(f"{run_path}/taskInstances")["task_instances"], key=lambda each: each["map_index"]):
             name, index = task["task_id"].rpartition(".")[2], task["map_index"]
             if task["state"] in {"failed", "up_for_retry"}:
                 raise DemoFailed(f"the task {task['task_id']} {f'of campus {campuses[index]} ' * (index >= 0)}failed")
-            if task["state"] not in ENDED_WELL or (name, index) in ended:
+            if task["state"] not in FINISHED or (name, index) in ended:
                 continue
             ended[name, index] = task["state"]
             value = returned(api, run_path, task) if task["state"] == "success" else None
             if name == "campuses":
                 campuses = value
                 say(f"  campuses of the connection: {', '.join(campuses)}")
-            elif index >= 0 and (line := told_of(name, task["state"], value)):
+            elif index >= 0 and (line := describe(name, task["state"], value)):
                 say(f"  campus {campuses[index]}: {line}")
         if state in {"success", "failed"}:
             break
         if time.monotonic() > deadline:
-            raise DemoFailed(f"the DAG run had not ended after {PATIENCE:.0f} seconds")
+            raise DemoFailed(f"the DAG run had not ended after {TIMEOUT:.0f} seconds")
         time.sleep(0.5)
     if state == "failed":
         raise DemoFailed("the DAG run failed")
@@ -194,26 +194,26 @@ def returned(api: Api, run_path: str, task: dict[str, Any]) -> Any:
     return api.get(f"{path}&stringify=false")["value"]
 
 
-def told_of(task: str, state: str, value: Any) -> str | None:
-    """A line about a task that ended, or None when it is not worth one."""
+def describe(task: str, state: str, value: Any) -> str | None:
+    """Describe a finished task in one line; None for tasks that need no line."""
     if task == "download":
         if state == "skipped":
             return "nothing new (skipped)"
         return f"downloaded {value['records']} student records, {value['bytes']:,} bytes"
     if state == "skipped":
         return None
-    return {"parse": "parsed into tables", "record": "recorded: College Board sends these no more as new"}.get(task)
+    return {"parse": "parsed into tables", "record": "recorded: these reports will not be sent as new again"}.get(task)
 
 
 def environment() -> dict[str, str]:
-    """Our environment without what would lead the demo astray: another Airflow, a proxy on the way to loopback."""
+    """Return this environment without another Airflow's settings, and without a proxy for loopback."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
     return env | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
 def running(command: list[str], output: Path, env: dict[str, str]) -> Iterator[None]:
-    """A process in the background with all its children, ended on leaving."""
+    """Run a process in the background; terminate it with all its children on exit."""
     with output.open("ab") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env, start_new_session=True
@@ -222,26 +222,26 @@ def running(command: list[str], output: Path, env: dict[str, str]) -> Iterator[N
         yield
     finally:
         for number in (signal.SIGTERM, signal.SIGKILL):
-            # The leader may be gone before its children: the group is what has to end.
+            # The parent may exit before its children, so signal the group.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
 
 
-def run(command: list[str], env: dict[str, str], otherwise: str) -> None:
+def run(command: list[str], env: dict[str, str], failure: str) -> None:
     with LOG.open("ab") as log:
         if subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env).returncode:
-            raise DemoFailed(otherwise)
+            raise DemoFailed(failure)
 
 
-def wait_for(look: Callable[[], Any], seconds: float, otherwise: str) -> Any:
+def wait_for(check: Callable[[], Any], seconds: float, failure: str) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := look():
+        if found := check():
             return found
         time.sleep(0.2)
-    raise DemoFailed(otherwise)
+    raise DemoFailed(failure)
 
 
 def free_port() -> int:
@@ -251,15 +251,15 @@ def free_port() -> int:
 
 
 def base_url(connection: str) -> str:
-    """The address in a connection's JSON or URI; nothing else of it is for the screen."""
+    """Return only the address of a connection in JSON or URI form: the rest is not for the screen."""
     if connection.startswith("{"):
         return str(json.loads(connection)["host"])
     parts = urllib.parse.urlsplit(connection)
     return f"{parts.hostname}:{parts.port}"
 
 
-def trouble_in(path: Path) -> str:
-    """The errors in a task's log, which has one JSON object a line; the last lines of any other log."""
+def errors_in(path: Path) -> str:
+    """Return the errors in a task's log, which has one JSON object per line; the last lines of any other log."""
     if not path.exists():
         return ""
     lines = path.read_text(errors="replace").splitlines()

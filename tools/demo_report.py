@@ -1,4 +1,4 @@
-"""What the demo shows at the end: the deliveries, rows for each campus, the first rows of each table, the scores."""
+"""The final report of the demo: deliveries, rows per campus, the first rows of each table, the scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# The columns that tell most about a table; there are more in the files.
+# The most informative columns; the files have more.
 SHOWN = {
     "students": ("ap_id", "last_name", "first_name", "birth_date", "di_code", "high_school_name", "report_date"),
     "exam_scores": ("ap_id", "di_code", "admin_year", "exam_code", "exam_title", "score", "status"),
@@ -18,13 +18,13 @@ WIDEST = 34
 
 
 def show_results(data: Path, project: Path) -> None:
-    """Print everything about the deliveries and tables below *data*; paths are shown relative to *project*."""
+    """Print the deliveries and tables below *data*, with paths relative to *project*."""
     import pyarrow.parquet as parquet
 
     from airflow_provider_apscores.delivery import APScoresLedger
 
     files, tables = data / "files", data / "tables"
-    print(f"\nScore files, each with its manifest beside it, in {files.relative_to(project)}/")
+    print(f"\nScore files, each with its manifest, in {files.relative_to(project)}/")
     deliveries = list(APScoresLedger(files).deliveries())
     rows = []
     for each in deliveries:
@@ -35,7 +35,7 @@ def show_results(data: Path, project: Path) -> None:
     table(("campus", "records", "bytes", "recorded (UTC)", "file"), rows, whole=True)
 
     read = {name: parquet.read_table(tables / name) for name in SHOWN if (tables / name).is_dir()}
-    print(f"\nRows for each campus, as Parquet in {tables.relative_to(project)}/")
+    print(f"\nRows per campus, as Parquet files in {tables.relative_to(project)}/")
     counts = {
         each.manifest.di_code: [rows_of(tables / name, each.manifest.di_code) for name in SHOWN] for each in deliveries
     }
@@ -45,8 +45,9 @@ def show_results(data: Path, project: Path) -> None:
     for name, columns in read.items():
         if not columns.num_rows:
             continue
-        print(f"\n{name}: the first of {columns.num_rows:,} rows; some of its {len(columns.column_names)} columns")
         first = columns.select(list(SHOWN[name])).slice(0, FIRST_ROWS).to_pylist()
+        shown = f"{len(first)} of {columns.num_rows:,} rows, {len(SHOWN[name])} of {columns.num_columns} columns"
+        print(f"\n{name}: {shown}")
         table(SHOWN[name], [tuple(row.values()) for row in first])
 
     if "exam_scores" in read:
@@ -59,14 +60,14 @@ def show_results(data: Path, project: Path) -> None:
 
 
 def rows_of(folder: Path, di_code: str) -> int:
-    """Rows in the files of one campus; the files are named after it."""
+    """Count the rows of one campus: its DI code is the prefix of its file names."""
     import pyarrow.parquet as parquet
 
     return sum(parquet.read_metadata(path).num_rows for path in folder.glob(f"{di_code}-*.parquet"))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: bool = False) -> None:
-    """Print rows under their heads: numbers to the right, text to the left, long text cut unless *whole*."""
+    """Print a table: numbers right-aligned, text left-aligned, long text cut unless *whole*."""
     lines = [heads, *([cell(value, whole) for value in row] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
     right = [

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Prints the first Python whose version lies between $1 and $2 (both included) and that can make virtual
-# environments; says in one line what is wrong when there is none.
-# Candidates are run, not only looked up: a version manager's shim may exist for a version that is switched off.
+# Print the first Python with a version from $1 to $2 (inclusive) and the venv module, or an error in one line.
+# Run each candidate: a version manager's shim may exist for a version that is switched off.
 lowest=$1 highest=$2
 for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do
     if "$candidate" -c "import sys, venv, ensurepip
@@ -11,5 +10,5 @@ sys.exit(not low <= sys.version_info[:2] <= high)" "$lowest" "$highest" >/dev/nu
         exit 0
     fi
 done
-echo "No Python from $lowest to $highest with the venv module here. Install one, or name it: make PYTHON=/path/to/python ..." >&2
+echo "No Python from $lowest to $highest with the venv module was found. Install one, or name it: make PYTHON=/path/to/python ..." >&2
 exit 1

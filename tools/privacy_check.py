@@ -1,10 +1,10 @@
-"""Look for secrets and personal data where they must not be, after ``make demo``.
+"""Search the results of ``make demo`` for secrets and personal data in places where they must not be.
 
-What is searched: everything in the throw-away Airflow home, byte by byte (the metadata database with its XComs and
-rendered fields, every log), and the manifests. What is searched for: the account's password in all its forms, tokens,
-signed addresses, and the AP ID, names, street and birth date of every invented student in the score files.
+It searches the temporary Airflow home byte by byte (the metadata database with its XComs and rendered fields, all logs)
+and the manifests. It searches for the account's password in all its forms, for tokens and signed addresses, and for the
+AP ID, names, street and birth date of every invented student in the score files.
 
-It prints what was found where, never the value itself, and fails when there is nothing to search or to search for.
+It prints the kind and place of each match, never the value. It fails if there is nothing to search or to search for.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pathlib import Path
 
 DEMO = Path(__file__).resolve().parents[1] / ".demo"
 
-#: Signs of a signed address or a token, whatever its value: the query of both forms, the sandbox's tokens (64
-#: characters with small and capital letters and digits among them, so that no digest is taken for one), their JSON key.
+#: Patterns of signed addresses and tokens: the query in both forms, the sandbox's tokens (64 characters with lower
+#: case, upper case and digits, so that no digest matches), and their JSON key.
 SIGNS = {
     "the query of a signed address": rb"[?&](?:Signature|Key-Pair-Id|X-Amz-Signature|X-Amz-Credential)=",
     "a token": rb"(?<![\w-])(?=[\w-]*?[a-z])(?=[\w-]*?[A-Z])(?=[\w-]*?[0-9])[\w-]{64}(?![\w-])",
     "a token's key": rb"authToken\W{1,5}[\w-]{16,}",
 }
 
-#: Columns of the students' table that say who somebody is. Initials, states and grades would be found everywhere.
+#: Identifying columns of the students table. Initials, states and grades would match everywhere.
 PERSONAL = ("ap_id", "last_name", "first_name", "street_1", "birth_date")
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     haystack = [path for path in demo.glob("airflow/**/*") if path.is_file()]
     haystack += demo.glob("data/files/*/*/*.manifest.json")
     if not haystack or not all(needles.get(name) for name in ("the password", *PERSONAL)):
-        print("There is nothing to check: run make demo first.", file=sys.stderr)
+        print("There is nothing to check. Run make demo first.", file=sys.stderr)
         return 2
 
     found = list(search(haystack, needles))
@@ -50,17 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
     size = sum(path.stat().st_size for path in haystack) / 1e6
     values = sum(len(values) for values in needles.values())
     print(
-        f"Searched {len(haystack)} files ({size:.1f} MB) for {values} values and {len(SIGNS)} signs of secrets: "
+        f"Searched {len(haystack)} files ({size:.1f} MB) for {values} values and {len(SIGNS)} patterns of secrets: "
         f"{'NOT CLEAN' if found else 'none found'}."
     )
     return 1 if found else 0
 
 
 def search(haystack: Iterable[Path], needles: dict[str, set[bytes]]) -> Iterator[tuple[Path, str, int]]:
-    """Yield each file that holds one of *needles* or a sign, with what it is and how often."""
+    """Yield each file that contains one of *needles* or a pattern, with its name and count."""
     patterns = {name: re.compile(pattern) for name, pattern in SIGNS.items()}
     for name, values in needles.items():
-        # The longest first, so that one match is one find; bounded, so that no hash holds an AP ID by chance.
+        # Longest first, so that each match counts once; bounded, so that no hash matches an AP ID by chance.
         alternatives = b"|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
         patterns[name] = re.compile(rb"(?<![0-9A-Za-z])(?:" + alternatives + rb")(?![0-9A-Za-z])", re.IGNORECASE)
     for path in haystack:
@@ -71,13 +71,13 @@ def search(haystack: Iterable[Path], needles: dict[str, set[bytes]]) -> Iterator
 
 
 def password_of(output: Path) -> str:
-    """The password that the sandbox printed."""
+    """Return the password that the sandbox printed."""
     found = re.search(r"^\s*password\s+(.+)$", output.read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else ""
 
 
 def forms_of_secret(secret: str) -> set[bytes]:
-    """A secret as it may stand in a log, a URL, a JSON text or a header."""
+    """Return a secret in the forms that it can have in a log, a URL, JSON or a header."""
     if not secret:
         return set()
     raw = secret.encode()
@@ -97,7 +97,7 @@ def forms_of_secret(secret: str) -> set[bytes]:
 
 
 def personal_values(score_files: Iterable[Path]) -> dict[str, set[bytes]]:
-    """What says who the students in *score_files* are, by column."""
+    """Return the identifying values of the students in *score_files*, by column."""
     from airflow_provider_apscores.scorefile import read_score_file
 
     values: dict[str, set[bytes]] = {name: set() for name in PERSONAL}
