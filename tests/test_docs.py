@@ -1,7 +1,7 @@
-"""The documentation as a contract: complete, and every piece of code in it works.
+"""The documentation is complete, and its code works.
 
-A code block preceded by ``<!-- test: run -->`` is run as a program against a sandbox; one by ``<!-- test: dag ID -->``
-is a DAG file that Airflow runs; ``<!-- test: connection -->`` is read as a connection. The others are compiled.
+A code block after ``<!-- test: run -->`` runs as a program against a sandbox. One after ``<!-- test: dag ID -->`` is a
+DAG file that Airflow runs. One after ``<!-- test: connection -->`` is read as a connection. All others are compiled.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from airflow_provider_apscores.sandbox import Sandbox
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
 PAGES = [
-    *(PROJECT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *(PROJECT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
 ]
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page, with the line it begins on."""
+    """A fenced block of a page, with its first line."""
 
     page: Path
     line: int
@@ -69,7 +69,7 @@ def page(name: str) -> str:
 
 
 def table_rows(text: str) -> dict[str, list[str]]:
-    """The rows of every Markdown table by their first cell, bare of backticks."""
+    """Return the rows of all Markdown tables by their first cell, without backticks."""
     rows = [line.strip().strip("|").split("|") for line in text.splitlines() if line.lstrip().startswith("|")]
     return {cells[0].strip().strip("`"): [cell.strip() for cell in cells[1:]] for cells in rows}
 
@@ -105,26 +105,26 @@ def test_every_argument_of_an_operator_is_documented(operator: type):
 
 
 def is_templated(operator: type, argument: str) -> bool:
-    """Whether what is given for *argument* ends in a template field, which may have another name."""
+    """Return whether the value of *argument* becomes a template field, which may have another name."""
     parameters = inspect.signature(operator.__init__).parameters.values()
     needed = {
         each.name: "needed" for each in parameters if each.kind is each.KEYWORD_ONLY and each.default is each.empty
     }
     try:
         task = operator(task_id="task", **needed | {argument: "{{ mark }}"})
-    except (TypeError, ValueError):  # checked when the DAG is parsed, so no template can stand there
+    except (TypeError, ValueError):  # checked when the DAG is parsed, so it cannot be a template
         return False
     return any(getattr(task, field) == "{{ mark }}" for field in operator.template_fields)
 
 
 @pytest.mark.parametrize("operator", operators(), ids=lambda operator: operator.__name__)
-def test_every_operator_has_its_place_in_the_reference(operator: type):
+def test_every_operator_is_in_the_reference(operator: type):
     reference = "".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
 
     assert f"autoclass:: {operator.__module__}.{operator.__name__}\n" in reference
 
 
-def test_the_reference_that_tasks_hand_on_is_documented():
+def test_the_reference_in_xcom_is_documented():
     from airflow_provider_apscores.delivery import Delivery
 
     source = inspect.getsource(Delivery.reference)
@@ -134,7 +134,7 @@ def test_the_reference_that_tasks_hand_on_is_documented():
     assert set(keys) <= set(table_rows(page("reference/operators.md")))
 
 
-def test_every_error_is_documented_with_its_fate():
+def test_every_error_is_documented_as_transient_or_not():
     rows = table_rows(page("reference/errors.md"))
     classes = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, Exception)]
     parents = {parent for each in classes for parent in each.__mro__ if parent is not each}
@@ -183,7 +183,7 @@ def sample_file() -> bytes:
     return encode_record({"ap_id": "FK000001", "college_code": "004866"}) + b"\n"
 
 
-# What pages point to
+# References to files and commands
 
 
 def test_commands_and_files_that_pages_name_exist():
@@ -201,10 +201,21 @@ def test_commands_and_files_that_pages_name_exist():
             assert (PROJECT / name).exists(), f"{path.name}: {name}"
 
 
-def test_links_of_the_pages_outside_the_docs_lead_somewhere():
-    for path in (PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"):
+def test_links_of_the_pages_outside_the_docs_are_valid():
+    for path in (path for path in PAGES if path.parent == PROJECT):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
             assert (PROJECT / link).exists(), f"{path.name}: {link}"
+
+
+def test_no_page_installs_a_package_that_is_not_published():
+    """
+    On release day the comment RELEASE DAY in the README and this test go.
+    """
+    texts = {path: re.sub("<!--.*?-->", "", path.read_text(), flags=re.S) for path in PAGES}
+    found = {path.name for path, text in texts.items() if re.search(r"pip install '?airflow-provider-apscores", text)}
+
+    assert found == set()
+    assert "RELEASE DAY" in (PROJECT / "README.md").read_text()
 
 
 def test_the_readme_shows_real_output_early():
@@ -243,7 +254,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An Airflow home whose DAGs are those of the pages."""
+    """Create an Airflow home with the DAGs of the pages."""
     home = tmp_path_factory.mktemp("documented")
     (home / "dags").mkdir()
     for block in marked("dag"):
@@ -294,4 +305,4 @@ def test_snippets_run(block: Block, home: Path, sandbox: Sandbox):
 def test_every_mark_is_understood():
     assert {block.test.split()[0] for block in MARKED} == {"run", "dag", "connection"}
     assert BLOCKS
-    assert len(MARKED) == sum(page.read_text().count("<!-- test:") for page in PAGES), "a mark stands before no block"
+    assert len(MARKED) == sum(page.read_text().count("<!-- test:") for page in PAGES), "a mark is not before a block"
