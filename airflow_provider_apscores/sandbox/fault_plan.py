@@ -20,6 +20,8 @@ TRANSIENT = (
     "reset", "bad-json", "expire-token", "lost-reply", "lost-reply=504", "missing-url", "expired-url", "truncate=0.5",
     "break=0.3",
 )  # fmt: skip
+#: Not drawn at a login: there the client does not ask again, since an answer like that may be a refusal.
+FINAL_AT_LOGIN = ("bad-json",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Chaos:
 
     def draw(self, call: str, di_code: str | None, number: int) -> Fault | None:
         """Return the fault of the *number*-th call of a kind for a campus, or None."""
-        candidates = [fault for fault in self.faults if call in FAULTS[fault.name].calls]
+        excluded = FINAL_AT_LOGIN if call == "login" else ()
+        candidates = [fault for fault in self.faults if call in FAULTS[fault.name].calls and fault.name not in excluded]
         # Not for secrets: the draw must be reproducible.
         random = Random(f"{self.seed}/{call}/{di_code}/{number}")  # noqa: S311
         if call not in self.calls or not candidates or random.random() >= self.rate:
