@@ -1,37 +1,37 @@
-"""Every way to fail, on one page.
+"""Every exception of this package, on one page.
 
 ::
 
     APScoresError
     ├── ConfigurationError        the connection or an argument is wrong; nothing was sent
-    ├── WebServiceError           College Board, or the way to it
-    │   ├── RequestRefused        it said no
+    ├── WebServiceError           College Board, or the connection to it
+    │   ├── RequestRefused        it declined the call
     │   │   ├── CredentialsRefused
     │   │   └── CampusRefused
     │   ├── ServiceUnavailable    transient: 5xx, 429, time-outs, no connection
     │   ├── UnexpectedReply       transient: a maintenance page, bad JSON
-    │   │   └── InsecureAddress   it points to an address that is not https
+    │   │   └── InsecureAddress   it points to an address that is not allowed
     │   ├── TransferBroken        transient: the bytes of a file ended early
     │   ├── FileTooLarge          a file has more bytes than the limit
-    │   └── DownloadExpired       transient: the short-lived URL of a file is no longer good
+    │   └── DownloadExpired       transient: the short-lived URL of a file has expired
     ├── ScoreFileError            the contents of a file
     │   ├── ScoreFileMalformed
     │   └── WrongCampusInFile
-    ├── DeliveryError             landing a file
+    ├── DeliveryError             storing a file
     │   ├── StorageUnavailable    transient: the destination can't be written or read now
     │   ├── ManifestNotUnderstood
     │   ├── DeliveryDamaged       a manifest's file is gone or changed
     │   ├── ReportsMissing        a full order has scores that were never landed
     │   └── NoNewReports          transient: nothing new, with on_no_new_reports="fail"
-    └── MailboxError              the mailbox that the notification e-mail comes to
+    └── MailboxError              the mailbox that receives the notification e-mail
         ├── MailboxRefused
         └── MailboxUnavailable    transient: no usable answer from the mail server
 
-``transient`` says whether the same call may succeed later without anybody doing anything. The Airflow room
-turns that into *retry* or *fail for good*; see ``hooks/exceptions.py``.
+``transient`` says whether the same call may succeed later without a change by a person. ``hooks/exceptions.py`` turns
+that into *retry* or *fail permanently*.
 
-No message, and no ``repr``, holds a password, its Base64 form, a token, the query of a signed URL, or anything
-about a student.
+No message, and no ``repr``, holds a password, its Base64 form, a token, the query of a signed URL, or anything about a
+student.
 """
 
 from __future__ import annotations
@@ -40,32 +40,33 @@ from typing import ClassVar
 
 
 class APScoresError(Exception):
-    """Base of everything this package raises on purpose.
+    """Base of every exception that this package defines.
 
     Attributes:
-        transient: True when the same call may succeed later without anybody doing anything.
+        transient: True when the same call may succeed later without a change by a person.
     """
 
     transient: ClassVar[bool] = False
 
 
 class ConfigurationError(APScoresError):
-    """The connection or an argument is wrong. Nothing was sent; mend it and run again."""
+    """The connection or an argument is wrong. Nothing was sent. Fix it and run again."""
 
 
 class WebServiceError(APScoresError):
-    """Something between us and College Board's web service."""
+    """A call of College Board's web service failed."""
 
 
 class RequestRefused(WebServiceError):
-    """College Board declined a call in so many words. It would decline a repetition as well."""
+    """College Board declined a call. It would decline a repetition as well."""
 
 
 class CredentialsRefused(RequestRefused):
     """The login, or the account behind it, was refused.
 
-    Never repeat it unchanged: wrong passwords lock accounts. The documented causes are an expired password,
-    multifactor authentication switched on, site terms not accepted, and a missing role.
+    Do not repeat it unchanged: wrong passwords lock accounts. The documented causes are an expired password,
+    multifactor authentication switched on, site terms not accepted, and a missing role. An answer to a login that is
+    not understood counts as a refusal.
     """
 
 
@@ -78,13 +79,15 @@ class ServiceUnavailable(WebServiceError):
 
     Attributes:
         retry_after: Seconds that the service asked to wait, or None when it named none.
+        status: HTTP status of the answer, or None when no answer came. An answer that broke off has one.
     """
 
     transient = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
 
 
 class UnexpectedReply(WebServiceError):
@@ -94,7 +97,7 @@ class UnexpectedReply(WebServiceError):
 
 
 class InsecureAddress(UnexpectedReply):
-    """College Board's answer points to an address that is not https; no secret is sent there."""
+    """A file is offered at an address that is not allowed: not https, or inside a private network. Nothing is sent."""
 
     transient = False
 
@@ -110,13 +113,13 @@ class FileTooLarge(WebServiceError):
 
 
 class DownloadExpired(WebServiceError):
-    """The short-lived URL of a generated file is no longer good, and fresh orders did not help."""
+    """The short-lived URL of a generated file has expired, and fresh orders did not help."""
 
     transient = True
 
 
 class ScoreFileError(APScoresError):
-    """Something about the contents of a score file."""
+    """The contents of a score file are wrong."""
 
 
 class ScoreFileMalformed(ScoreFileError):
@@ -128,11 +131,11 @@ class WrongCampusInFile(ScoreFileError):
 
 
 class DeliveryError(APScoresError):
-    """Something about landing a score file at its destination."""
+    """A score file could not be stored at its destination, or is not there as it was stored."""
 
 
 class StorageUnavailable(DeliveryError):
-    """The destination can't be written, or a source can't be read, now."""
+    """The destination can't be written, or a source can't be read, at the moment."""
 
     transient = True
 
@@ -142,7 +145,7 @@ class ManifestNotUnderstood(DeliveryError):
 
 
 class DeliveryDamaged(DeliveryError):
-    """The file that a manifest describes is gone, or is not the file that was landed."""
+    """The file that a manifest describes is missing, or is not the file that was stored."""
 
 
 class ReportsMissing(DeliveryError):
@@ -156,11 +159,11 @@ class NoNewReports(DeliveryError):
 
 
 class MailboxError(APScoresError):
-    """Something about the mailbox that College Board's notification e-mail comes to."""
+    """The mailbox that receives College Board's notification e-mail could not be read."""
 
 
 class MailboxRefused(MailboxError):
-    """The mail server refused the login. Never repeat it unchanged: wrong passwords lock mailboxes as well."""
+    """The mail server refused the login. Do not repeat it unchanged: wrong passwords lock mailboxes too."""
 
 
 class MailboxUnavailable(MailboxError):

@@ -16,7 +16,7 @@ from airflow_provider_apscores.hooks.lookup import check_type, connection_errors
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.connection import Settings
-    from airflow_provider_apscores.webservice import AsyncClient, Client, Session
+    from airflow_provider_apscores.webservice import AsyncClient, Client, Secret, Session
 
 
 class APScoresHook(BaseHook):
@@ -81,7 +81,7 @@ class APScoresHook(BaseHook):
 
         settings = settings or self.settings()
 
-        def mask(secret: str) -> None:
+        def mask(secret: Secret) -> None:
             if mask_transient_secrets or _lasts(secret, settings):
                 _mask(secret)
 
@@ -143,7 +143,7 @@ class APScoresHook(BaseHook):
     def _async_client(self, settings: Settings, mask_transient_secrets: bool) -> AsyncClient:
         from airflow_provider_apscores.webservice import AsyncClient
 
-        async def mask(secret: str) -> None:
+        async def mask(secret: Secret) -> None:
             if mask_transient_secrets or _lasts(secret, settings):
                 await _amask(secret)
 
@@ -208,19 +208,19 @@ class APScoresHook(BaseHook):
             raise ConfigurationError(f"Connection {self.apscores_conn_id!r}: {error}") from None
 
 
-def _lasts(secret: str, settings: Settings) -> bool:
+def _lasts(secret: Secret, settings: Settings) -> bool:
     """Whether a secret is one of the connection's own, and not of one conversation."""
     own = (settings.credentials.password, settings.credentials.encoded)
-    return secret in own or secret in (settings.proxy or "")
+    return secret in own or secret.reveal() in (settings.proxy or "")
 
 
-def _mask(secret: str) -> None:
+def _mask(secret: Secret) -> None:
     from airflow.providers.common.compat.sdk import mask_secret
 
-    mask_secret(secret)
+    mask_secret(secret.reveal())
 
 
-async def _amask(secret: str) -> None:
+async def _amask(secret: Secret) -> None:
     try:
         from airflow.sdk.log import amask_secret
     except ImportError:
@@ -230,4 +230,4 @@ async def _amask(secret: str) -> None:
 
         await sync_to_async(_mask)(secret)
     else:
-        await amask_secret(secret)
+        await amask_secret(secret.reveal())

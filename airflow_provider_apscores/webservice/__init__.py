@@ -1,15 +1,16 @@
-"""How to talk to College Board's AP Higher Education score report web service.
+"""The web service of College Board's AP Higher Education score reports.
 
-From the nouns outwards:
+From the data outwards:
 
-* :mod:`~airflow_provider_apscores.webservice.messages`: what is said: credentials, orders, generated files.
+* :mod:`~airflow_provider_apscores.webservice.messages`: what is exchanged: credentials, orders, requests, files.
 * :mod:`~airflow_provider_apscores.webservice.protocol`: the four calls as pairs ``build_x`` / ``read_x``. Pure.
 * :mod:`~airflow_provider_apscores.webservice.session`: the order of calls: login, renewal, asking again. No I/O.
 * :mod:`~airflow_provider_apscores.webservice.client`: two drivers, blocking and awaiting, that do the I/O. They stand
   on ``transport`` (httpx), ``response_body`` (where bytes go) and ``deadlines`` (how long they may take).
 
-It knows nothing of Airflow and nothing of what is in a score file. Names are loaded when first used, so that
-importing this room costs next to nothing.
+They are helped by ``secret``, ``addresses``, ``answer`` (what a reply contains), ``error_text`` (what its words mean),
+``logins`` and ``retries``. Nothing here knows Airflow or the contents of a score file. Names are loaded when first
+used, so that importing this package is cheap.
 
 Example::
 
@@ -29,7 +30,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_apscores.webservice.addresses import is_loopback
+    from airflow_provider_apscores.webservice.addresses import PRODUCTION_URL, is_loopback
     from airflow_provider_apscores.webservice.client import AsyncClient, Client
     from airflow_provider_apscores.webservice.messages import (
         Credentials,
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
         Transfer,
         Wait,
     )
-    from airflow_provider_apscores.webservice.protocol import PRODUCTION_URL, SERVICE, TOKEN
+    from airflow_provider_apscores.webservice.protocol import SERVICE, TOKEN
     from airflow_provider_apscores.webservice.response_body import MAX_FILE_BYTES, Sink
+    from airflow_provider_apscores.webservice.secret import Secret
     from airflow_provider_apscores.webservice.session import Session
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "Received",
     "Reply",
     "Request",
+    "Secret",
     "Session",
     "Sink",
     "Transfer",
@@ -66,17 +69,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "addresses": ("is_loopback",),
+    "addresses": ("PRODUCTION_URL", "is_loopback"),
     "client": ("AsyncClient", "Client"),
     "messages": ("Credentials", "FileOrder", "GeneratedFile", "Received", "Reply", "Request", "Transfer", "Wait"),
-    "protocol": ("PRODUCTION_URL", "SERVICE", "TOKEN"),
+    "protocol": ("SERVICE", "TOKEN"),
     "response_body": ("MAX_FILE_BYTES", "Sink"),
+    "secret": ("Secret",),
     "session": ("Session",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
-if not TYPE_CHECKING:  # or a name that is misspelt would pass type checkers
+if not TYPE_CHECKING:  # otherwise a misspelt name would pass type checkers
 
     def __getattr__(name: str) -> Any:
         if name not in _HOME_OF:

@@ -20,12 +20,12 @@ from typing import Any, Generic, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_apscores.errors import ConfigurationError, WebServiceError
-from airflow_provider_apscores.webservice import log_redaction as hush
-from airflow_provider_apscores.webservice import transport
+from airflow_provider_apscores.webservice import log_redaction, transport
 from airflow_provider_apscores.webservice.deadlines import AsyncTimeLimit, Deadline
 from airflow_provider_apscores.webservice.messages import FileOrder, GeneratedFile, Reply, Request, Transfer, Wait
 from airflow_provider_apscores.webservice.response_body import MAX_FILE_BYTES, ResponseBody, Sink
-from airflow_provider_apscores.webservice.session import Session, T, Talk
+from airflow_provider_apscores.webservice.secret import Secret
+from airflow_provider_apscores.webservice.session import Conversation, Session, T
 
 log = logging.getLogger("airflow_provider_apscores.webservice")
 
@@ -48,7 +48,7 @@ class _Driver(Generic[Http]):
         timeout: float = 120.0,
         verify: bool | str | os.PathLike[str] = True,
         proxy: str | None = None,
-        on_secret: Callable[[str], Any] | None = None,
+        on_secret: Callable[[Secret], Any] | None = None,
         sleep: Callable[[float], Any] | None = None,
     ) -> None:
         if timeout <= 0:
@@ -58,7 +58,7 @@ class _Driver(Generic[Http]):
         self._on_secret = on_secret or (lambda secret: None)
         self._sleep = sleep
         self._one_login = type(self)._lock()
-        hush.install()
+        log_redaction.install()
         self._http: Http = type(self)._open(verify, proxy or None, session.base_url)
         if proxy and (password := urlsplit(proxy).password):
             session.add_secret(unquote(password))
@@ -88,7 +88,7 @@ class Client(_Driver[transport.BlockingHttp]):
             file: seconds until its headers, and the window in which its rate is measured.
         verify: Whether to check the server's certificate, or the path of a CA bundle to check it with.
         proxy: The URL of a proxy. Without it, the usual environment variables count, except for loopback addresses.
-        on_secret: Called with each secret as soon as it exists, before anything is done with it.
+        on_secret: Called with each :class:`Secret` as soon as it exists, before anything is done with it.
         sleep: How to wait; ``time.sleep`` unless told otherwise.
 
     Raises:
@@ -142,15 +142,15 @@ class Client(_Driver[transport.BlockingHttp]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, talk: Talk[T], body: ResponseBody | None = None, *, login: bool = False) -> T:
+    def _run(self, conversation: Conversation[T], body: ResponseBody | None = None, *, login: bool = False) -> T:
         body = body or ResponseBody()
         outcome: Reply | Fault | None = None
         while True:
             logins = self._session.logins  # as they were when the session decides that one is needed
             try:
-                step = _next(talk, outcome)
+                step = _next(conversation, outcome)
             finally:
-                for secret in self._session.take_untold_secrets():
+                for secret in self._session.pop_new_secrets():
                     self._on_secret(secret)
             match step:
                 case _Result():
@@ -174,7 +174,7 @@ class Client(_Driver[transport.BlockingHttp]):
         deadline = self._deadline(request)
         try:
             with (
-                hush.our_exchange(),
+                log_redaction.redact_logs(),
                 transport.time_limit(deadline),
                 self._http.stream(**transport.arguments(request, deadline)) as response,
             ):
@@ -249,15 +249,15 @@ class AsyncClient(_Driver[transport.AwaitingHttp]):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _run(self, talk: Talk[T], body: ResponseBody | None = None, *, login: bool = False) -> T:
+    async def _run(self, conversation: Conversation[T], body: ResponseBody | None = None, *, login: bool = False) -> T:
         body = body or ResponseBody()
         outcome: Reply | Fault | None = None
         while True:
             logins = self._session.logins  # as they were when the session decides that one is needed
             try:
-                step = _next(talk, outcome)
+                step = _next(conversation, outcome)
             finally:
-                for secret in self._session.take_untold_secrets():
+                for secret in self._session.pop_new_secrets():
                     await _done(self._on_secret(secret))
             match step:
                 case _Result():
@@ -280,7 +280,7 @@ class AsyncClient(_Driver[transport.AwaitingHttp]):
         begun: ResponseBody | None = None
         deadline = self._deadline(request)
         try:
-            with hush.our_exchange():
+            with log_redaction.redact_logs():
                 async with (
                     AsyncTimeLimit(deadline) as limit,
                     self._http.stream(**transport.arguments(request, deadline)) as response,
@@ -316,14 +316,14 @@ class AsyncClient(_Driver[transport.AwaitingHttp]):
 
 @dataclass(frozen=True, slots=True)
 class _Result(Generic[T]):
-    """What a talk came to."""
+    """The result of a conversation."""
 
     value: T
 
 
-def _next(talk: Talk[T], outcome: Reply | Fault | None) -> Request | Wait | _Result[T]:
+def _next(conversation: Conversation[T], outcome: Reply | Fault | None) -> Request | Wait | _Result[T]:
     try:
-        return talk.throw(outcome) if isinstance(outcome, Exception) else talk.send(outcome)
+        return conversation.throw(outcome) if isinstance(outcome, Exception) else conversation.send(outcome)
     except StopIteration as done:
         return _Result(done.value)
 

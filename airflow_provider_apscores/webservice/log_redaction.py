@@ -1,7 +1,7 @@
-"""Keeping secrets out of what httpx logs.
+"""Filters that keep secrets out of the log messages of httpx.
 
-httpx logs each URL at INFO, signatures and all, and httpcore the headers of each answer at DEBUG, where a redirect has
-another signed URL. Filters on their loggers take that out, and touch only what belongs to our own exchanges.
+httpx logs each URL at INFO, with its signature, and httpcore the headers of each answer at DEBUG, where a redirect has
+another signed URL. The filters on their loggers remove both, and change only messages about this package's requests.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-#: Whether the code that runs now is in one of our exchanges.
-_in_exchange: ContextVar[bool] = ContextVar("_in_exchange", default=False)
+#: Whether the running code is inside one of this package's requests.
+_active: ContextVar[bool] = ContextVar("_active", default=False)
 
 
 @contextmanager
-def our_exchange() -> Iterator[None]:
-    """While this lasts, what httpx logs in this thread or task is ours."""
-    before = _in_exchange.set(True)
+def redact_logs() -> Iterator[None]:
+    """Redact what httpx logs in this thread or task until the block ends."""
+    before = _active.set(True)
     try:
         yield
     finally:
-        _in_exchange.reset(before)
+        _active.reset(before)
 
 
-def _hush(record: logging.LogRecord) -> bool:
-    """Take secrets out of what httpx logs about our exchanges: whole URLs at INFO, answers' headers at DEBUG."""
-    if _in_exchange.get():
-        said = re.sub(r"\[\(b['\"].*", "[headers not shown]", record.getMessage(), flags=re.S)
-        said = re.sub(r"(GET \w+://[^/\s]+)\S*", r"\1/…", said)
-        record.msg, record.args = re.sub(r"\?[^\s\"']+", "?…", said), ()
+def _redact(record: logging.LogRecord) -> bool:
+    """Remove headers, the paths of downloads and the queries of URLs from a message. Never drops a message."""
+    if _active.get():
+        message = re.sub(r"\[\(b['\"].*", "[headers not shown]", record.getMessage(), flags=re.S)
+        message = re.sub(r"(GET \w+://[^/\s]+)\S*", r"\1/…", message)
+        record.msg, record.args = re.sub(r"\?[^\s\"']+", "?…", message), ()
     return True
 
 
 def install() -> None:
-    """Add the filters; harmless to repeat."""
+    """Add the filters. Harmless to repeat."""
     parts = ("connection", "http11", "http2", "proxy", "socks")
     for name in ("httpx", *(f"httpcore.{part}" for part in parts)):
-        logging.getLogger(name).addFilter(_hush)  # adding it again changes nothing
+        logging.getLogger(name).addFilter(_redact)  # adding it again changes nothing

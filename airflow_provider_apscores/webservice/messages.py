@@ -1,7 +1,7 @@
-"""The nouns of a conversation with College Board.
+"""What is exchanged with College Board, as data: credentials, orders, requests, replies, files.
 
-All of them are frozen, check themselves when made, and show no secret in their ``repr``. Nothing here sends
-anything, and no JSON key or URL is spelled here: see :mod:`~airflow_provider_apscores.webservice.protocol`.
+All classes are frozen, check their values when made, and show no secret in their ``repr``. JSON keys and URLs are in
+:mod:`~airflow_provider_apscores.webservice.protocol`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.webservice.secret import Secret
 
 FILE_FORMATS = ("TXT", "CSV")
 DOWNLOAD_TYPES = ("new", "full")
@@ -23,57 +24,66 @@ DOWNLOAD_TYPES = ("new", "full")
 Kind = Literal["login", "order", "download", "record"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Credentials:
     """A College Board professional account.
 
     Attributes:
         email: The account's e-mail address.
-        password: As a person would type it; not Base64.
+        password: As a person types it; not Base64. May be given as text.
 
     Raises:
         ConfigurationError: One of them is empty, or the password ends in a line break.
     """
 
     email: str
-    password: str = field(repr=False)
+    password: Secret
 
-    def __post_init__(self) -> None:
-        if not self.email.strip():
+    def __init__(self, email: str, password: Secret | str) -> None:
+        password = Secret(password)
+        if not email.strip():
             raise ConfigurationError("The e-mail address of the College Board account is missing.")
-        if not self.password:
+        if not password:
             raise ConfigurationError("The password of the College Board account is missing.")
-        if self.password.endswith(("\n", "\r")):
+        if password.reveal().endswith(("\n", "\r")):
             raise ConfigurationError(
-                "The password ends in a line break, as one does that was read from a file or came from `echo`. A login "
-                "with it would fail, and failed logins lock accounts. Store it without; for its Base64 form: "
-                "printf %s 'PASSWORD' | base64"
+                "The password ends in a line break, perhaps because it was read from a file or came from `echo`. A "
+                "login with it would fail, and failed logins lock accounts. Store it without the line break; for its "
+                "Base64 form: printf %s 'PASSWORD' | base64"
             )
+        object.__setattr__(self, "email", email)
+        object.__setattr__(self, "password", password)
 
     @property
-    def encoded(self) -> str:
+    def encoded(self) -> Secret:
         """The password as the service wants it: Base64 of its UTF-8 bytes."""
-        return base64.b64encode(self.password.encode()).decode("ascii")
+        return Secret(base64.b64encode(self.password.reveal().encode()).decode("ascii"))
 
     @classmethod
-    def from_base64(cls, email: str, encoded: str) -> Credentials:
+    def from_base64(cls, email: str, encoded: Secret | str) -> Credentials:
         """Credentials whose stored password is already encoded.
 
         Raises:
             ConfigurationError: *encoded* is not Base64 of a text, or that text can't be a password.
         """
-        encoded = encoded.strip()
-        try:
-            decoded = base64.b64decode(encoded, validate=True)
-            password = decoded.decode()
-        except (binascii.Error, ValueError):
-            password = ""
-        if not password or base64.b64encode(password.encode()).decode("ascii") != encoded:
+        encoded = Secret(encoded)
+        if (password := _decoded(encoded)) is None:
             raise ConfigurationError(
                 "The password is declared to be Base64, and is not Base64 of a text in UTF-8. Store the password as "
                 "it is typed and set password_encoding to plain, or encode it with: printf %s 'PASSWORD' | base64"
             )
         return cls(email, password)
+
+
+def _decoded(encoded: Secret) -> Secret | None:
+    text = encoded.reveal().strip()
+    try:
+        decoded = base64.b64decode(text, validate=True)
+        password = decoded.decode()
+    except (binascii.Error, ValueError):
+        return None
+    # A text that only resembles Base64 is not sent: it would be a wrong password.
+    return Secret(password) if password and base64.b64encode(decoded).decode("ascii") == text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ class FileOrder:
             the current reporting year began, usually 1 July.
 
     Raises:
-        ConfigurationError: One of them is none of these.
+        ConfigurationError: One of them has another value.
     """
 
     di_code: str
@@ -97,7 +107,7 @@ class FileOrder:
     def __post_init__(self) -> None:
         if not (isinstance(self.di_code, str) and re.fullmatch(r"[0-9]{4}", self.di_code)):
             raise ConfigurationError(
-                f"A campus is named by its DI code, a text of four digits such as '0417', not {self.di_code!r}."
+                f"The DI code of a campus is a text of four digits such as '0417', not {self.di_code!r}."
             )
         check_file_format(self.file_format)
         if self.download_type not in DOWNLOAD_TYPES:
@@ -113,23 +123,27 @@ def check_file_format(file_format: str) -> None:
         raise ConfigurationError(f"The file format is 'TXT' or 'CSV', not {file_format!r}.")
 
 
+#: The form of the ids that the service gives to files. They go into messages, manifests and XCom.
+DOWNLOAD_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
-    """A file that College Board has made and keeps for a short while.
+    """A file that College Board has generated and keeps for a short while.
 
     Attributes:
-        order: What was asked for.
-        download_id: How the service calls this file when it is recorded. Each generation has another, also when the
+        order: What was ordered.
+        download_id: The service's id for this file; *record* names it. Each generation has another one, also when the
             content is the same.
-        file_name: A name for people, never a key. Whatever the service sent, this is one bare, harmless name.
-        url: Where to fetch it; pre-signed, so whoever has it has the file.
+        file_name: A name for people, never a key. Reduced to one harmless name, whatever the service sent.
+        url: Where to fetch the file. It is pre-signed: the URL alone gives access to the file.
         expires_at: When *url* stops working (UTC), or None when it does not say.
     """
 
     order: FileOrder
     download_id: str
     file_name: str
-    url: str = field(repr=False)
+    url: Secret
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -138,7 +152,7 @@ class GeneratedFile:
 
 
 def safe_name(name: str) -> str:
-    """One harmless file name out of an untrusted one; empty when nothing of it can be used."""
+    """One harmless file name made from an untrusted one; empty when no character of it can be used."""
     bare = re.split(r"[/\\]", name)[-1]
     bare = re.sub(r"[^A-Za-z0-9._-]+", "_", bare).strip("._-")
     stem, dot, ending = bare.rpartition(".")
@@ -175,11 +189,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a driver put into a sink.
+    """What a driver wrote into a sink.
 
     Attributes:
-        bytes: How many, after any content encoding was undone.
-        sha256: Their SHA-256, as hexadecimal digits.
+        bytes: Length, after any content encoding was removed.
+        sha256: SHA-256 of the bytes, as hexadecimal digits.
         framed: Whether the service marked the end of the body, by its length or by chunks. Without that, a body that
             was cut looks like a whole one.
     """
@@ -196,7 +210,7 @@ class Reply:
     Attributes:
         status: HTTP status.
         body: The body; empty when it went into the sink.
-        headers: By name; looked up with :meth:`header`, in which case does not matter.
+        headers: By name; :meth:`header` looks them up in any case.
         received: What went into the sink, or None when nothing did.
     """
 
@@ -231,8 +245,8 @@ class Transfer:
     """A score file that has arrived whole.
 
     Attributes:
-        generated: The file that was fetched: another than the one asked for when its URL had expired and the file was
-            ordered afresh. Its ``download_id`` is the one to record.
+        generated: The file that was fetched. It differs from the file asked for when its URL had expired and the file
+            was ordered again. Its ``download_id`` is the one to record.
         bytes: Length.
         sha256: SHA-256 of the bytes, as hexadecimal digits.
         seconds: How long it took, waiting included.

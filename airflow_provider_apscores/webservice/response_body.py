@@ -124,7 +124,7 @@ class ResponseBody:
         """The error for bytes that stop early."""
         if self._is_file:
             return TransferBroken(f"The transfer broke while {self._what}: {why}.")
-        return ServiceUnavailable(f"The answer broke off while {self._what}: {why}.")
+        return ServiceUnavailable(f"The answer broke off while {self._what}: {why}.", status=self._reply.status)
 
     @property
     def pending(self) -> Future[None] | None:

@@ -1,16 +1,16 @@
 """The order of calls, without any I/O.
 
 Each call of a :class:`Session` is a generator that yields what to do next, a :class:`Request` to send or a
-:class:`Wait` to sit out, and is sent the :class:`Reply` in return; it returns the call's result. A driver that can't
-get a reply throws :class:`ServiceUnavailable` or :class:`TransferBroken` into it instead. Two short drivers, blocking
-and awaiting, are in :mod:`~airflow_provider_apscores.webservice.client`, so what is decided here is decided once:
+:class:`Wait` to sit out, and is sent the :class:`Reply` in return; it returns the call's result. A driver that gets no
+complete reply throws :class:`ServiceUnavailable` or :class:`TransferBroken` into it instead. Two short drivers,
+blocking and awaiting, are in :mod:`~airflow_provider_apscores.webservice.client`, so what is decided here is decided
+once:
 
-* **Login** when there is no token; the token stays with the session, for as many calls as follow. A refused login is
+* **Login** when there is no token. The token stays with the session, for all calls that follow. A refused login is
   never repeated, not even by another call of the same session.
 * **Renewal** once a call when the token is no longer accepted, with one login for all calls that lost it together.
-* **Asking again**, with growing waits and within the call's patience: patiently while a file is being generated, up to
-  four tries when something is broken, exactly as told when the service names a time.
-* **Ordering afresh** when the short-lived URL of a file is no longer good.
+* **Asking again** with growing waits: see :mod:`~airflow_provider_apscores.webservice.retries`.
+* **Ordering again** when the short-lived URL of a file has expired.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random as _random
 from typing import TypeVar
@@ -33,8 +33,11 @@ from airflow_provider_apscores.errors import (
     TransferBroken,
     UnexpectedReply,
 )
-from airflow_provider_apscores.webservice import addresses, protocol
+from airflow_provider_apscores.webservice import addresses, protocol, retries
+from airflow_provider_apscores.webservice.answer import retry_after
+from airflow_provider_apscores.webservice.logins import Logins, Token
 from airflow_provider_apscores.webservice.messages import (
+    DOWNLOAD_ID,
     Credentials,
     FileOrder,
     GeneratedFile,
@@ -46,49 +49,33 @@ from airflow_provider_apscores.webservice.messages import (
     Wait,
     check_file_format,
 )
+from airflow_provider_apscores.webservice.secret import Secret
 
 T = TypeVar("T")
-#: What a driver runs. It is sent None after a :class:`Wait`, and when a login has been seen to elsewhere.
-Talk = Generator[Request | Wait, Reply | None, T]
-_LoginFault = ServiceUnavailable | UnexpectedReply | CredentialsRefused
-_Fault = ServiceUnavailable | UnexpectedReply | TransferBroken
-
-#: Tries in all when something is broken, the first included.
-TRIES = 4
+#: What a driver runs. It is sent None after a :class:`Wait`, and when another call has handled a login.
+Conversation = Generator[Request | Wait, Reply | None, T]
 #: Fresh orders in one download.
 FRESH_ORDERS = 3
 REDIRECTS = 5
-#: Longest wait while a file is being generated, in seconds.
-LONGEST_WAIT = 30.0
 
 
-class _SeenTo(Exception):
-    """A signal, never seen outside: another call has logged in, or failed to."""
+class _LoginHandledElsewhere(Exception):
+    """An internal signal: another call has logged in, or failed to."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """What one call has to remember.
+    """The state of one call.
 
     Attributes:
-        patience: Seconds that it may take, transfers of files excepted.
-        deadline: When they are over, by the session's clock.
-        logins: How many logins had come to an end before it.
+        patience: How long it may go on.
+        logins: How many logins had ended before it.
         refused: The number of the login whose token was not accepted, once one was: there is one renewal a call.
     """
 
-    patience: float
-    deadline: float
+    patience: retries.Patience
     logins: int
     refused: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A token, and the number of the login that gave it: a service may give the same one twice."""
-
-    value: str = field(repr=False)
-    login: int
 
 
 class Session:
@@ -98,11 +85,12 @@ class Session:
         credentials: The account.
         base_url: Where the web service is.
         di_codes: The campuses of this account. When there are any, no other is ordered.
+        trusted_hosts: Hosts of files that are allowed although they are IP addresses of a private network.
         patience: Seconds that one call may take, its last answer included, where the call names no other limit. The
             transfer of a file does not count.
         clock: A monotonic clock, in seconds.
         now: The time of day, in UTC.
-        random: A number from 0 to 1; takes the edge off waits, so that many clients don't ask in step.
+        random: A number from 0 to 1, for the length of waits.
 
     Raises:
         ConfigurationError: The base URL is not https (loopback excepted).
@@ -112,34 +100,38 @@ class Session:
         self,
         credentials: Credentials,
         *,
-        base_url: str = protocol.PRODUCTION_URL,
+        base_url: str = addresses.PRODUCTION_URL,
         di_codes: Collection[str] = (),
+        trusted_hosts: Collection[str] = (),
         patience: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[], float] = _random,
     ) -> None:
-        self.base_url = addresses.check_base(base_url or protocol.PRODUCTION_URL)
+        self.base_url = addresses.check_base(base_url or addresses.PRODUCTION_URL)
         self.di_codes = tuple(di_codes)
         self.patience = patience
-        #: How many logins have come to an end, well or not. A driver sees by it whether another call saw to one.
-        self.logins = 0
+        self._files = addresses.FileAddresses(self.base_url, tuple(trusted_hosts))
         self._credentials = credentials
         self._clock = clock
         self._now = now
         self._random = random
-        self._token: _Token | None = None
-        self._login_failed: _LoginFault | None = None
-        #: Enough to scrub the answers that can still come; a session may live for months.
-        self._learned: deque[str] = deque(maxlen=64)
-        self._untold: list[str] = [credentials.password, credentials.encoded]
+        self._logins = Logins(clock)
+        #: Signed URLs that have come up. Bounded, since a session may live for months.
+        self._urls: deque[Secret] = deque(maxlen=64)
+        self._new_secrets: list[Secret] = [credentials.password, credentials.encoded]
 
     def __repr__(self) -> str:
         return f"Session({self.base_url})"
 
+    @property
+    def logins(self) -> int:
+        """How many logins have ended, successful or not. It tells a driver whether another call has handled one."""
+        return self._logins.count
+
     # ------------------------------------------------------------------------------------------------ the calls
 
-    def log_in(self, *, patience: float | None = None) -> Talk[None]:
+    def log_in(self, *, patience: float | None = None) -> Conversation[None]:
         """Log in, whether or not there is a token.
 
         Args:
@@ -147,14 +139,13 @@ class Session:
 
         Raises:
             CredentialsRefused: College Board declined now, or has declined these credentials before.
-            ServiceUnavailable: No usable answer within the patience.
-            UnexpectedReply: The answers are not what the reference describes.
+            ServiceUnavailable: No usable answer, now or within the last minute.
+            UnexpectedReply: The login was accepted without a usable token.
         """
-        if self._login_failed is not None and isinstance(self._login_failed, CredentialsRefused):
-            raise _again(self._login_failed)
+        self._logins.check()
         yield from self._log_in(self._call(patience))
 
-    def order(self, order: FileOrder, *, patience: float | None = None) -> Talk[GeneratedFile | None]:
+    def order(self, order: FileOrder, *, patience: float | None = None) -> Conversation[GeneratedFile | None]:
         """Have a score file generated.
 
         Args:
@@ -167,7 +158,7 @@ class Session:
         Raises:
             ConfigurationError: The campus is not one of the session's; nothing was sent.
             CampusRefused: College Board declined.
-            CredentialsRefused: It declined on account of the account.
+            CredentialsRefused: It declined because of the account.
             ServiceUnavailable: No usable answer, or no file, within the patience.
             UnexpectedReply: The answers are not what the reference describes.
         """
@@ -178,23 +169,23 @@ class Session:
             )
         return (yield from self._order(self._call(patience), order))
 
-    def download(self, generated: GeneratedFile) -> Talk[Transfer]:
+    def download(self, generated: GeneratedFile) -> Conversation[Transfer]:
         """Fetch a generated file; the driver puts its bytes into a sink.
 
-        A file whose URL is no longer good is ordered afresh: the one that was fetched is in the result.
+        A file whose URL has expired is ordered again: the file that was fetched is in the result.
 
         Raises:
             DownloadExpired: Fresh orders did not help.
             TransferBroken: The bytes kept ending early.
             ServiceUnavailable: No usable answer within the patience.
-            UnexpectedReply: A page came instead of a file, again and again.
-            InsecureAddress: The file is at an address that is not https.
+            UnexpectedReply: A page came instead of a file, at each attempt.
+            InsecureAddress: The file is at an address that is not allowed.
         """
         call = self._call()
         started = self._clock()
         # Not for files that this session has ordered: where clocks differ, a fresh file may look expired at once.
-        ours = generated.url in self._learned
-        expired = not ours and generated.expires_at is not None and generated.expires_at <= self._now()
+        known = generated.url in self._urls
+        expired = not known and generated.expires_at is not None and generated.expires_at <= self._now()
         self._learn_url(generated.url)
         for fresh_orders in range(FRESH_ORDERS + 1):
             received = None if expired else (yield from self._fetch(call, generated))
@@ -205,8 +196,8 @@ class Session:
             fresh = yield from self._order(call, generated.order)
             if fresh is None:
                 raise DownloadExpired(
-                    f"The URL of {generated.order} (download {generated.download_id}) is no longer good, and a fresh "
-                    "order was answered with nothing new: somebody has recorded these reports meanwhile. A full order "
+                    f"The URL of {generated.order} (download {generated.download_id}) has expired, and a fresh order "
+                    "was answered with nothing new: another client has recorded these reports meanwhile. A full order "
                     "still has them."
                 )
             generated, expired = fresh, False
@@ -215,7 +206,7 @@ class Session:
             f"{FRESH_ORDERS} fresh orders."
         )
 
-    def record(self, download_id: str, file_format: str, *, patience: float | None = None) -> Talk[None]:
+    def record(self, download_id: str, file_format: str, *, patience: float | None = None) -> Conversation[None]:
         """Tell College Board that a file has arrived: the commit.
 
         Harmless to repeat; a download that is recorded already is fine.
@@ -232,74 +223,71 @@ class Session:
             UnexpectedReply: The answers are not what the reference describes.
         """
         check_file_format(file_format)
-        if not download_id:
-            raise ConfigurationError("The id of the download to record is missing.")
+        if not DOWNLOAD_ID.fullmatch(download_id):
+            raise ConfigurationError(
+                "The id of the download to record must be 1 to 128 letters, digits, '.', '_' or '-'; nothing was sent."
+            )
         call = self._call(patience)
         yield from self._ask(
             call,
             "record",
             lambda token: self._once(call, protocol.build_record(self.base_url, token, download_id, file_format)),
-            lambda reply: protocol.read_record(reply, download_id, secrets=self._secrets),
+            lambda reply: protocol.read_record(reply, download_id),
         )
 
     # --------------------------------------------------------------------------------------------- their parts
 
-    def _log_in(self, call: _Call) -> Talk[None]:
+    def _log_in(self, call: _Call) -> Conversation[None]:
         request = protocol.build_log_in(self.base_url, self._credentials)
         try:
             token = yield from self._ask(
                 call,
                 "login",
                 lambda _: self._once(call, request),
-                lambda reply: protocol.read_log_in(reply, secrets=self._secrets),
+                protocol.read_log_in,
             )
         except (ServiceUnavailable, UnexpectedReply, CredentialsRefused) as error:
-            self._login_failed = error
-            self.logins += 1
+            self._logins.fail(error)
             raise
-        self.logins += 1
-        self._token, self._login_failed = _Token(token, self.logins), None
-        self._learn(token)
+        self._logins.succeed(token)
+        self.add_secret(token)
 
-    def _good_token(self, call: _Call) -> Talk[_Token]:
+    def _good_token(self, call: _Call) -> Conversation[Token]:
         """The session's token, unless this call has seen it refused: then that of a later login."""
-        while self._token is None or self._token.login == call.refused:
-            failed = self._login_failed
-            if failed is not None and (isinstance(failed, CredentialsRefused) or self.logins > call.logins):
-                raise _again(failed)
-            with suppress(_SeenTo):
+        while (token := self._logins.token) is None or token.login == call.refused:
+            self._logins.check(since=call.logins)
+            with suppress(_LoginHandledElsewhere):
                 yield from self._log_in(call)
-        return self._token
+        return token
 
-    def _order(self, call: _Call, order: FileOrder) -> Talk[GeneratedFile | None]:
+    def _order(self, call: _Call, order: FileOrder) -> Conversation[GeneratedFile | None]:
         generated = yield from self._ask(
             call,
             "order",
             lambda token: self._once(call, protocol.build_order(self.base_url, token, order)),
-            lambda reply: protocol.read_order(reply, order, secrets=self._secrets),
+            lambda reply: protocol.read_order(reply, order, self._files),
             lambda reply: protocol.still_generating(reply, order),
         )
         if generated is not None:
             self._learn_url(generated.url)
         return generated
 
-    def _fetch(self, call: _Call, generated: GeneratedFile) -> Talk[Received | None]:
+    def _fetch(self, call: _Call, generated: GeneratedFile) -> Conversation[Received | None]:
         received = yield from self._ask(
             call,
             "download",
-            lambda token: self._transfer(protocol.build_download(token, generated)),
-            lambda reply: protocol.read_download(reply, generated, secrets=self._secrets),
+            lambda token: self._transfer(protocol.build_download(token, generated, self._files)),
+            lambda reply: protocol.read_download(reply, generated),
         )
         return received
 
-    def _once(self, call: _Call, request: Request) -> Talk[Reply]:
+    def _once(self, call: _Call, request: Request) -> Conversation[Reply]:
         """One request, one reply, within what is left of the call's patience."""
-        left = self._left(call)
-        if left <= 0:
-            raise ServiceUnavailable(f"The patience of {call.patience:g} s was over before {request.what}.")
+        if (left := call.patience.left) <= 0:
+            raise ServiceUnavailable(f"The patience of {call.patience.seconds:g} s was used up before {request.what}.")
         return _answered((yield replace(request, patience=left)))
 
-    def _transfer(self, request: Request) -> Talk[Reply]:
+    def _transfer(self, request: Request) -> Conversation[Reply]:
         """A download. Where the service does not mark the end of the file, two transfers must agree.
 
         Such a body ends with its connection, so one that was cut between two records looks whole. A network that cuts
@@ -316,118 +304,71 @@ class Session:
             )
         return reply
 
-    def _follow(self, request: Request) -> Talk[Reply]:
+    def _follow(self, request: Request) -> Conversation[Reply]:
         """A download through its redirects."""
         for _ in range(REDIRECTS + 1):
             reply = _answered((yield request))
             if not protocol.is_redirect(reply):
                 return reply
-            request = replace(protocol.build_redirected_download(request, reply), discard=request.discard)
-            self._learn_url(request.url)
+            request = replace(protocol.build_redirected_download(request, reply, self._files), discard=request.discard)
+            self._learn_url(Secret(request.url))
         raise UnexpectedReply(f"More than {REDIRECTS} redirects while {request.what}.")
 
     def _ask(
         self,
         call: _Call,
         kind: Kind,
-        ask: Callable[[str], Talk[Reply]],
+        ask: Callable[[Secret], Conversation[Reply]],
         read: Callable[[Reply], T],
         not_yet: Callable[[Reply], str | None] = lambda reply: None,
-    ) -> Talk[T]:
+    ) -> Conversation[T]:
         """Ask with a good token until there is an answer that can be read, or no use in asking again."""
-        faults = looks = 0
+        waits = retries.Waits(call.patience, self._random)
         while True:
             token = None if kind == "login" else (yield from self._good_token(call))
             reply = None
             try:
-                reply = yield from ask(token.value if token else "")
-                if token is not None and call.refused is None and protocol.token_lost(reply, kind):
+                reply = yield from ask(token.value if token else Secret(""))
+                if token is not None and call.refused is None and retries.token_lost(reply, kind):
                     call.refused = token.login
                     continue
                 reason = not_yet(reply)
                 if reason is None:
                     return read(reply)
             except (ServiceUnavailable, UnexpectedReply, TransferBroken) as fault:
-                if not fault.transient or (reply is not None and not protocol.is_passing(reply, kind)):
+                asked = None if reply is None else retry_after(reply, self._now())
+                if isinstance(fault, ServiceUnavailable):
+                    fault.retry_after = asked
+                if not retries.may_repeat(fault, reply, kind):
                     raise
-                told = None if reply is None else protocol.retry_after(reply, self._now())
-                faults += not told
-                wait = self._wait_after_fault(call, fault, faults, told)
+                yield waits.after_fault(fault, asked)
             else:
-                faults, looks = 0, looks + 1
-                wait = self._wait_for_file(call, reason, looks, protocol.retry_after(reply, self._now()))
-            yield wait
-
-    def _wait_after_fault(self, call: _Call, fault: _Fault, faults: int, told: float | None) -> Wait:
-        """How long to wait before the next try: as *told*, or longer each time; raises *fault* when it is the last."""
-        if isinstance(fault, ServiceUnavailable):
-            fault.retry_after = told
-        if not told and faults >= TRIES:
-            fault.args = (f"{fault} Given up after {faults} tries.",)
-            raise fault
-        seconds = told or self._blurred(2.0 ** (faults - 1))
-        if seconds >= self._left(call):
-            fault.args = (f"{fault} Waiting {seconds:.0f} s more would be past the patience of {call.patience:g} s.",)
-            raise fault
-        return _wait(seconds, str(fault))
-
-    def _wait_for_file(self, call: _Call, reason: str, looks: int, told: float | None) -> Wait:
-        seconds = told or self._blurred(min(2.0**looks, LONGEST_WAIT))
-        if seconds >= self._left(call):
-            raise ServiceUnavailable(
-                f"{reason}, and was not ready within the patience of {call.patience:g} s.", retry_after=told
-            )
-        return _wait(seconds, reason)
-
-    def _blurred(self, seconds: float) -> float:
-        return seconds * (1 - 0.25 * self._random())
+                yield waits.until_generated(reason, retry_after(reply, self._now()))
 
     def _call(self, patience: float | None = None) -> _Call:
-        patience = self.patience if patience is None else patience
-        return _Call(patience, self._clock() + patience, self.logins)
-
-    def _left(self, call: _Call) -> float:
-        return call.deadline - self._clock()
+        seconds = self.patience if patience is None else patience
+        return _Call(retries.Patience(seconds, self._clock, self._clock()), self.logins)
 
     # --------------------------------------------------------------------------------------------- the secrets
 
-    def take_untold_secrets(self) -> list[str]:
-        """The secrets that have come up since this was asked last, each once."""
-        untold, self._untold = self._untold, []
-        return untold
+    def pop_new_secrets(self) -> list[Secret]:
+        """The secrets that have come up since the last call of this method, each once."""
+        new, self._new_secrets = self._new_secrets, []
+        return new
 
-    def add_secret(self, secret: str) -> None:
-        """Keep a secret of the driver's out of messages, and tell it with the others."""
-        self._learn(secret)
+    def add_secret(self, secret: Secret | str) -> None:
+        """Report a secret of the driver's with the others."""
+        self._new_secrets.append(Secret(secret))
 
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        credentials = self._credentials
-        return (credentials.password, credentials.encoded, credentials.email, *self._learned)
-
-    def _learn(self, *secrets: str) -> None:
-        self._learned.extend(secrets)
-        self._untold.extend(secrets)
-
-    def _learn_url(self, url: str) -> None:
-        query = urlsplit(url).query
-        if url not in self._learned:
-            self._learn(url, *([query] if query else []))
+    def _learn_url(self, url: Secret) -> None:
+        if url not in self._urls:
+            self._urls.append(url)
+            self.add_secret(url)
+            if urlsplit(url.reveal()).query:
+                self.add_secret(urlsplit(url.reveal()).query)
 
 
 def _answered(reply: Reply | None) -> Reply:
     if reply is None:
-        raise _SeenTo
+        raise _LoginHandledElsewhere
     return reply
-
-
-def _wait(seconds: float, why: str) -> Wait:
-    shown = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}".removesuffix(".0")
-    return Wait(seconds, f"{why.removesuffix('.')}; asking again in {shown} s")
-
-
-def _again(error: _LoginFault) -> _LoginFault:
-    """The same error once more, for another caller."""
-    if isinstance(error, ServiceUnavailable):
-        return ServiceUnavailable(str(error), retry_after=error.retry_after)
-    return type(error)(str(error))

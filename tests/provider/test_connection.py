@@ -93,7 +93,7 @@ def test_what_is_wrong_is_named_and_nothing_secret_is_said(fields: dict[str, Any
 def test_a_stored_base64_password_is_sent_as_it_stands():
     settings = read(password=ENCODED, extra={"password_encoding": "base64"})
 
-    assert settings.credentials.encoded == ENCODED
+    assert settings.credentials.encoded.reveal() == ENCODED
     assert settings.credentials == read().credentials
 
 

@@ -11,6 +11,7 @@ from airflow_provider_apscores.errors import (
     CampusRefused,
     CredentialsRefused,
     RequestRefused,
+    ServiceUnavailable,
     UnexpectedReply,
 )
 from airflow_provider_apscores.sandbox import Sandbox, reports_in
@@ -66,7 +67,10 @@ def test_ids_are_numbers_or_strings(client_of, text_ids):
         ("login", "refuse=terms", CredentialsRefused),
         ("login", "refuse=role", CredentialsRefused),
         ("login", "refuse=locked", CredentialsRefused),
-        ("login", "401", CredentialsRefused),
+        *(
+            ("login", fault, CredentialsRefused)
+            for fault in ["401", "404", "423", "html", "empty", "bad-json", "not-an-object", "redirect", "missing"]
+        ),
         ("order", "refuse=campus", CampusRefused),
         ("order", "refuse=mfa", CredentialsRefused),
         ("order", "refuse=role", CredentialsRefused),
@@ -93,7 +97,8 @@ PASSING = [
 @pytest.mark.parametrize(
     ("call", "fault"),
     [
-        *((call, fault) for call in ("login", "order", "record") for fault in [*PASSING, "bad-json", "not-an-object"]),
+        *(("login", fault) for fault in ["drop", "reset", "lost-reply", "lost-reply=reset"]),
+        *((call, fault) for call in ("order", "record") for fault in [*PASSING, "bad-json", "not-an-object"]),
         *(("download", fault) for fault in PASSING if fault != "empty"),
         *(
             ("order", fault)
@@ -107,15 +112,26 @@ PASSING = [
         ("download", "redirect"),  # to a host without the file: ordered afresh
     ],
 )
-def test_what_passes_is_got_over(sandbox, client, call, fault):
+def test_a_client_recovers_from_a_temporary_failure(sandbox, client, call, fault):
     di_code = sandbox.di_codes[0]
     sandbox.fail(call, fault, times=1)
     assert deliver(client, di_code)
     assert sandbox.audit().recorded_reports
 
 
+@pytest.mark.parametrize("fault", ["500", "502", "503", "504", "429", "rate-limit=3", "maintenance=2", "truncate"])
+def test_a_login_that_was_answered_is_left_to_airflow(sandbox, client, fault, waited, time):
+    sandbox.fail("login", fault, times=1)
+    for _ in sandbox.di_codes:
+        with pytest.raises(ServiceUnavailable):
+            client.order(sandbox.di_codes[0])
+    assert (sandbox.counts["login"], waited) == (1, [])
+    time.sleep(60)
+    assert deliver(client, sandbox.di_codes[0])
+
+
 @pytest.mark.parametrize("seed", range(15))
-def test_through_thick_and_thin(sandbox, client, seed):
+def test_reports_arrive_in_spite_of_random_faults(sandbox, client, seed, time):
     """Under random faults, calls come to an end, and a plain retry of what failed brings every report."""
     sandbox.chaos(seed, 0.4)
     arrived: list[str] = []
@@ -127,6 +143,7 @@ def test_through_thick_and_thin(sandbox, client, seed):
                 break
             except APScoresError as error:
                 failures.append(error)
+                time.sleep(60)
     assert all(failure.transient for failure in failures), failures
     books = sandbox.audit()
     assert set(arrived) == set(books.all_reports)

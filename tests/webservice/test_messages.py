@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.webservice import Credentials, FileOrder, GeneratedFile, Reply, Request
+from airflow_provider_apscores.webservice import Credentials, FileOrder, GeneratedFile, Reply, Request, Secret
 from airflow_provider_apscores.webservice.messages import safe_name
 
 
@@ -15,9 +15,9 @@ from airflow_provider_apscores.webservice.messages import safe_name
     [("secret", "c2VjcmV0"), ("pässwörd", "cMOkc3N3w7ZyZA=="), ("with a ? and /", "d2l0aCBhID8gYW5kIC8=")],
 )
 def test_a_password_travels_as_base64_of_its_utf8(password, encoded):
-    assert Credentials("registrar@college.edu", password).encoded == encoded
-    assert Credentials.from_base64("registrar@college.edu", encoded).password == password
-    assert Credentials.from_base64("registrar@college.edu", f" {encoded}\n").encoded == encoded
+    assert Credentials("registrar@college.edu", password).encoded == Secret(encoded)
+    assert Credentials.from_base64("registrar@college.edu", encoded).password == Secret(password)
+    assert Credentials.from_base64("registrar@college.edu", f" {encoded}\n").encoded == Secret(encoded)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_credentials_are_complete(email, password):
         {"di_code": "4866", "download_type": "all"},
     ],
 )
-def test_an_order_that_can_not_be_right_is_refused(wrong):
+def test_an_order_with_an_impossible_value_is_refused(wrong):
     with pytest.raises(ConfigurationError):
         FileOrder(**wrong)
 
 
-def test_leading_zeros_belong_to_a_campus():
+def test_a_campus_keeps_its_leading_zeros():
     assert FileOrder("0007").di_code == "0007"
 
 
@@ -98,20 +98,22 @@ def test_leading_zeros_belong_to_a_campus():
 )
 def test_a_file_name_is_one_harmless_name(sent, kept):
     assert safe_name(sent) == kept
-    assert GeneratedFile(FileOrder("4866", "CSV"), "1", sent, "u").file_name == (kept or "AP_HED_Scores_4866.csv")
+    assert GeneratedFile(FileOrder("4866", "CSV"), "1", sent, Secret("u")).file_name == (
+        kept or "AP_HED_Scores_4866.csv"
+    )
 
 
 @pytest.mark.parametrize(
     "thing",
     [
         Credentials("registrar@college.edu", "s3cret"),
-        GeneratedFile(FileOrder("4866"), "1", "scores.txt", "https://files.example/a?Signature=s3cret"),
+        GeneratedFile(FileOrder("4866"), "1", "scores.txt", Secret("https://files.example/a?Signature=s3cret")),
         Request("GET", "https://f.example/s3cret?s3cret", {"T": "s3cret"}, b"s3cret", "download", "fetching a file"),
         Request("POST", "https://api.example/order?s3cret", {"T": "s3cret"}, b"s3cret", "order", "ordering a file"),
         Reply(200, b"s3cret", {"Location": "s3cret"}),
     ],
 )
-def test_nothing_shows_its_secrets(thing):
+def test_no_message_shows_its_secrets(thing):
     assert "s3cret" not in repr(thing) + str(thing)
     with pytest.raises((dataclasses.FrozenInstanceError, AttributeError, TypeError)):
         thing.anything = 1

@@ -16,18 +16,34 @@ from airflow_provider_apscores.errors import (
     UnexpectedReply,
     WebServiceError,
 )
-from airflow_provider_apscores.webservice import Credentials, FileOrder, GeneratedFile, Received, Reply, protocol
+from airflow_provider_apscores.webservice import (
+    Credentials,
+    FileOrder,
+    GeneratedFile,
+    Received,
+    Reply,
+    Secret,
+    protocol,
+)
+from airflow_provider_apscores.webservice.addresses import FileAddresses
+from airflow_provider_apscores.webservice.retries import may_repeat, token_lost
 
 BASE = "https://api.example/prod"
 ORDER = FileOrder("4866")
 URL = "https://files.example/a.txt?Expires=1767225600&Signature=s3cret"
-FILE = GeneratedFile(ORDER, "73", "a.txt", URL)
+FILE = GeneratedFile(ORDER, "73", "a.txt", Secret(URL))
+FILES = FileAddresses(BASE)
+TOKEN = Secret("tok")
 HTML = b"<!DOCTYPE html><html>Down for maintenance</html>"
 XML = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
 
 
 def reply(status: int = 200, /, headers: dict[str, str] | None = None, **fields: object) -> Reply:
     return Reply(status, json.dumps(fields).encode(), headers or {})
+
+
+def read_order(answer: Reply) -> GeneratedFile | None:
+    return protocol.read_order(answer, ORDER, FILES)
 
 
 def no(message: str = "", status: int = 200) -> Reply:
@@ -37,9 +53,9 @@ def no(message: str = "", status: int = 200) -> Reply:
 def test_all_calls_carry_the_headers_of_the_reference():
     requests = [
         (protocol.build_log_in(BASE, Credentials("a@b.edu", "secret")), "CBLogin"),
-        (protocol.build_order(BASE, "tok", ORDER), "tok"),
-        (protocol.build_download("tok", FILE), "tok"),
-        (protocol.build_record(BASE, "tok", "73", "TXT"), "tok"),
+        (protocol.build_order(BASE, TOKEN, ORDER), "tok"),
+        (protocol.build_download(TOKEN, FILE, FILES), "tok"),
+        (protocol.build_record(BASE, TOKEN, "73", "TXT"), "tok"),
     ]
     for request, token in requests:
         assert dict(request.headers) == {
@@ -61,14 +77,14 @@ def test_all_calls_carry_the_headers_of_the_reference():
             {"u": "a@b.edu", "p": "cMOk"},
         ),
         (
-            protocol.build_order(BASE, "tok", FileOrder("0007", "CSV", "full")),
+            protocol.build_order(BASE, TOKEN, FileOrder("0007", "CSV", "full")),
             "POST",
             f"{BASE}/fileGeneration",
             {"diCode": "0007", "format": "CSV", "downloadType": "full"},
         ),
-        (protocol.build_download("tok", FILE), "GET", URL, None),
+        (protocol.build_download(TOKEN, FILE, FILES), "GET", URL, None),
         (
-            protocol.build_record(BASE, "tok", "73", "TXT"),
+            protocol.build_record(BASE, TOKEN, "73", "TXT"),
             "POST",
             f"{BASE}/webServiceDownloaded",
             {"downloadId": "73", "format": "TXT"},
@@ -85,72 +101,145 @@ def test_each_call_is_sent_as_the_reference_says(request_, method, url, body):
 
 
 @pytest.mark.parametrize("success", [True, "true", " TRUE "])
-def test_a_login_gives_a_token(success):
-    assert protocol.read_log_in(reply(success=success, message="ok", authToken="tok")) == "tok"
+@pytest.mark.parametrize("token", ["tok", " tok "])
+def test_a_login_gives_a_token(success, token):
+    answer = reply(success=success, message="Your password expires soon", authToken=token)
+    assert protocol.read_log_in(answer) == Secret("tok")
+
+
+LOCKED_PAGE = b"<html><body>This account is locked</body></html>"
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 408, 409, 422, 423, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    "message",
+    ["Your account is locked", "Account disabled", "The password has expired", "Wrong password", "Invalid credentials"],
+)
+def test_a_login_refused_in_so_many_words_is_final_at_any_status(status, message):
+    bodies = [
+        {"success": False, "message": message},
+        {"message": message},
+        {"error": {"detail": message}},
+        [message],
+        message,
+    ]
+    answers = [Reply(status, json.dumps(body).encode()) for body in bodies]
+    for answer in [*answers, Reply(status, message.encode(), {"Content-Type": "text/plain"})]:
+        with pytest.raises(CredentialsRefused):
+            protocol.read_log_in(answer)
+        assert not may_repeat(CredentialsRefused(""), answer, "login")
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 502, 503, 504, 520])
+@pytest.mark.parametrize(
+    ("body", "is_answer"),
+    [
+        (b"", False),
+        (b"Bad gateway", False),
+        (b'{"success": tr', True),
+        (b'{"message": "Internal server error"}', True),
+        (b'{"message": "Something went wrong, try again"}', True),
+        (b'{"success": false, "message": "Service unavailable"}', True),
+        (b'{"success": true, "authToken": "tok"}', True),
+        (b"[]", True),
+        (b'"busy"', True),
+        (b"<html>Down for maintenance</html>", True),
+        (LOCKED_PAGE, True),
+        (b'<?xml version="1.0"?><Error/>', True),
+    ],
+)
+def test_a_login_that_meets_a_temporary_failure_is_left_to_airflow(status, body, is_answer):
+    answer = Reply(status, body)
+    with pytest.raises(ServiceUnavailable) as caught:
+        protocol.read_log_in(answer)
+    assert caught.value.status == status
+    assert may_repeat(caught.value, answer, "login") is (status in (502, 503, 504) and not is_answer)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         no("Invalid username or password"),
-        no("anything at all"),
+        no("any other text"),
         no("try again later"),
+        no(""),
         reply(success="false", message="x"),
+        reply(success=None),
+        reply(authToken="tok"),
+        reply(message="ok"),
         Reply(401, b""),
         Reply(403, HTML),
         no("MFA", 403),
         no("no", 400),
+        Reply(200, HTML),
+        Reply(200, LOCKED_PAGE),
+        Reply(200, b""),
+        Reply(200, b"OK"),
+        Reply(200, b'{"success": tr'),
+        Reply(200, b"[1]"),
+        Reply(200, b"null"),
+        Reply(200, b"[" * 100_000),
+        Reply(204, b""),
+        Reply(302, b"", {"Location": "https://x.example"}),
+        Reply(307, b"", {"Location": "https://x.example"}),
+        Reply(304, b""),
+        reply(400, success=True, authToken="tok"),
+        Reply(400, HTML),
+        Reply(404, HTML),
+        reply(404, message="Not Found"),
+        Reply(410, b""),
+        Reply(422, b"{}"),
+        Reply(423, LOCKED_PAGE),
+        Reply(451, b"unavailable for legal reasons"),
     ],
+    ids=repr,
 )
-def test_a_refused_login_names_the_four_causes(answer):
+def test_any_other_answer_to_a_login_is_final_and_names_the_four_causes(answer):
     with pytest.raises(CredentialsRefused) as caught:
         protocol.read_log_in(answer)
-    said = str(caught.value)
-    assert all(cause in said for cause in ("expired", "multifactor", "site terms", "role"))
-    assert "not tried again" in said
+    text = str(caught.value)
+    assert f"HTTP {answer.status}" in text
+    assert all(cause in text for cause in ("expired", "multifactor", "site terms", "role"))
+    assert "not repeated" in text
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "says"),
+    ("answer", "came"),
     [
-        (reply(success=True), UnexpectedReply, "no usable token"),
-        (reply(success=True, authToken=""), UnexpectedReply, "no usable token"),
-        (reply(success=True, authToken=7), UnexpectedReply, "no usable token"),
-        (reply(success=True, authToken="a\r\nX-Evil: b"), UnexpectedReply, "no usable token"),
-        (reply(success=True, authToken="tökén"), UnexpectedReply, "no usable token"),
-        (reply(authToken="tok"), UnexpectedReply, "does not say success"),
-        (Reply(200, HTML), UnexpectedReply, "an HTML page"),
-        (Reply(200, b""), UnexpectedReply, "an empty body"),
-        (Reply(200, b'{"success": tr'), UnexpectedReply, "JSON"),
-        (Reply(200, b"[1]"), UnexpectedReply, "something else"),
-        (Reply(200, b"[" * 100_000), UnexpectedReply, "something else"),
-        (Reply(404, HTML), UnexpectedReply, "HTTP 404.*base URL may be wrong"),
-        (reply(404, message="Not Found"), UnexpectedReply, "base URL may be wrong"),
-        (Reply(302, b"", {"Location": "https://x.example"}), UnexpectedReply, "redirect"),
-        (Reply(500, HTML), ServiceUnavailable, "HTTP 500"),
-        (no("boom", 503), ServiceUnavailable, 'HTTP 503: "boom"'),
-        (Reply(504, b""), ServiceUnavailable, "HTTP 504"),
-        (no("slow down", 429), ServiceUnavailable, "HTTP 429"),
-        (Reply(408, b""), ServiceUnavailable, "HTTP 408"),
+        (Reply(404, HTML), "an HTML page"),
+        (Reply(200, b""), "an empty body"),
+        (Reply(302, b""), "an empty body"),
+        (Reply(200, b"[1]"), "something else"),
+        (reply(404, message="Not Found"), "a JSON answer"),
     ],
 )
-def test_other_answers_to_a_login(answer, error, says):
-    with pytest.raises(error, match=says) as caught:
+def test_a_login_that_is_not_answered_as_documented_points_to_the_base_url(answer, came):
+    with pytest.raises(CredentialsRefused, match=f"{came}: check the base URL"):
         protocol.read_log_in(answer)
-    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("token", [None, "", " ", "a\r\nX-Evil: b", "tökén", ["tok"]])
+def test_a_login_without_a_usable_token_is_not_repeated_within_the_call(token):
+    answer = reply(success=True, authToken=token)
+    with pytest.raises(UnexpectedReply, match="no usable token") as caught:
+        protocol.read_log_in(answer)
+    assert not may_repeat(caught.value, answer, "login")
 
 
 # ------------------------------------------------------------------------------------------------------ order
 
 
-@pytest.mark.parametrize(("sent", "kept"), [(7300001, "7300001"), ("7300001", "7300001"), (" a-b ", "a-b"), (0, "0")])
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [(7300001, "7300001"), ("7300001", "7300001"), ("a-B_1.x", "a-B_1.x"), (0, "0"), ("x" * 128, "x" * 128)],
+)
 def test_a_download_id_is_a_string(sent, kept):
-    found = protocol.read_order(reply(success=True, url=URL, fileName="../x.txt", downloadId=sent), ORDER)
-    assert found == GeneratedFile(ORDER, kept, "x.txt", URL, datetime(2026, 1, 1, tzinfo=UTC))
+    found = read_order(reply(success=True, url=URL, fileName="../x.txt", downloadId=sent))
+    assert found == GeneratedFile(ORDER, kept, "x.txt", Secret(URL), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def test_a_file_without_a_name_gets_one():
-    found = protocol.read_order(reply(success="true", url=URL, downloadId=1), ORDER)
+    found = read_order(reply(success="true", url=URL, downloadId=1))
     assert found is not None
     assert found.file_name == "AP_HED_Scores_4866.txt"
 
@@ -166,7 +255,7 @@ def test_a_file_without_a_name_gets_one():
     ],
 )
 def test_nothing_new_is_none(answer):
-    assert protocol.read_order(answer, ORDER) is None
+    assert read_order(answer) is None
     assert protocol.still_generating(answer, ORDER) is None
 
 
@@ -174,7 +263,7 @@ def test_nothing_new_is_none(answer):
     ("answer", "error", "says"),
     [
         (no("You do not have access to this institution."), CampusRefused, "4866.*do not have access"),
-        (no("whatever"), CampusRefused, "whatever"),
+        (no("whatever"), CampusRefused, "HTTP 200"),
         (no("Access denied"), CampusRefused, "Access denied"),
         (no("Service temporarily unavailable"), ServiceUnavailable, "temporarily"),
         (no(""), CampusRefused, "HTTP 200"),
@@ -192,12 +281,23 @@ def test_nothing_new_is_none(answer):
         (reply(success=True, url=URL, downloadId=None), UnexpectedReply, "downloadId"),
         (reply(success=True, url=URL, downloadId=True), UnexpectedReply, "downloadId"),
         (reply(success=True, url=URL, downloadId=" "), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId=""), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId=7.5), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId="7\n3"), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId="73\n"), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId="7\u202e3"), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId="\x1b[31m"), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId="٧٣"), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId="x" * 129), UnexpectedReply, "downloadId"),
+        (reply(success=True, url=URL, downloadId=["73"]), UnexpectedReply, "downloadId"),
+        (reply(success=True, url="https://127.0.0.1/1?s3cret", downloadId=1), InsecureAddress, "loopback"),
+        (reply(success=True, url="https://169.254.169.254/1?s3cret", downloadId=1), InsecureAddress, "link-local"),
         (reply(success=True, url="files/1", downloadId=1), UnexpectedReply, "not an address"),
         (reply(success=True, url="http://files.example/1?s3cret", downloadId=1), InsecureAddress, "not https"),
         (reply(success=True, url=["x"], downloadId=1), UnexpectedReply, "not an address"),
-        (reply(url=URL, downloadId=1), UnexpectedReply, "does not say success"),
+        (reply(url=URL, downloadId=1), UnexpectedReply, "without success"),
         (Reply(200, HTML), UnexpectedReply, "an HTML page"),
-        (Reply(404, b"<html>"), UnexpectedReply, "base URL may be wrong"),
+        (Reply(404, b"<html>"), UnexpectedReply, "Check the base URL"),
         (Reply(307, b"", {"Location": "http://evil.example"}), UnexpectedReply, "redirect"),
         (Reply(504, b""), ServiceUnavailable, "still generating"),
         (reply(success=True), ServiceUnavailable, "still generating"),
@@ -209,7 +309,7 @@ def test_nothing_new_is_none(answer):
 )
 def test_other_answers_to_an_order(answer, error, says):
     with pytest.raises(error, match=says) as caught:
-        protocol.read_order(answer, ORDER)
+        read_order(answer)
     assert type(caught.value) is error
     assert "s3cret" not in str(caught.value)
 
@@ -252,7 +352,7 @@ def test_what_was_received_is_the_answer():
         Reply(400, b"<Error><Code>ExpiredToken</Code></Error>"),
     ],
 )
-def test_a_url_that_is_no_longer_good_is_none(answer):
+def test_an_expired_url_is_none(answer):
     assert protocol.read_download(answer, FILE) is None
 
 
@@ -276,7 +376,7 @@ def test_other_answers_to_a_download(answer, error, says):
         protocol.read_download(answer, FILE)
 
 
-REQUEST = protocol.build_download("tok", FILE)
+REQUEST = protocol.build_download(TOKEN, FILE, FILES)
 
 
 @pytest.mark.parametrize(
@@ -290,15 +390,15 @@ REQUEST = protocol.build_download("tok", FILE)
     ],
 )
 def test_a_token_stays_with_its_origin(location, url, with_token):
-    after = protocol.build_redirected_download(REQUEST, Reply(302, b"", {"location": location}))
+    after = protocol.build_redirected_download(REQUEST, Reply(302, b"", {"location": location}), FILES)
     assert after.url == url
     assert (protocol.TOKEN in after.headers, protocol.SERVICE in after.headers) == (with_token, with_token)
 
 
 def test_a_token_does_not_come_back_once_its_origin_was_left():
-    away = protocol.build_redirected_download(REQUEST, Reply(302, b"", {"Location": "https://other.example/"}))
-    back = protocol.build_redirected_download(away, Reply(302, b"", {"Location": URL}))
-    again = protocol.build_redirected_download(back, Reply(302, b"", {"Location": URL}))
+    away = protocol.build_redirected_download(REQUEST, Reply(302, b"", {"Location": "https://other.example/"}), FILES)
+    back = protocol.build_redirected_download(away, Reply(302, b"", {"Location": URL}), FILES)
+    again = protocol.build_redirected_download(back, Reply(302, b"", {"Location": URL}), FILES)
     assert protocol.TOKEN not in {*back.headers, *again.headers}
 
 
@@ -306,15 +406,16 @@ def test_a_token_does_not_come_back_once_its_origin_was_left():
     ("location", "error"),
     [
         ("http://files.example/b?s3cret", InsecureAddress),
-        ("http://127.0.0.1/b", InsecureAddress),  # from https to http, be it on this machine
+        ("http://127.0.0.1/b", InsecureAddress),
+        ("https://10.0.0.1/b?s3cret", InsecureAddress),
         ("ftp://files.example/b", UnexpectedReply),
         ("https://[broken", UnexpectedReply),
         ("", UnexpectedReply),
     ],
 )
-def test_a_redirect_to_nowhere_good_is_not_followed(location, error):
+def test_a_redirect_to_an_address_that_is_not_allowed_is_not_followed(location, error):
     with pytest.raises(error) as caught:
-        protocol.build_redirected_download(REQUEST, Reply(302, b"", {"Location": location}))
+        protocol.build_redirected_download(REQUEST, Reply(302, b"", {"Location": location}), FILES)
     assert type(caught.value) is error
     assert "s3cret" not in str(caught.value)
 
@@ -338,7 +439,7 @@ def test_a_recorded_download_is_recorded(answer):
 @pytest.mark.parametrize(
     ("answer", "error", "says"),
     [
-        (no("The download was not found"), RequestRefused, "73.*not found.*stay new"),
+        (no("The download was not found"), RequestRefused, "73.*was not found.*stay new"),
         (no("bad id", 400), RequestRefused, "bad id"),
         (Reply(403, b""), RequestRefused, "HTTP 403"),
         (Reply(401, b""), UnexpectedReply, "refused its token"),
@@ -382,42 +483,20 @@ def test_other_answers_to_a_record(answer, error, says):
     ],
 )
 def test_when_a_new_login_may_help(answer, kind, lost):
-    assert protocol.token_lost(answer, kind) is lost
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "seconds"),
-    [
-        (429, {"Retry-After": "7"}, 7.0),
-        (503, {"retry-after": " 120 "}, 120.0),
-        (429, {"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT"}, 60.0),
-        (429, {"Retry-After": "Thu, 01 Jan 2026 09:01:00 GMT", "Date": "Thu, 01 Jan 2026 09:00:30 GMT"}, 30.0),
-        (429, {"Retry-After": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
-        (429, {"Retry-After": "soon"}, None),
-        (429, {"Retry-After": "-5"}, None),
-        (429, {}, None),
-        (500, {"Retry-After": "7"}, None),
-    ],
-)
-def test_how_long_the_service_asks_to_wait(status, headers, seconds):
-    assert protocol.retry_after(Reply(status, b"", headers), datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+    assert token_lost(answer, kind) is lost
 
 
 @pytest.mark.parametrize(
     "read",
-    [
-        lambda answer, secrets: protocol.read_log_in(answer, secrets=secrets),
-        lambda answer, secrets: protocol.read_order(answer, ORDER, secrets=secrets),
-        lambda answer, secrets: protocol.read_record(answer, "73", secrets=secrets),
-    ],
+    [protocol.read_log_in, read_order, lambda answer: protocol.read_record(answer, "73")],
     ids=["login", "order", "record"],
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-def test_what_the_service_says_is_quoted_without_secrets(read, status):
-    message = "Odd 'hunter2' (aHVudGVyMg==) of pat@student.edu, see https://x.example/?token=abc, " + "blah " * 100
+def test_errors_quote_only_known_words_of_the_service(read, status):
+    message = "Access denied for \x1b[31mRosalind Quillfeather 'hunter2' (aHVudGVyMg==) 12345678 pat@student.edu"
     with pytest.raises(WebServiceError) as caught:
-        read(no(message, status), ("hunter2", "aHVudGVyMg=="))
-    said = str(caught.value)
-    assert "Odd '•••' (•••) of •••, see https://x.example/?•••" in said
-    assert not any(secret in said for secret in ("hunter2", "aHVud", "pat@", "token=abc"))
-    assert len(said) < 900
+        read(no(message, status))
+    text = str(caught.value)
+    assert '"Access denied for …"' in text
+    assert text.isprintable()
+    assert len(text) < 900

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from airflow_provider_apscores.webservice import (
     Received,
     Reply,
     Request,
+    Secret,
     Session,
     Wait,
 )
@@ -36,7 +38,7 @@ from airflow_provider_apscores.webservice import (
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ORDER = FileOrder("4866")
 URL = "https://files.example/a?Signature=s3cret"
-FILE = GeneratedFile(ORDER, "73", "a.txt", URL)
+FILE = GeneratedFile(ORDER, "73", "a.txt", Secret(URL))
 RECEIVED = Received(951, "ab" * 32)
 HTML = Reply(200, b"<html>maintenance</html>")
 ARRIVED = Reply(200, b"", {}, RECEIVED)
@@ -82,8 +84,8 @@ def session(**settings: Any) -> Session:
     return Session(Credentials("registrar@college.edu", "secret"), **settings)
 
 
-def converse(made: Session, talk: Any, answers: Iterable[Reply | Exception]) -> tuple[list[str | float], Any]:
-    """Play *answers* to the requests of *talk*, letting the clock run while it waits.
+def converse(made: Session, conversation: Any, answers: Iterable[Reply | Exception]) -> tuple[list[str | float], Any]:
+    """Play *answers* to the requests of *conversation*, letting the clock run while it waits.
 
     Returns:
         What was done: the kind of each request, the seconds of each wait. And the result, or the error.
@@ -93,7 +95,7 @@ def converse(made: Session, talk: Any, answers: Iterable[Reply | Exception]) -> 
     outcome: Any = None
     while True:
         try:
-            step = talk.throw(outcome) if isinstance(outcome, Exception) else talk.send(outcome)
+            step = conversation.throw(outcome) if isinstance(outcome, Exception) else conversation.send(outcome)
         except (StopIteration, APScoresError) as end:
             result = end.value if isinstance(end, StopIteration) else end
             break
@@ -119,12 +121,12 @@ def test_an_expired_token_is_renewed_and_the_order_repeated():
     """
     A 401 in mid-conversation costs one more login; the caller notices nothing.
     """
-    talk = Session(Credentials("registrar@college.edu", "secret")).order(FileOrder(di_code="1234"))
+    conversation = Session(Credentials("registrar@college.edu", "secret")).order(FileOrder(di_code="1234"))
 
-    next(talk)
-    order = talk.send(yes(authToken="early"))
-    login = talk.send(Reply(401, b""))
-    order_again = talk.send(yes(authToken="late"))
+    next(conversation)
+    order = conversation.send(yes(authToken="early"))
+    login = conversation.send(Reply(401, b""))
+    order_again = conversation.send(yes(authToken="late"))
 
     assert login.url.endswith("/webServiceAuth")
     assert (order.headers[TOKEN], order_again.headers[TOKEN]) == ("early", "late")
@@ -153,14 +155,17 @@ def test_a_campus_that_is_not_the_accounts_is_not_even_asked_for():
     assert converse(made, made.order(FileOrder("0901")), [LOGIN, NOTHING]) == (["login", "order"], None)
 
 
-@pytest.mark.parametrize(("download_id", "file_format"), [("", "TXT"), ("73", "PDF")])
-def test_a_record_that_can_not_be_right_is_not_sent(download_id, file_format):
+@pytest.mark.parametrize(
+    ("download_id", "file_format"),
+    [("", "TXT"), ("73", "PDF"), ("7\n3", "TXT"), ("x" * 129, "TXT"), ("\u202e", "TXT")],
+)
+def test_an_impossible_record_is_not_sent(download_id, file_format):
     made = logged_in()
     steps, error = converse(made, made.record(download_id, file_format), [])
     assert (steps, type(error)) == ([], ConfigurationError)
 
 
-# ------------------------------------------------------------------------------------------- refused for good
+# ------------------------------------------------------------------------------------------- refused permanently
 
 
 CALLS: dict[str, Callable[[Session], Any]] = {
@@ -275,7 +280,18 @@ def test_a_login_that_failed_for_another_call_failed_for_this_one():
     with pytest.raises(ServiceUnavailable) as caught:
         waiting.send(None)
     assert str(caught.value) == str(error)
-    # It is no reason against a later try.
+
+
+def test_a_failed_login_is_not_repeated_within_a_minute():
+    """
+    A poll of many campuses sends the password once, not once for each campus.
+    """
+    made = session()
+    _, error = converse(made, made.order(ORDER), [busy(500)])
+    for call in (*CALLS.values(), Session.log_in):
+        steps, second = converse(made, call(made), [])
+        assert (steps, type(second), str(second), second.status) == ([], ServiceUnavailable, str(error), 500)
+    made._clock.seconds += 60.0  # type: ignore[attr-defined]
     assert converse(made, made.order(ORDER), [LOGIN, NOTHING])[0] == ["login", "order"]
 
 
@@ -303,14 +319,14 @@ def test_a_file_in_the_making_is_not_waited_for_for_ever():
 
 def test_every_wait_says_why():
     made = logged_in()
-    talk = made.order(ORDER)
-    next(talk)
-    wait = talk.send(busy(504))
+    conversation = made.order(ORDER)
+    next(conversation)
+    wait = conversation.send(busy(504))
     assert wait == Wait(
         2.0, "College Board is still generating the file for campus 4866 (HTTP 504); asking again in 2 s"
     )
-    next(talk)
-    wait = talk.throw(ServiceUnavailable("No answer from api.example while ordering: it slept."))
+    next(conversation)
+    wait = conversation.throw(ServiceUnavailable("No answer from api.example while ordering: it slept."))
     assert wait == Wait(1.0, "No answer from api.example while ordering: it slept; asking again in 1 s")
 
 
@@ -328,11 +344,10 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=repr)
-@pytest.mark.parametrize("call", ["login", *CALLS])
-def test_four_tries_when_something_is_broken(call, fault):
-    made = session() if call == "login" else logged_in()
-    talk = made.log_in() if call == "login" else CALLS[call](made)
-    steps, error = converse(made, talk, [fault] * 4)
+@pytest.mark.parametrize("call", CALLS)
+def test_four_attempts_when_something_is_broken(call, fault):
+    made = logged_in()
+    steps, error = converse(made, CALLS[call](made), [fault] * 4)
     assert steps == [call, 1, call, 2, call, 4, call]
     assert type(error) in (ServiceUnavailable, UnexpectedReply)
     assert error.transient
@@ -346,17 +361,64 @@ def test_four_tries_when_something_is_broken(call, fault):
         *(("download", ARRIVED, fault) for fault in [*FAULTS, TransferBroken("it broke")]),
     ],
 )
-def test_a_passing_fault_passes(call, good, fault):
+def test_a_temporary_fault_is_overcome(call, good, fault):
     made = logged_in()
     steps, result = converse(made, CALLS[call](made), [fault, fault, fault, good])
     assert steps == [call, 1, call, 2, call, 4, call]
     assert not isinstance(result, Exception)
 
 
-def test_gateway_time_outs_of_other_calls_are_faults_like_any():
+LOCKED = b'{"success": false, "message": "Your account is locked"}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        *(
+            (Reply(status, b'{"message": "busy"}'), ServiceUnavailable)
+            for status in (408, 425, 429, 500, 502, 503, 504)
+        ),
+        *((Reply(status, b"<html>"), ServiceUnavailable) for status in (408, 425, 429, 500, 502, 503, 504)),
+        *((Reply(status, b""), ServiceUnavailable) for status in (408, 425, 429, 500, 501, 520)),
+        *((Reply(status, LOCKED), CredentialsRefused) for status in (200, 400, 403, 423, 429, 500, 503, 504)),
+        *((Reply(status, b""), CredentialsRefused) for status in (200, 302, 400, 401, 403, 404, 422, 423, 451)),
+        (HTML, CredentialsRefused),
+        (Reply(503, b"Account locked"), CredentialsRefused),
+        (yes(), UnexpectedReply),
+        # The answer began and broke off, or came in an encoding that was not asked for: it may have been a refusal.
+        (ServiceUnavailable("The answer broke off.", status=401), ServiceUnavailable),
+        (UnexpectedReply("An answer in another encoding."), UnexpectedReply),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("call", ["login", *CALLS])
+def test_an_answered_login_is_sent_once(call, answer, error):
     made = session()
-    steps, error = converse(made, made.log_in(), [busy(504)] * 4)
+    steps, raised = converse(made, made.log_in() if call == "login" else CALLS[call](made), [answer])
+    assert (steps, type(raised)) == (["login"], error)
+    assert raised.transient is (error is not CredentialsRefused)
+
+
+def test_an_answered_renewal_is_sent_once():
+    made = logged_in()
+    steps, error = converse(made, made.order(ORDER), [Reply(401, b""), busy(500)])
+    assert (steps, type(error)) == (["order", "login"], ServiceUnavailable)
+
+
+@pytest.mark.parametrize(
+    "fault", [ServiceUnavailable("no answer"), busy(502), busy(503), busy(504), Reply(502, b"Bad gateway")], ids=repr
+)
+def test_a_login_that_the_service_did_not_answer_is_repeated(fault):
+    made = session()
+    steps, error = converse(made, made.log_in(), [fault] * 4)
     assert (steps, type(error)) == (["login", 1, "login", 2, "login", 4, "login"], ServiceUnavailable)
+    assert "4 tries" in str(error)
+
+
+def test_a_busy_login_hands_on_the_time_that_the_service_asks_to_wait():
+    made = session()
+    _, error = converse(made, made.log_in(), [busy(429, Retry_After="37")])
+    assert (error.retry_after, error.status) == (37.0, 429)
 
 
 def test_faults_are_counted_from_the_last_sign_of_life():
@@ -367,13 +429,12 @@ def test_faults_are_counted_from_the_last_sign_of_life():
     assert result == FILE
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("call", ["login", "order", "record"])
+@pytest.mark.parametrize(("call", "status"), [("login", 503), *itertools.product(["order", "record"], [429, 503])])
 def test_what_the_service_asks_to_wait_is_waited_exactly(call, status):
     made = session(random=lambda: 1.0) if call == "login" else logged_in(random=lambda: 1.0)
-    talk = made.log_in() if call == "login" else CALLS[call](made)
+    conversation = made.log_in() if call == "login" else CALLS[call](made)
     good = {"login": LOGIN, "order": offer(), "record": yes()}[call]
-    steps, result = converse(made, talk, [busy(status, Retry_After="37")] * 5 + [good])
+    steps, result = converse(made, conversation, [busy(status, Retry_After="37")] * 5 + [good])
     assert steps == [call, 37, call, 37, call, 37, call, 37, call, 37, call]
     assert not isinstance(result, Exception)
 
@@ -418,7 +479,7 @@ def test_patience_bounds_faults_too():
     assert (steps, type(error)) == (["order", 1, "order"], ServiceUnavailable)
 
 
-def test_waits_are_blurred_downwards():
+def test_waits_are_shortened_at_random():
     made = logged_in(random=lambda: 1.0)
     steps, _ = converse(made, made.order(ORDER), [busy(504), busy(504), busy(500), NOTHING])
     assert steps == ["order", 1.5, "order", 3.0, "order", 0.75, "order"]
@@ -426,20 +487,20 @@ def test_waits_are_blurred_downwards():
 
 def test_an_answer_may_not_take_longer_than_the_patience():
     made = logged_in(patience=100.0)
-    talk = made.order(ORDER)
-    assert next(talk).patience == 100.0
-    talk.send(busy(500))
+    conversation = made.order(ORDER)
+    assert next(conversation).patience == 100.0
+    conversation.send(busy(500))
     made._clock.seconds = 98.0  # type: ignore[attr-defined]
-    assert next(talk).patience == 2.0
+    assert next(conversation).patience == 2.0
 
 
 def test_nothing_is_sent_once_the_patience_is_over():
     made = session(patience=5.0)
-    talk = made.order(ORDER)
-    assert next(talk).kind == "login"
+    conversation = made.order(ORDER)
+    assert next(conversation).kind == "login"
     made._clock.seconds = 5.0  # type: ignore[attr-defined]
-    with pytest.raises(ServiceUnavailable, match="patience of 5 s was over before ordering"):
-        talk.send(LOGIN)
+    with pytest.raises(ServiceUnavailable, match="patience of 5 s was used up before ordering"):
+        conversation.send(LOGIN)
 
 
 @pytest.mark.parametrize("call", ["log_in", "order", "record"])
@@ -457,12 +518,12 @@ UNFRAMED = Reply(200, b"", {}, Received(951, "ab" * 32, framed=False))
 
 def test_a_file_without_a_marked_end_is_transferred_twice():
     made = logged_in()
-    talk = made.download(FILE)
-    first = next(talk)
-    second = talk.send(UNFRAMED)
+    conversation = made.download(FILE)
+    first = next(conversation)
+    second = conversation.send(UNFRAMED)
     assert (first.discard, second.discard, second.url) == (False, True, first.url)
     with pytest.raises(StopIteration) as done:
-        talk.send(UNFRAMED)
+        conversation.send(UNFRAMED)
     assert (done.value.value.bytes, done.value.value.sha256) == (951, "ab" * 32)
 
 
@@ -492,14 +553,14 @@ def test_an_expired_url_costs_a_fresh_order():
 
 def test_a_url_known_to_be_expired_is_not_tried():
     made = logged_in()
-    old = GeneratedFile(ORDER, "73", "a.txt", URL, NOW - timedelta(seconds=1))
+    old = GeneratedFile(ORDER, "73", "a.txt", Secret(URL), NOW - timedelta(seconds=1))
     steps, transfer = converse(made, made.download(old), [offer(74), ARRIVED])
     assert (steps, transfer.generated.download_id) == (["order", "download"], "74")
 
 
 def test_a_fresh_url_that_looks_expired_is_tried_since_clocks_differ():
     made = logged_in()
-    old = GeneratedFile(ORDER, "73", "a.txt", URL, NOW)
+    old = GeneratedFile(ORDER, "73", "a.txt", Secret(URL), NOW)
     looks_old = offer(74, "https://files.example/b?Expires=1&Signature=s3cret")
     steps, transfer = converse(made, made.download(old), [looks_old, ARRIVED])
     assert (steps, transfer.generated.download_id) == (["order", "download"], "74")
@@ -539,10 +600,10 @@ def test_a_fresh_order_waits_for_its_file_and_keeps_the_one_renewal():
 
 def test_redirects_are_followed_and_lose_the_token_on_the_way_out():
     made = logged_in()
-    talk = made.download(FILE)
-    first = next(talk)
-    second = talk.send(Reply(302, b"", {"Location": "/b?Signature=2"}))
-    third = talk.send(Reply(307, b"", {"Location": "https://cdn.example/c?Signature=3"}))
+    conversation = made.download(FILE)
+    first = next(conversation)
+    second = conversation.send(Reply(302, b"", {"Location": "/b?Signature=2"}))
+    third = conversation.send(Reply(307, b"", {"Location": "https://cdn.example/c?Signature=3"}))
     assert [TOKEN in request.headers for request in (first, second, third)] == [True, True, False]
     assert [request.url for request in (second, third)] == [
         "https://files.example/b?Signature=2",
@@ -567,7 +628,7 @@ def test_a_redirect_to_http_is_not_followed():
 
 def test_a_url_that_is_not_https_is_not_fetched():
     made = logged_in()
-    file = GeneratedFile(ORDER, "73", "a.txt", "http://files.example/a?Signature=s3cret")
+    file = GeneratedFile(ORDER, "73", "a.txt", Secret("http://files.example/a?Signature=s3cret"))
     steps, error = converse(made, made.download(file), [])
     assert (steps, type(error), error.transient) == ([], InsecureAddress, False)
     assert "s3cret" not in str(error)
@@ -576,22 +637,26 @@ def test_a_url_that_is_not_https_is_not_fetched():
 # --------------------------------------------------------------------------------------------------- secrets
 
 
-def test_secrets_are_told_once_as_soon_as_they_exist():
+def test_new_secrets_are_reported_once_as_soon_as_they_exist():
     made = session()
-    assert made.take_untold_secrets() == ["secret", "c2VjcmV0"]
-    talk = made.order(ORDER)
-    next(talk)
-    assert made.take_untold_secrets() == []
-    talk.send(yes(authToken="tok"))
-    assert made.take_untold_secrets() == ["tok"]
+
+    def new() -> list[str]:
+        return [secret.reveal() for secret in made.pop_new_secrets()]
+
+    assert new() == ["secret", "c2VjcmV0"]
+    conversation = made.order(ORDER)
+    next(conversation)
+    assert new() == []
+    conversation.send(yes(authToken="tok"))
+    assert new() == ["tok"]
     with pytest.raises(StopIteration):
-        talk.send(offer())
-    assert made.take_untold_secrets() == [URL, "Signature=s3cret"]
-    talk = made.download(FILE)
-    next(talk)
-    assert made.take_untold_secrets() == []
-    talk.send(Reply(302, b"", {"Location": "https://cdn.example/c?sig=3"}))
-    assert made.take_untold_secrets() == ["https://cdn.example/c?sig=3", "sig=3"]
+        conversation.send(offer())
+    assert new() == [URL, "Signature=s3cret"]
+    conversation = made.download(FILE)
+    next(conversation)
+    assert new() == []
+    conversation.send(Reply(302, b"", {"Location": "https://cdn.example/c?sig=3"}))
+    assert new() == ["https://cdn.example/c?sig=3", "sig=3"]
 
 
 def test_no_error_and_no_repr_shows_a_secret():
