@@ -41,7 +41,8 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     :param force: order afresh although this DAG run has landed a file already. Retries go on from what was landed
         since the task was last cleared. Meant for one run: where all tries died after the download was recorded,
         clear the task without it to have that delivery handed on.
-    :param expect_min_records: fewer student records than this are an error; the file is set aside.
+    :param expect_min_records: fewer student records than this are an error; the file goes to quarantine.
+    :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records.
     :param apscores_conn_id: the connection to use. (templated)
     :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
         manifest_uri, file_name, records, bytes, sha256, recorded, duplicate_of``.
@@ -65,6 +66,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         on_no_new_reports: str = "skip",
         force: bool = False,
         expect_min_records: int | None = None,
+        max_bytes: int | None = None,
         apscores_conn_id: str = APScoresHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -82,6 +84,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         self.on_no_new_reports = on_no_new_reports
         self.force = force
         self.expect_min_records = expect_min_records
+        self.max_bytes = max_bytes
         self.apscores_conn_id = apscores_conn_id
 
     def execute(self, context: Context) -> dict[str, Any] | None:
@@ -145,6 +148,8 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         return self._land(client, order, landing)
 
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
+        from airflow_provider_apscores.webservice import MAX_FILE_BYTES
+
         landing.check_writable()
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
         # A try that Airflow considers dead may have landed and recorded the reports since: then they are not new.
@@ -153,7 +158,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             landing.cleanup()
             return delivery
         with landing.begin() as incoming:
-            transfer = client.download(generated, incoming)
+            transfer = client.download(generated, incoming, max_bytes=self.max_bytes or MAX_FILE_BYTES)
             delivery = incoming.publish(
                 download_id=transfer.generated.download_id,
                 file_name=transfer.generated.file_name,

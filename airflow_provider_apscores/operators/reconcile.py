@@ -38,6 +38,7 @@ class APScoresReconcileOperator(BaseOperator):
     :param file_format: ``TXT`` or ``CSV``, of the full order. (templated)
     :param reporting_year_start: the day on which the reporting year began, such as ``2026-07-01``. None means the
         latest 1 July. Deliveries landed before are left out, and earlier reports are never extra. (templated)
+    :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records.
     :param on_missing: ``fail`` the task when an exam score is missing or changed, after the table was written; or
         ``report`` it only.
     :param apscores_conn_id: the connection to use. (templated)
@@ -66,6 +67,7 @@ class APScoresReconcileOperator(BaseOperator):
         output: str | None = None,
         file_format: str = "TXT",
         reporting_year_start: str | date | None = None,
+        max_bytes: int | None = None,
         on_missing: str = "fail",
         apscores_conn_id: str = APScoresHook.default_conn_name,
         **kwargs: Any,
@@ -79,6 +81,7 @@ class APScoresReconcileOperator(BaseOperator):
         self.output_uri = output
         self.file_format = file_format
         self.reporting_year_start = reporting_year_start
+        self.max_bytes = max_bytes
         self.on_missing = on_missing
         self.apscores_conn_id = apscores_conn_id
 
@@ -138,13 +141,14 @@ class APScoresReconcileOperator(BaseOperator):
     def _fetch(self, order: FileOrder, file: SpoolFile) -> bool:
         """Fetch the full order into *file*, checked as a delivery is; False when College Board has nothing."""
         from airflow_provider_apscores.delivery import CheckedFile
+        from airflow_provider_apscores.webservice import MAX_FILE_BYTES
 
         checked = CheckedFile(file, order.file_format, order.di_code)
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
             generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
             if generated is None:
                 return False
-            client.download(generated, checked)
+            client.download(generated, checked, max_bytes=self.max_bytes or MAX_FILE_BYTES)
         checked.inspect()
         return True
 

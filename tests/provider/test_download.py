@@ -369,16 +369,16 @@ def test_records_of_another_campus_are_set_aside(world: World, fault: str):
     assert world.sandbox.counts["order"] == 1
 
 
-@pytest.mark.parametrize("fault", ["short=0.51", "no-length=0.51"])
-def test_a_file_whose_last_record_is_cut_is_fetched_once_more(world: World, fault: str):
+@pytest.mark.parametrize(("fault", "orders"), [("short=0.51", 2), ("no-length=0.51", 1)])
+def test_a_file_whose_last_record_is_cut_is_fetched_once_more(world: World, fault: str, orders: int):
     """
-    Where nobody said how long it would be, only its records tell that it was cut.
+    With a wrong length, only the records tell that a file was cut. Without one, the client compares two transfers.
     """
     world.sandbox.fail("download", fault)
 
     assert world.download()["records"] == 12
-    assert world.sandbox.counts["order"] == 2
-    assert len(list((world.destination / "quarantine").rglob("*.txt"))) == 1
+    assert world.sandbox.counts["order"] == orders
+    assert len(list((world.destination / "quarantine").rglob("*.txt"))) == orders - 1
 
 
 @pytest.mark.parametrize("fault", ["short=0.51", "no-length=0.51"])
@@ -482,8 +482,14 @@ def test_a_damaged_digest_mark_makes_no_duplicate(world: World, content: bytes):
 
 @pytest.fixture
 def printed(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What tasks have logged; the two Airflow majors log in different ways."""
-    return lambda: caplog.text + capfd.readouterr().out
+    """What tasks have logged since the last call; the two Airflow majors log in different ways."""
+
+    def read() -> str:
+        text = caplog.text + capfd.readouterr().out
+        caplog.clear()
+        return text
+
+    return read
 
 
 def test_a_delivery_without_a_noted_record_is_named_when_nothing_is_new(world: World, printed: Callable[[], str]):
@@ -594,3 +600,11 @@ def test_a_task_that_is_told_to_stop_does_not_record(world: World, call: str):
     world.assert_nothing_was_recorded()
     assert world.download(try_number=2)["recorded"] is True
     assert world.sandbox.counts["order"] == 1
+
+
+def test_a_file_larger_than_the_limit_is_refused(world: World):
+    with fails_permanently(errors.FileTooLarge, match="max_bytes"):
+        world.download(max_bytes=2000)
+    world.assert_nothing_was_recorded()
+    assert world.files() == []
+    assert world.download(max_bytes=20_000, try_number=2)["records"] == 12

@@ -217,3 +217,8 @@ def test_the_reporting_year_begins_on_1_july_unless_a_day_is_given(
     mocker.patch("pendulum.now", return_value=pendulum.parse(now))
 
     assert reconcile(world, EMBERWICK, reporting_year_start=given)["reporting_year_start"] == begins
+
+
+def test_a_file_larger_than_the_limit_is_refused(world: World):
+    with fails_permanently(errors.FileTooLarge, match="max_bytes"):
+        reconcile(world, max_bytes=2000)
