@@ -46,11 +46,11 @@ def emit_tables_event(
     extra |= {name: written[name] for name in ("sha256", "records", "rejected_lines")}
     extra |= {f"{table}_rows": rows for table, rows in written["rows"].items()}
     for table, formats in written["uris"].items():
-        extra |= {f"{table}_{name}": "\n".join(uris) for name, uris in formats.items()}
+        extra |= {f"{table}_{name}": uri for name, uri in formats.items()}
     if delivery is not None:
         extra |= {"download_id": delivery.manifest.download_id, "manifest_uri": delivery.manifest_uri}
     _emit(context, task, "tables", written["di_codes"], extra)
-    uris = [uri for formats in written["uris"].values() for each in formats.values() for uri in each]
+    uris = [uri for formats in written["uris"].values() for uri in formats.values()]
     _lineage(task, inputs=[{"uri": source_uri}], outputs=[{"uri": uri} for uri in uris])
 
 

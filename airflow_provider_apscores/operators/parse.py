@@ -24,6 +24,9 @@ class APScoresParseOperator(BaseOperator):
         anywhere, such as a download from the portal. The task is skipped when it is None. (templated)
     :param output: the folder for the tables: a local path or any ``ObjectStoragePath`` URI. (templated)
     :param formats: one or more of ``parquet``, ``csv``, ``jsonl``.
+    :param escape_formulas: in CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or
+        a carriage return, which spreadsheets run as a formula. Set it if people open the files in a spreadsheet; leave
+        it off if a database or a data frame loads them, since the apostrophe becomes part of the value.
     :param on_problem: what to do about records that can't be read whole: ``quarantine`` writes them to a ``rejected``
         file and goes on; ``fail`` fails the task before anything is published.
     :return: for each table its URIs and its number of rows, without personal data.
@@ -40,6 +43,7 @@ class APScoresParseOperator(BaseOperator):
         source: Any,
         output: str,
         formats: str | Sequence[str] = ("parquet",),
+        escape_formulas: bool = False,
         on_problem: str = "quarantine",
         **kwargs: Any,
     ) -> None:
@@ -49,6 +53,7 @@ class APScoresParseOperator(BaseOperator):
         self.source = source
         self.output_uri = output
         self.formats = formats
+        self.escape_formulas = escape_formulas
         self.on_problem = on_problem
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -76,6 +81,7 @@ class APScoresParseOperator(BaseOperator):
                     airflow_path(uri, "source"),
                     output,
                     formats=self.formats,
+                    escape_formulas=self.escape_formulas,
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
                 )

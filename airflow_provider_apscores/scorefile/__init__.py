@@ -24,7 +24,7 @@ So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field 
 * Tools: ``dates.py``, ``lookups.py`` (two characters at a time), ``arrays.py`` (columns from buffers), ``ahead.py`` (a
   second thread), ``problems.py`` (the kinds of problems).
 
-**Tables to files**: ``writer.py``, in the formats of ``formats.py``.
+**Tables to files**: ``conversion.py`` leads through; ``writer.py`` writes, in the formats of ``formats.py``.
 
 **Score files to score files**: ``rewrite.py``; ``records.py`` is a single raw record to text and back.
 
@@ -35,6 +35,7 @@ So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field 
 from __future__ import annotations
 
 from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
+from airflow_provider_apscores.scorefile.conversion import WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.spec.codes import (
@@ -54,7 +55,6 @@ from airflow_provider_apscores.scorefile.writing.records import (
     encode_record,
 )
 from airflow_provider_apscores.scorefile.writing.rewrite import raw_records, write_score_file
-from airflow_provider_apscores.scorefile.writing.writer import WrittenTables, write_tables
 
 __all__ = [
     "AWARDS",

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_apscores.errors import APScoresError
+from airflow_provider_apscores.scorefile.conversion import Progress, WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.summary import Summary
 from airflow_provider_apscores.scorefile.writing.formats import ENDINGS
-from airflow_provider_apscores.scorefile.writing.writer import Progress, WrittenTables, write_tables
 
 _BAR = 40
 
@@ -35,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 formats=asked.format or ["parquet"],
                 stem=asked.stem,
                 on_problem=asked.on_problem,
-                max_rows_per_file=asked.max_rows,
-                max_bytes_per_file=asked.max_bytes,
+                escape_formulas=asked.escape_formulas or False,
                 progress=bar.show,
             )
             bar.clear()
@@ -62,7 +61,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.to is None:
-        for name in ("format", "stem", "max_rows", "max_bytes"):
+        for name in ("format", "stem", "escape_formulas"):
             if getattr(asked, name) is not None:
                 parser.error(f"--{name.replace('_', '-')} is about the tables; say with --to where to write them")
     elif not asked.to:
@@ -85,8 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         "--format", action="append", choices=list(ENDINGS), help="format of the tables, may be repeated (parquet)"
     )
     parser.add_argument("--stem", help="name of the files without ending (campus and digest)")
-    parser.add_argument("--max-rows", type=int, metavar="N", help="split tables into files of at most N rows")
-    parser.add_argument("--max-bytes", type=int, metavar="N", help="split tables into files of about N bytes")
+    parser.add_argument(
+        "--escape-formulas",
+        action="store_true",
+        default=None,
+        help="in CSV, put an apostrophe before text that a spreadsheet would run as a formula",
+    )
     parser.add_argument(
         "--on-problem",
         choices=("quarantine", "fail"),
@@ -108,10 +111,9 @@ def _summarise(file: ScoreFile, progress: Progress) -> Summary:
 
 
 def _print_written(written: WrittenTables) -> None:
-    for table, formats in written.uris.items():
-        for uris in formats.values():
-            for uri in uris:
-                print(f"{table:<12}{written.file_rows[uri]:>12,} rows  {uri}")
+    for table, uris in written.uris.items():
+        for uri in uris.values():
+            print(f"{table:<12}{written.rows[table]:>12,} rows  {uri}")
     if written.rejected_uri:
         print(f"{'rejected':<12}{written.rejected_lines:>12,} lines {written.rejected_uri}")
     if written.unread_columns:

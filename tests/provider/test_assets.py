@@ -208,7 +208,7 @@ def test_tables_are_told_with_the_download_they_come_from(world: World, tmp_path
     assert (extra["download_id"], extra["manifest_uri"]) == (reference["download_id"], reference["manifest_uri"])
     assert (extra["di_codes"], extra["records"], extra["students_rows"]) == (SALTMARSH, 12, 12)
     assert {name: extra[f"{name}_rows"] for name in result["rows"]} == result["rows"]
-    assert [extra["exam_scores_parquet"]] == result["uris"]["exam_scores"]["parquet"]
+    assert extra["exam_scores_parquet"] == result["uris"]["exam_scores"]["parquet"]
 
 
 def test_nothing_of_a_student_is_told(world: World, tmp_path: Path):

@@ -35,7 +35,7 @@ def test_a_download_becomes_tables(world: World, file_format: str):
 
     assert json.loads(json.dumps(written)) == written
     assert (written["records"], written["di_codes"], written["sha256"]) == (12, ["0901"], landed["sha256"])
-    (students,) = written["uris"]["students"]["parquet"]
+    students = written["uris"]["students"]["parquet"]
     assert parquet.read_table(local(students)).num_rows == 12
 
 
@@ -65,7 +65,7 @@ def test_parts_that_interrupted_tasks_left_are_deleted_and_those_of_tasks_at_wor
 def test_campuses_share_an_output(world: World):
     files = [parse(world, world.download(campus)) for campus in ("0901", QUILLFEATHER)]
 
-    tables = {uri for written in files for uri in written["uris"]["students"]["parquet"]}
+    tables = {written["uris"]["students"]["parquet"] for written in files}
     assert len(tables) == 2
     assert len({local(uri).parent for uri in tables}) == 1
 

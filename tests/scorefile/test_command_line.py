@@ -34,20 +34,6 @@ def test_tables_are_written_and_named(score_file, tmp_path, capsys):
     assert (tmp_path / "out" / "students" / "july.csv").is_file()
 
 
-def test_each_part_of_a_table_is_named_with_its_own_rows(score_file, tmp_path, capsys):
-    arguments = [str(score_file), "--to", str(tmp_path / "out"), "--format", "csv", "--format", "jsonl"]
-    assert command_line.main([*arguments, "--max-rows", "3"]) == 0
-    found = {}
-    for line in capsys.readouterr().out.splitlines():
-        table, rows, _, uri = line.split()
-        if table != "rejected":
-            found.setdefault((table, uri.rpartition(".")[2]), []).append(int(rows))
-            with open(uri.removeprefix("file://")) as file:
-                assert sum(1 for _ in file) == int(rows) + uri.endswith(".csv")
-    assert found["exam_scores", "csv"] == found["exam_scores", "jsonl"] == [3, 1]
-    assert found["students", "csv"] == [2]
-
-
 def test_the_summary_counts_and_names_nobody(score_file, capsys):
     assert command_line.main([str(score_file), "--summary"]) == 0
     out = capsys.readouterr().out
@@ -100,7 +86,7 @@ def test_on_problem_fail_without_tables(score_file, capsys):
     [
         (["--to", ""], "--to is empty"),
         (["--format", "csv"], "--format is about the tables; say with --to"),
-        (["--max-rows", "5", "--summary"], "--max-rows is about the tables"),
+        (["--escape-formulas", "--summary"], "--escape-formulas is about the tables"),
     ],
 )
 def test_what_would_be_left_undone_is_an_error(score_file, arguments, said, capsys):

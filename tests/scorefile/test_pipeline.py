@@ -68,7 +68,7 @@ def test_blocks_are_written_in_order_and_the_same_from_run_to_run(tmp_path, many
     assert len(names) == 9
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    students = parquet.read_table(one.uris["students"]["parquet"][0].removeprefix("file://"))
+    students = parquet.read_table(one.uris["students"]["parquet"].removeprefix("file://"))
     assert students["record_number"].to_pylist() == list(range(1, 401))
     assert students.equals(read_score_file(many_blocks).students)
 
@@ -83,7 +83,7 @@ def test_an_unknown_code_is_told_at_its_first_record_whatever_the_blocks(monkeyp
 
 def test_blocks_share_row_groups_and_dictionaries(tmp_path, many_blocks):
     written = write_tables(many_blocks, tmp_path)
-    pages = parquet.ParquetFile(written.uris["students"]["parquet"][0].removeprefix("file://")).metadata
+    pages = parquet.ParquetFile(written.uris["students"]["parquet"].removeprefix("file://")).metadata
     assert pages.num_row_groups == 1
     at = pages.schema.names.index("high_school_name")
     assert pages.row_group(0).column(at).total_uncompressed_size < 1000

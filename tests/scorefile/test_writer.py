@@ -1,10 +1,9 @@
-"""Tables as files: all formats, split or not, published together or not at all."""
+"""Tables as files: all formats, published together or not at all."""
 
 import csv
 import json
 import stat
 
-import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -27,7 +26,7 @@ def files(folder):
 def test_each_table_has_a_file_under_its_name(tmp_path):
     written = write_tables(DATA, tmp_path)
     assert files(tmp_path) == sorted(f"{table}/{NAME}.parquet" for table in TABLES)
-    assert written.uris["students"]["parquet"] == (f"file://{tmp_path}/students/{NAME}.parquet",)
+    assert written.uris["students"]["parquet"] == f"file://{tmp_path}/students/{NAME}.parquet"
     assert written.rows == {"students": 3, "exam_scores": 6, "awards": 3, "problems": 0}
     assert (written.records, written.layout, written.di_codes) == (3, "950", ("4866",))
     assert (written.rejected_uri, written.rejected_lines) == (None, 0)
@@ -37,10 +36,10 @@ def test_each_table_has_a_file_under_its_name(tmp_path):
 def test_parquet_holds_what_was_read_in_the_declared_types(tmp_path, source):
     written = write_tables(source, tmp_path)
     for name, table in TABLES.items():
-        found = parquet.read_table(written.uris[name]["parquet"][0].removeprefix("file://"))
+        found = parquet.read_table(written.uris[name]["parquet"].removeprefix("file://"))
         assert found.schema.equals(table.schema())
         assert found.equals(getattr(read_score_file(source), name))
-    pages = parquet.ParquetFile(written.uris["students"]["parquet"][0].removeprefix("file://"))
+    pages = parquet.ParquetFile(written.uris["students"]["parquet"].removeprefix("file://"))
     assert pages.metadata.row_group(0).column(0).compression == "ZSTD"
 
 
@@ -56,7 +55,7 @@ def test_parquet_holds_what_was_read_in_the_declared_types(tmp_path, source):
 def test_columns_whose_words_repeat_are_written_as_they_were_read(tmp_path, records):
     uris = write_tables(records, tmp_path).uris
     for name in TABLES:
-        found = parquet.read_table(uris[name]["parquet"][0].removeprefix("file://"))
+        found = parquet.read_table(uris[name]["parquet"].removeprefix("file://"))
         assert found.equals(getattr(read_score_file(records), name))
 
 
@@ -64,7 +63,7 @@ def test_json_lines_hold_the_same(tmp_path):
     written = write_tables(DATA, tmp_path, formats=["jsonl"])
     file = read_score_file(DATA)
     for name in TABLES:
-        with open(written.uris[name]["jsonl"][0].removeprefix("file://"), encoding="utf-8") as lines:
+        with open(written.uris[name]["jsonl"].removeprefix("file://"), encoding="utf-8") as lines:
             found = [json.loads(line) for line in lines]
         expected = getattr(file, name).to_pylist()
         assert found == json.loads(json.dumps(expected, default=str))
@@ -72,7 +71,7 @@ def test_json_lines_hold_the_same(tmp_path):
 
 def test_json_escapes_what_csv_files_can_hold(tmp_path):
     source = csv_file([student(street_1='1 "A"\n\tB\\C', last_name="Zoë")])
-    uri = write_tables(source, tmp_path, formats=["jsonl"]).uris["students"]["jsonl"][0]
+    uri = write_tables(source, tmp_path, formats=["jsonl"]).uris["students"]["jsonl"]
     with open(uri.removeprefix("file://"), encoding="utf-8") as lines:
         row = json.loads(lines.readline())
     assert (row["street_1"], row["last_name"]) == ('1 "A"\n\tB\\C', "Zoë")
@@ -80,7 +79,7 @@ def test_json_escapes_what_csv_files_can_hold(tmp_path):
 
 def test_csv_holds_the_same(tmp_path):
     written = write_tables(DATA, tmp_path, formats=["csv"])
-    with open(written.uris["exam_scores"]["csv"][0].removeprefix("file://"), newline="", encoding="utf-8") as file:
+    with open(written.uris["exam_scores"]["csv"].removeprefix("file://"), newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
     expected = read_score_file(DATA).exam_scores.to_pylist()
     assert found == [{name: "" if value is None else str(value) for name, value in row.items()} for row in expected]
@@ -92,30 +91,22 @@ def test_several_formats_at_once(tmp_path):
     assert written.rows["exam_scores"] == 6
 
 
-def test_tables_are_split_by_rows(tmp_path):
-    source = txt([student(number) for number in range(1, 8)])
-    written = write_tables(source, tmp_path, stem="s", max_rows_per_file=3)
-    names = [uri.rpartition("/")[2] for uri in written.uris["students"]["parquet"]]
-    assert names == ["s-part-00001.parquet", "s-part-00002.parquet", "s-part-00003.parquet"]
-    parts = [parquet.read_table(uri.removeprefix("file://")) for uri in written.uris["students"]["parquet"]]
-    assert [part.num_rows for part in parts] == [3, 3, 1]
-    assert pa.concat_tables(parts).equals(read_score_file(source).students)
-
-
-def test_tables_are_split_by_bytes(tmp_path):
-    source = txt([student(number) for number in range(40_000)])
-    written = write_tables(source, tmp_path, formats=["csv"], stem="s", max_bytes_per_file=5_000_000)
-    sizes = [(tmp_path / "students" / uri.rpartition("/")[2]).stat().st_size for uri in written.uris["students"]["csv"]]
-    assert len(sizes) > 1
-    assert all(5_000_000 <= size < 5_500_000 for size in sizes[:-1])
-    assert sizes[-1] < 5_500_000
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "A=1", "'=1"])
+@pytest.mark.parametrize("escape", [False, True])
+def test_formulas_in_csv_are_escaped_if_asked(tmp_path, value, escape):
+    source = csv_file([student(1, street_1=f"X{value}"), student(2, street_1="1 MAIN ST")]).replace(b'"X', b'"')
+    written = write_tables(source, tmp_path, formats=["csv", "jsonl"], escape_formulas=escape)
+    with open(written.uris["students"]["csv"].removeprefix("file://"), newline="", encoding="utf-8") as file:
+        streets = [row["street_1"] for row in csv.DictReader(file)]
+    [read, _] = read_score_file(source).students["street_1"].to_pylist()
+    assert streets == ["'" + read if escape and read[0] in "=+-@\t\r" else read, "1 MAIN ST"]
+    with open(written.uris["students"]["jsonl"].removeprefix("file://"), encoding="utf-8") as lines:
+        assert json.loads(lines.readline())["street_1"] == read
 
 
 def test_writing_again_replaces_and_adds_nothing(tmp_path):
-    write_tables(txt(RECORDS), tmp_path, max_rows_per_file=1)
+    (tmp_path / "students").mkdir()
     (tmp_path / "students" / "another.parquet").write_bytes(b"")
-    split = files(tmp_path)
-    assert len(split) == 3 + 6 + 3 + 1 + 1
     for _ in range(2):
         write_tables(txt(RECORDS), tmp_path)
         assert files(tmp_path) == sorted([*(f"{table}/{NAME}.parquet" for table in TABLES), "students/another.parquet"])
@@ -181,7 +172,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"formats": ["xlsx"]}, {"formats": []}, {"stem": "a/b"}, {"stem": ""}, {"stem": ".x"}, {"max_rows_per_file": 0}],
+    [{"formats": ["xlsx"]}, {"formats": []}, {"stem": "a/b"}, {"stem": ""}, {"stem": ".x"}],
 )
 def test_arguments_that_are_wrong(tmp_path, options):
     with pytest.raises(ConfigurationError):
@@ -191,8 +182,8 @@ def test_arguments_that_are_wrong(tmp_path, options):
 def test_an_object_store_as_the_place():
     fsspec = pytest.importorskip("fsspec")
     written = write_tables(BROKEN, "memory://tables", stem="s")
-    assert written.uris["awards"]["parquet"] == ("memory://tables/awards/s.parquet",)
-    with fsspec.open(written.uris["students"]["parquet"][0], "rb") as file:
+    assert written.uris["awards"]["parquet"] == "memory://tables/awards/s.parquet"
+    with fsspec.open(written.uris["students"]["parquet"], "rb") as file:
         assert parquet.read_table(file).num_rows == 3
     with fsspec.open(written.rejected_uri, "rb") as file:
         assert file.read().endswith(b"no record\n")

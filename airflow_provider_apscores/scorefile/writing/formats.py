@@ -12,57 +12,58 @@ from airflow_provider_apscores.scorefile.spec.tables import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Formats by their name, and the ending of their files.
+#: The endings of files, by format.
 ENDINGS = {"parquet": "parquet", "csv": "csv", "jsonl": "jsonl"}
 
-#: What people filter by and what comes in an order, so that readers can skip pieces of a file; elsewhere every piece
-#: would have the same lowest and highest value.
+#: Columns that people filter by or that are sorted, so that readers can skip pieces of a file. In other columns every
+#: piece would have the same lowest and highest value.
 _STATISTICS = frozenset({"college_code", "report_date", "record_number"})
 
-#: Types of which few different values come, so that dictionaries make them smaller at no cost.
+#: Types with few different values, which dictionaries make smaller at no cost.
 _SMALL = frozenset({"int8", "int16", "date32"})
 
-#: Rows that a piece of a Parquet file (a row group) should have. Readers want more than the reader of score files
-#: makes at a time, whose memory grows with it; long ones keep others waiting.
+#: Rows in a piece of a Parquet file (a row group): more than in a batch, since readers are slow with short ones, but
+#: not many, since the other tables wait while one is written.
 _ROW_GROUP = 1 << 15
 
-#: Bytes that are written at a time: Parquet comes in crumbs, and each write waits for the interpreter.
+#: Bytes that are written at a time: pyarrow writes Parquet in small pieces, and each write waits for the interpreter.
 _WRITTEN = 1 << 18
 
 
-class Sink(Protocol):
-    """What rows are written to: one file."""
+#: What spreadsheets run as a formula, at the beginning of a cell (OWASP, "CSV Injection").
+_FORMULA = r"^[=+\-@\t\r]"
+
+
+class Encoder(Protocol):
+    """Encodes the rows of one file."""
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Append rows."""
+        """Append rows, at least one."""
 
     def close(self) -> None:
-        """Write what is still held back; the bytes are complete then."""
+        """Write the rows that are still held back: the bytes are complete afterwards."""
 
 
 def check_formats(formats: tuple[str, ...]) -> None:
-    """Refuse names that are no formats.
+    """Check names of formats.
 
     Raises:
-        ConfigurationError: None are named, or one is not known.
+        ConfigurationError: There is none, or one is not known.
     """
     unknown = [each for each in formats if each not in ENDINGS]
     if unknown or not formats:
         raise ConfigurationError(f"Formats of tables are {', '.join(ENDINGS)}; not {', '.join(unknown) or 'none'}.")
 
 
-def open_sink(name: str, table: Table, write: Callable[[bytes], Any]) -> Sink:
+def open_encoder(name: str, table: Table, write: Callable[[bytes], Any], escape_formulas: bool) -> Encoder:
     """Begin a file of *table* in the format *name*; *write* takes its bytes in order."""
-    kinds: dict[str, Callable[[Table, Callable[[bytes], Any]], Sink]] = {
-        "parquet": _Parquet,
-        "csv": _Csv,
-        "jsonl": _JsonLines,
-    }
-    return kinds[name](table, write)
+    if name == "csv":
+        return _Csv(table, write, escape_formulas)
+    return _Parquet(table, write) if name == "parquet" else _JsonLines(table, write)
 
 
 class _Stream:
-    """The least that pyarrow wants of a file."""
+    """The methods of a file that pyarrow calls."""
 
     closed = False
 
@@ -86,7 +87,7 @@ class _Stream:
 
 
 class _Parquet:
-    """zstd; dictionaries and statistics only where they pay, since both cost time in every column."""
+    """zstd; dictionaries and statistics only where readers gain from them, since both cost time in every column."""
 
     def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
         self._table = table
@@ -110,11 +111,11 @@ class _Parquet:
 
         self._begin()
         if self._held:
-            # One dictionary for the whole row group, else pyarrow spells the words out.
+            # One dictionary for the whole row group; otherwise pyarrow writes the words out.
             rows = pa.Table.from_batches(self._held).unify_dictionaries()
             self._held = []
             self._writer.write_table(rows, row_group_size=rows.num_rows)
-            # What one thread allocates and another frees, Arrow would keep for long: some 30 MB.
+            # Arrow keeps memory that one thread allocates and another frees: some 30 MB.
             pa.default_memory_pool().release_unused()
 
     def _begin(self) -> None:
@@ -133,29 +134,31 @@ class _Parquet:
             write_batch_size=_ROW_GROUP,
             use_dictionary=[each.name for each in self._table.columns if each.repeats or each.type in _SMALL],
             write_statistics=[each.name for each in schema if each.name in _STATISTICS],
-            # How a column was encoded here is nobody's business: readers see plain strings.
+            # Readers see plain strings, however a column is encoded here.
             store_schema=False,
         )
 
 
 class _Csv:
-    """A header, then values quoted where needed; null is empty."""
+    """A header, then values, quoted where needed; null is empty."""
 
-    def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
+    def __init__(self, table: Table, write: Callable[[bytes], Any], escape_formulas: bool) -> None:
         from pyarrow import csv
 
+        self._escape_formulas = escape_formulas
         self._schema = table.schema()
         self._writer = csv.CSVWriter(_Stream(write), self._schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
-        self._writer.write_batch(plain(rows, self._schema))
+        rows = plain(rows, self._schema)
+        self._writer.write_batch(_without_formulas(rows) if self._escape_formulas else rows)
 
     def close(self) -> None:
         self._writer.close()
 
 
 class _JsonLines:
-    """An object a line, every column named, null where there is nothing."""
+    """One object per line with every column; null where there is no value."""
 
     def __init__(self, table: Table, write: Callable[[bytes], Any]) -> None:
         self._write = write
@@ -166,8 +169,6 @@ class _JsonLines:
 
         from airflow_provider_apscores.scorefile.columns.arrays import word
 
-        if not rows.num_rows:
-            return
         parts: list[Any] = []
         for at, field in enumerate(rows.schema):
             parts += [word(f"{', ' if at else '{'}{json.dumps(field.name)}: "), _json(rows.column(at))]
@@ -182,7 +183,7 @@ class _JsonLines:
 
 
 def plain(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The same rows in exactly the types of *schema*: columns of few words spelled out."""
+    """The same rows in exactly the types of *schema*, dictionaries written out."""
     import pyarrow as pa
 
     columns = [
@@ -190,6 +191,22 @@ def plain(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         for column, field in zip(rows.columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _without_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with an apostrophe before text that a spreadsheet would run as a formula."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from airflow_provider_apscores.scorefile.columns.arrays import word
+
+    def escaped(column: pa.Array) -> pa.Array:
+        if not pa.types.is_string(column.type):
+            return column
+        formula = pc.match_substring_regex(column, _FORMULA)
+        return pc.if_else(formula, pc.binary_join_element_wise(word("'"), column, word("")), column)
+
+    return pa.RecordBatch.from_arrays([escaped(column) for column in rows.columns], schema=rows.schema)
 
 
 def _json(column: pa.Array) -> pa.StringArray:
