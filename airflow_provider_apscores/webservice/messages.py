@@ -136,7 +136,7 @@ class GeneratedFile:
         download_id: The service's id for this file; *record* names it. Each generation has another one, also when the
             content is the same.
         file_name: A name for people, never a key. Reduced to one harmless name, whatever the service sent.
-        url: Where to fetch the file. It is pre-signed: the URL alone gives access to the file.
+        url: Where to fetch the file. It is pre-signed: the URL alone gives access to the file. A text is wrapped.
         expires_at: When *url* stops working (UTC), or None when it does not say.
     """
 
@@ -149,6 +149,7 @@ class GeneratedFile:
     def __post_init__(self) -> None:
         fallback = f"AP_HED_Scores_{self.order.di_code}.{self.order.file_format.lower()}"
         object.__setattr__(self, "file_name", safe_name(self.file_name) or fallback)
+        object.__setattr__(self, "url", Secret(self.url))
 
 
 def safe_name(name: str) -> str:

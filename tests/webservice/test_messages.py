@@ -108,6 +108,7 @@ def test_a_file_name_is_one_harmless_name(sent, kept):
     [
         Credentials("registrar@college.edu", "s3cret"),
         GeneratedFile(FileOrder("4866"), "1", "scores.txt", Secret("https://files.example/a?Signature=s3cret")),
+        GeneratedFile(FileOrder("4866"), "1", "scores.txt", "https://files.example/a?Signature=s3cret"),
         Request("GET", "https://f.example/s3cret?s3cret", {"T": "s3cret"}, b"s3cret", "download", "fetching a file"),
         Request("POST", "https://api.example/order?s3cret", {"T": "s3cret"}, b"s3cret", "order", "ordering a file"),
         Reply(200, b"s3cret", {"Location": "s3cret"}),
