@@ -23,10 +23,11 @@ ROOMS: dict[str, set[str]] = {
     "sensors": {
         "airflow", "delivery", "errors", "hooks", "operators", "scorefile", "storage", "triggers", "webservice",
     },
-    "triggers": {"airflow", "delivery", "errors", "hooks", "scorefile", "storage", "webservice"},
+    "triggers": {"airflow", "delivery", "errors", "hooks", "pendulum", "scorefile", "storage", "webservice"},
     # asgiref, flask_appbuilder, flask_babel and wtforms come with the Airflows that need them.
     "hooks": {
-        "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "webservice", "wtforms",
+        "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "imapclient", "pendulum",
+        "re2", "webservice", "wtforms",
     },
     "delivery": {"errors", "pendulum", "scorefile", "storage", ""},
     "webservice": {"errors", "httpcore", "httpx", "pendulum", ""},

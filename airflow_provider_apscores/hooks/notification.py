@@ -1,15 +1,17 @@
-"""What a notification e-mail tells: for which campus there are new score reports. Pure: no mailbox, no Airflow.
+"""What a notification e-mail says: which campus has new score reports. No mailbox and no Airflow here.
 
 College Board: "You'll receive individual email notifications per campus whenever new score reports become available"
-(Accessing AP Higher Education Score Reports, FAQ). How these messages look is not documented, so the reading is done
-by patterns that the user gives.
+(Accessing AP Higher Education Score Reports, FAQ). The wording of these messages is not documented, so the user gives
+patterns for them.
 
-Messages come from anybody on the internet. Whatever they hold, reading one is bounded in time, and nothing of it
-leaves this module but the DI codes of campuses that the user named.
+Anyone can send a message to the mailbox. So the text that patterns search is bounded, and RE2 searches it in linear
+time: Python's own engine holds the interpreter for minutes on some patterns and texts, and with it every trigger of
+the process. Nothing of a message leaves this module but the DI codes of campuses that the user named.
 """
 
 from __future__ import annotations
 
+import codecs
 import html
 import json
 import re
@@ -27,46 +29,59 @@ from airflow_provider_apscores.errors import ConfigurationError
 #: "allow the e.collegeboard.org domain through your firewall" (the same page, Setting Up Portal Access).
 COLLEGE_BOARD = "collegeboard.org"
 
-# Patterns run over so many characters at most: a stranger's long message must not keep a triggerer busy.
+#: Accepts the topmost Authentication-Results of a message, whatever its authserv-id.
+ANY_AUTHSERV_ID = "*"
+
+#: What to do if a package of the extra is missing.
+INSTALL_EXTRA = (
+    "Reading notification e-mails needs IMAPClient and google-re2: install the extra airflow-provider-apscores[imap]."
+)
+
+# Characters of a subject and of a text that patterns search.
 _SUBJECT_CHARACTERS = 1_000
 _BODY_CHARACTERS = 100_000
+# Encodings of host names, not of text: Python decodes them in quadratic time.
+_NOT_TEXT = ("idna", "punycode")
+# The property of a result that names the domain it is about (RFC 8601, 2.7).
+_CHECKED_DOMAIN = {"dmarc": r"header\.from", "dkim": r"header\.[di]"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which messages are notifications, and what they say.
+    """Which messages are notifications, and which campuses they name.
 
     Attributes:
-        senders: Addresses, or domains that stand for their subdomains as well, in lower case.
-        subject: What the subject must hold.
-        campuses: DI codes, each with the pattern that names it.
-        match_body: Whether a campus may be named in the text of the message, besides the subject.
+        senders: Addresses, or domains that include their subdomains, in lower case.
+        subject: The RE2 pattern that the subject must contain.
+        campuses: DI codes, each with the RE2 pattern that names it.
+        match_body: Whether the text of the message may name a campus, in addition to the subject.
+        authserv_id: The server whose Authentication-Results must confirm the sender, in lower case; None for no check.
     """
 
     senders: tuple[str, ...]
-    subject: re.Pattern[str]
-    campuses: tuple[tuple[str, re.Pattern[str]], ...]
+    subject: Any
+    campuses: tuple[tuple[str, Any], ...]
     match_body: bool = False
+    authserv_id: str | None = None
 
-    def concern(self, header: bytes) -> bool:
-        """Whether sender and subject are those of a notification; a header that makes no sense is none."""
+    def is_notification(self, header: bytes) -> bool:
+        """Whether sender and subject are those of a notification. A header that cannot be read is not one."""
         message = message_from_bytes(header)
-        return self._is_from_sender(message) and bool(self.subject.search(_subject(message)))
+        addresses = _addresses(message)
+        return (
+            bool(addresses)
+            and all(any(_belongs_to(address, sender) for sender in self.senders) for address in addresses)
+            and (self.authserv_id is None or _is_authenticated(message, self.authserv_id, addresses))
+            and bool(self.subject.search(_subject(message)))
+        )
 
     def campuses_in(self, message: bytes) -> tuple[str, ...]:
-        """The DI codes of the campuses that a notification names; empty when no pattern knows it."""
+        """Return the DI codes of the campuses that a notification names; empty if no pattern matches."""
         parsed = message_from_bytes(message)
         texts = [_subject(parsed)]
         if self.match_body:
             texts.append(_body(parsed))
         return tuple(code for code, pattern in self.campuses if any(pattern.search(text) for text in texts))
-
-    def _is_from_sender(self, message: Message) -> bool:
-        # Addresses are taken from the undecoded field: a decoded display name may look like an address.
-        addresses = [address.lower() for _name, address in getaddresses([_raw(message, "from")])]
-        return bool(addresses) and all(
-            any(_belongs_to(address, sender) for sender in self.senders) for address in addresses
-        )
 
 
 def read_rules(
@@ -75,19 +90,22 @@ def read_rules(
     subject_pattern: str = "",
     campus_patterns: Mapping[str, str] | str | None = None,
     match_body: bool = False,
+    authserv_id: str | None = None,
 ) -> Rules:
-    """Understand the arguments of the sensor and its trigger.
+    """Turn the arguments of the sensor and its trigger into rules.
 
     Args:
         sender: Addresses and domains, separated by commas.
         subject_pattern: A regular expression; empty for any subject.
         campus_patterns: A regular expression for each DI code, or the same as a JSON object.
-        match_body: Whether the campus patterns may match the message's text as well.
+        match_body: Whether the campus patterns may match the text of the message as well.
+        authserv_id: Whose Authentication-Results must confirm the sender; ``*`` for the topmost ones of a message,
+            None or empty for no check.
 
     Raises:
-        ConfigurationError: One of them makes no sense. The message names it.
+        ConfigurationError: One of them is wrong, and the message names it; or RE2 is not installed.
     """
-    from airflow_provider_apscores.webservice import FileOrder  # it knows what a DI code looks like
+    from airflow_provider_apscores.webservice import FileOrder  # it checks the form of a DI code
 
     senders = tuple(part.lower().lstrip("@") for part in re.split(r"[,;\s]+", str(sender or "")) if part)
     if not senders or not all(re.fullmatch(r"[!-~]+", part) and '"' not in part for part in senders):
@@ -113,6 +131,7 @@ def read_rules(
             for code, pattern in campus_patterns.items()
         ),
         match_body=bool(match_body),
+        authserv_id=(authserv_id or "").strip().lower() or None,
     )
 
 
@@ -123,20 +142,69 @@ def _belongs_to(address: str, sender: str) -> bool:
     return bool(at) and (domain == sender or domain.endswith("." + sender))
 
 
-def _compiled(pattern: Any, name: str) -> re.Pattern[str]:
+def _compiled(pattern: Any, name: str) -> Any:
     try:
-        return re.compile(pattern, re.IGNORECASE)
-    except (re.error, TypeError) as error:
-        raise ConfigurationError(f"{name} is no regular expression: {error}.") from None
+        import re2
+    except ImportError:
+        raise ConfigurationError(INSTALL_EXTRA) from None
+    if not isinstance(pattern, str):
+        raise ConfigurationError(f"{name} must be a regular expression, not {type(pattern).__name__}.")
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+        raise ConfigurationError(f"{name} is not a regular expression of RE2's syntax: {reason}.") from None
 
 
-def _raw(message: Message, name: str) -> str:
-    """The undecoded field *name*, or nothing. ``Message.get`` would guess at the charset of stray bytes."""
-    return next((str(value) for key, value in message.raw_items() if key.lower() == name), "")
+def _addresses(message: Message) -> list[str]:
+    # From the undecoded fields: a decoded display name may look like an address.
+    return [address.lower() for _name, address in getaddresses(_raw(message, "from"))]
+
+
+def _is_authenticated(message: Message, authserv_id: str, senders: list[str]) -> bool:
+    """Whether the receiving server confirms the domain of every sender: ``dmarc=pass``, or an aligned ``dkim=pass``.
+
+    A server puts its results above those that came with the message (RFC 8601, 4), and removes those that claim its
+    name (5). Only the topmost results of *authserv_id* count. Microsoft 365 writes no authserv-id.
+    """
+    for value in _raw(message, "authentication-results"):
+        server, results = _authentication_results(value)
+        if authserv_id in (ANY_AUTHSERV_ID, server):
+            return all(any(_confirms(result, sender.rpartition("@")[2]) for result in results) for sender in senders)
+    return False
+
+
+def _authentication_results(value: str) -> tuple[str, list[str]]:
+    """The authserv-id, empty if there is none, and the results: one method each, without comments and quoted text."""
+    for _ in range(3):  # comments may be nested
+        value = re.sub(r'"(?:[^"\\]|\\.)*"|\((?:[^()"\\]|\\.)*\)', " ", value)
+    first, *results = value.lower().split(";")
+    if "=" in first:
+        return "", [first, *results]
+    return next(iter(first.split()), ""), results
+
+
+def _confirms(result: str, domain: str) -> bool:
+    method = re.match(r"\s*(dmarc|dkim)(?:\s*/\s*\d+)?\s*=\s*pass(?!\S)", result)
+    if not method:
+        return False
+    checked = re.search(rf"\s{_CHECKED_DOMAIN[method[1]]}\s*=\s*(\S+)", result)
+    if not checked:
+        return method[1] == "dmarc"  # it is about the domain of the From field by definition
+    # In relaxed alignment, a domain speaks for its subdomains.
+    return f".{domain}".endswith(f".{checked[1].rpartition('@')[2]}")
+
+
+def _raw(message: Message, name: str) -> list[str]:
+    """The undecoded fields called *name*, topmost first. ``Message.get`` would guess at the charset of stray bytes."""
+    return [str(value) for key, value in message.raw_items() if key.lower() == name]
 
 
 def _subject(message: Message) -> str:
-    raw = _raw(message, "subject")
+    raw = next(iter(_raw(message, "subject")), "")
     # Bytes above ASCII arrive as surrogates; servers with UTF-8 headers (RFC 6532) send them.
     text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
@@ -164,11 +232,14 @@ def _decoded(part: bytes | str, charset: str | None) -> str:
     if isinstance(part, str):
         return part
     try:
-        return part.decode(charset or "utf-8", "replace")
-    except (LookupError, ValueError):  # a charset that Python has not heard of
-        return part.decode("utf-8", "replace")
+        codec = codecs.lookup(charset or "utf-8")
+        if codec.name not in _NOT_TEXT:
+            return part.decode(codec.name, "replace")
+    except (LookupError, ValueError):  # a charset that Python does not know
+        pass
+    return part.decode("utf-8", "replace")
 
 
-def _flat(text: str, most: int) -> str:
-    """*text* on one line, so that patterns need not care where a mail program folded it."""
-    return " ".join(text.split())[:most]
+def _flat(text: str, limit: int) -> str:
+    """*text* on one line, so that patterns need not allow for folded lines."""
+    return " ".join(text.split())[:limit]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.hooks.mailbox import _campuses, _concerns
+from airflow_provider_apscores.hooks.mailbox import _campuses, _is_notification
 from airflow_provider_apscores.hooks.notification import Rules, read_rules
 
 pytestmark = pytest.mark.airflow
@@ -43,7 +43,7 @@ def rules(**arguments: Any) -> Rules:
     ],
 )
 def test_senders(sender: str, field: bytes, concerns: bool):
-    assert rules(sender=sender).concern(field + b"\r\nSubject: x\r\n\r\n") is concerns
+    assert rules(sender=sender).is_notification(field + b"\r\nSubject: x\r\n\r\n") is concerns
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_patterns_may_come_as_json():
 
 @given(st.binary(max_size=400), st.sampled_from([b"", MULTIPART + b"--b\r\n", PLAIN, b"From: ", b"Subject: =?utf-8?"]))
 def test_no_message_is_too_broken(noise: bytes, start: bytes):
-    assert _concerns(rules(), start + noise) in (True, False)
+    assert _is_notification(rules(), start + noise) in (True, False)
     assert set(_campuses(rules(match_body=True), start + noise)) <= set(PATTERNS)
 
 
@@ -134,7 +134,7 @@ def test_messages_nested_without_end_are_messages_without_a_campus():
 def test_a_hostile_message_takes_no_time(filling: bytes):
     hostile = (filling * 200_000)[:200_000]
     begin = time.perf_counter()
-    _concerns(rules(), (b"From: " + hostile + b"\r\nSubject: " + hostile)[:16384] + b"\r\n\r\n")
+    _is_notification(rules(), (b"From: " + hostile + b"\r\nSubject: " + hostile)[:16384] + b"\r\n\r\n")
     _campuses(rules(match_body=True), b"Content-Type: text/html\r\n\r\n" + hostile)
 
     assert time.perf_counter() - begin < 2
