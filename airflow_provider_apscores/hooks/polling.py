@@ -1,97 +1,131 @@
-"""A look: which campuses have new reports? Blocking for workers, awaiting for triggerers.
+"""Poll for new reports, and the rules of polling that sensors, triggers and watchers share.
 
-The web service has no call that asks. A look orders a ``new`` file for each campus and does not fetch it; nothing is
-recorded, so the reports stay new. All campuses of a look share one client, hence one login, and so many orders at
-once as :data:`AT_ONCE` says.
+The web service has no call that says whether there are new reports. A poll orders a ``new`` file for each campus and
+does not download it. Nothing is recorded, so the reports stay new. The campuses of a poll share one client and one
+login.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import queue
+import random
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.errors import APScoresError, CampusRefused, ConfigurationError
+from airflow_provider_apscores.errors import APScoresError, CampusRefused, ConfigurationError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.apscores import APScoresHook
     from airflow_provider_apscores.hooks.connection import Settings
-    from airflow_provider_apscores.webservice import GeneratedFile
 
-#: Orders under way at the same time, for the campuses of one look.
-AT_ONCE = 10
-#: Seconds between two looks at a service that is not on this machine, unless the user says otherwise. A courtesy.
-COURTESY = 300.0
-#: A look comes up to this share of the interval later than it could, so that many sensors don't ask in step.
+log = logging.getLogger(__name__)
+
+#: Orders that a poll sends at the same time.
+MAX_CONCURRENT_ORDERS = 10
+#: Seconds between two polls of a service that is not on this machine, unless the user sets another minimum.
+MIN_INTERVAL = 300.0
+#: Largest share of the interval by which a poll is delayed at random, so that many sensors do not poll in step.
 JITTER = 0.2
-#: Seconds that one look goes on asking while College Board generates a file: until the next one is due, but in these
-#: bounds.
-SHORTEST_PATIENCE, LONGEST_PATIENCE = 5.0, 600.0
+#: Bounds of the seconds for which one poll repeats an order while College Board generates the file.
+MIN_PATIENCE, MAX_PATIENCE = 5.0, 600.0
+#: Seconds that a poll may take in addition to the patience for its orders: to connect, to log in, to close.
+_OVERHEAD = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a look has found.
+class PollResult:
+    """What a poll found.
 
     Attributes:
-        campuses: All campuses that the wait is about, in the order in which they were named, also those left out.
-        news: Campuses that have new reports.
-        nothing: Campuses that have none.
-        missed: Campuses whose answer did not come, each with the passing fault.
-        nearby: Whether the service is on this machine, as the sandbox is.
+        campuses: All campuses of the wait, in the given order, including those that were not polled.
+        new: Campuses that have new reports.
+        none: Campuses that have none.
+        failed: Campuses without an answer, each with the transient error.
+        is_loopback: Whether the service is on this machine, as the sandbox is.
     """
 
     campuses: tuple[str, ...]
-    news: tuple[str, ...] = ()
-    nothing: tuple[str, ...] = ()
-    missed: dict[str, APScoresError] = field(default_factory=dict)
-    nearby: bool = False
+    new: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+    failed: dict[str, APScoresError] = field(default_factory=dict)
+    is_loopback: bool = False
 
     def __str__(self) -> str:
-        parts = [f"new reports for {', '.join(self.news) or 'no campus'}"]
-        if self.nothing:
-            parts.append(f"none for {', '.join(self.nothing)}")
-        if self.missed:
-            parts.append(f"no answer about {', '.join(self.missed)}")
+        parts = [f"new reports for {', '.join(self.new) or 'no campus'}"]
+        if self.none:
+            parts.append(f"none for {', '.join(self.none)}")
+        if self.failed:
+            parts.append(f"no answer for {', '.join(self.failed)}")
         return "; ".join(parts)
 
-    def result(self, seen: Collection[str], wait_for: str) -> list[str] | None:
-        """What a wait for *any* or *all* has come to, or None when it goes on.
+    def finished(self, found: Collection[str], wait_for: str) -> list[str] | None:
+        """Return the campuses that a wait for *any* or *all* ends with, or None if the wait goes on.
 
         Args:
-            seen: The campuses that were seen to have news, in this look or before.
+            found: The campuses that had new reports in this poll or before.
             wait_for: ``any`` or ``all``.
         """
-        news = [code for code in self.campuses if code in seen]
+        new = [code for code in self.campuses if code in found]
         enough = len(self.campuses) if wait_for == "all" else 1
-        return news if len(news) >= enough else None
+        return new if len(new) >= enough else None
 
     @property
-    def fault(self) -> APScoresError | None:
-        """Why an answer is missing, or None when none is."""
-        return next(iter(self.missed.values()), None)
+    def error(self) -> APScoresError | None:
+        """The first transient error, or None if every campus was answered for."""
+        return next(iter(self.failed.values()), None)
 
 
-def look(hook: APScoresHook, di_codes: Sequence[str], file_format: str, but: Collection[str] = ()) -> Look:
-    """Ask about *di_codes*, or the connection's campuses when there are none, in threads.
+class FailedPolls:
+    """Count failed polls in a row, and decide when they end the wait. One rule for every mode.
+
+    Attributes:
+        count: Failed polls in a row so far.
+    """
+
+    def __init__(self, limit: int, count: int = 0) -> None:
+        """Start with *count* failed polls; *limit* of them end the wait, 0 means no limit."""
+        self.limit = limit
+        self.count = count
+
+    def end_wait(self, error: APScoresError) -> bool:
+        """Count a failed poll, and return whether *error* ends the wait: it is permanent, or the last one allowed."""
+        if not error.transient:
+            return True
+        self.count += 1
+        if 0 < self.limit <= self.count:
+            return True
+        log.warning("Poll failed (%d in a row): %s", self.count, error)
+        return False
+
+    def reset(self) -> None:
+        """A poll succeeded: start counting from zero."""
+        self.count = 0
+
+
+def poll(hook: APScoresHook, di_codes: Sequence[str], file_format: str, *, exclude: Collection[str] = ()) -> PollResult:
+    """Poll *di_codes*, or the campuses of the connection if there are none, in threads.
 
     Args:
         hook: The account.
         di_codes: The campuses.
-        file_format: What to order.
-        but: Campuses that need not be asked for any more.
+        file_format: ``TXT`` or ``CSV``: what to order.
+        exclude: Campuses that are not polled any more.
 
     Raises:
-        APScoresError: With ``transient`` false, as soon as one campus meets it: it would meet us again.
+        APScoresError: A permanent one, as soon as one campus meets it. The others would meet it too.
     """
     settings = hook.settings()
     campuses = chosen_campuses(di_codes, settings)
-    codes = [code for code in campuses if code not in but]
+    codes = [code for code in campuses if code not in exclude]
+    limit = _time_limit(hook, codes)
     waiting, answers = deque(codes), queue.SimpleQueue[tuple[str, Any]]()
 
     def ask() -> None:
@@ -105,67 +139,80 @@ def look(hook: APScoresHook, di_codes: Sequence[str], file_format: str, but: Col
             except BaseException as error:
                 answers.put((code, error))
 
+    found: dict[str, Any] = {}
     with hook.get_conn(settings, mask_transient_secrets=False) as client:
-        # Not an executor: its threads would hold up a task that Airflow stops until the last of them has its answer.
-        for _ in range(min(AT_ONCE, len(codes))):
-            threading.Thread(target=ask, name="apscores-look", daemon=True).start()
+        end = time.monotonic() + limit
+        # Not an executor: a task that Airflow stops would wait until the last of its threads has an answer.
+        for _ in range(min(MAX_CONCURRENT_ORDERS, len(codes))):
+            threading.Thread(target=ask, name="apscores-poll", daemon=True).start()
         try:
-            found = dict(_judged(*answers.get()) for _ in codes)
+            while len(found) < len(codes):
+                code, answer = answers.get(timeout=max(0.0, end - time.monotonic()))
+                found[code] = _raise_permanent(answer)
+        except queue.Empty:
+            pass  # the campuses without an answer are failed
         finally:
             waiting.clear()
-    return _look(campuses, found, settings)
+    return _result(campuses, codes, found, settings, limit)
 
 
-async def look_async(
+async def poll_async(
     hook: APScoresHook,
     di_codes: Sequence[str],
     file_format: str,
-    but: Collection[str] = (),
     *,
-    each_for_itself: bool = False,
-) -> Look:
-    """The awaiting twin of :func:`look`.
+    exclude: Collection[str] = (),
+    isolate_failures: bool = False,
+    time_limit: float = math.inf,
+) -> PollResult:
+    """Poll as :func:`poll` does, on the event loop.
 
     Args:
         hook: The account.
         di_codes: The campuses.
-        file_format: What to order.
-        but: Campuses that need not be asked for any more.
-        each_for_itself: Take a refused campus for a missed answer, because the others are somebody else's.
+        file_format: ``TXT`` or ``CSV``: what to order.
+        exclude: Campuses that are not polled any more.
+        isolate_failures: Treat a refused campus as one without an answer, because the other campuses belong to other
+            watchers.
+        time_limit: Seconds after which campuses without an answer are failed. The patience of *hook* sets one too.
     """
     settings = await hook.async_settings()
     campuses = chosen_campuses(di_codes, settings)
-    codes = [code for code in campuses if code not in but]
-    at_once = asyncio.Semaphore(AT_ONCE)
+    codes = [code for code in campuses if code not in exclude]
+    limit = min(_time_limit(hook, codes), time_limit)
+    concurrent = asyncio.Semaphore(MAX_CONCURRENT_ORDERS)
+    found: dict[str, Any] = {}
 
-    async def ask(code: str) -> tuple[str, Any]:
-        async with at_once:
+    async def ask(code: str) -> None:
+        async with concurrent:
             try:
                 answer: Any = await client.order(code, file_format=file_format)
             except APScoresError as error:
                 answer = error
-        if each_for_itself and isinstance(answer, CampusRefused | ConfigurationError):
-            return code, answer
-        return _judged(code, answer)
+        isolated = isolate_failures and isinstance(answer, CampusRefused | ConfigurationError)
+        found[code] = answer if isolated else _raise_permanent(answer)
 
     async with hook.get_async_conn(settings, mask_transient_secrets=False) as client:
-        asking = [asyncio.ensure_future(ask(code)) for code in codes]
+        tasks = [asyncio.ensure_future(ask(code)) for code in codes]
         try:
-            found = dict(await asyncio.gather(*asking))
+            if tasks:
+                done, _pending = await asyncio.wait(tasks, timeout=limit, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
         finally:
-            for each in asking:
-                each.cancel()
-            await asyncio.gather(*asking, return_exceptions=True)
-    return _look(campuses, found, settings)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return _result(campuses, codes, found, settings, limit)
 
 
 def read_campuses(value: Any) -> tuple[str, ...]:
-    """The campuses that a task names: a list, text separated by commas, or a list that a template made text of.
+    """Return the campuses that a task names: a list, comma-separated text, or a list that a template turned into text.
 
     Raises:
-        ConfigurationError: One of them is no DI code.
+        ConfigurationError: One of them is not a DI code.
     """
-    from airflow_provider_apscores.webservice import FileOrder  # it knows what a DI code looks like
+    from airflow_provider_apscores.webservice import FileOrder  # it checks the form of a DI code
 
     if value is None:
         return ()
@@ -176,7 +223,7 @@ def read_campuses(value: Any) -> tuple[str, ...]:
 
 
 def chosen_campuses(di_codes: Sequence[str], settings: Settings) -> tuple[str, ...]:
-    """*di_codes*, or those of the connection.
+    """Return *di_codes*, or those of the connection.
 
     Raises:
         ConfigurationError: Neither names any.
@@ -187,24 +234,54 @@ def chosen_campuses(di_codes: Sequence[str], settings: Settings) -> tuple[str, .
     return chosen
 
 
-def patience_of(poke_interval: float) -> float:
-    """Seconds that a look may go on asking, where looks are *poke_interval* apart."""
-    return min(max(poke_interval, SHORTEST_PATIENCE), LONGEST_PATIENCE)
+def patience_for(poke_interval: float) -> float:
+    """Return the seconds for which a poll repeats its orders: until the next poll is due, within bounds."""
+    return min(max(poke_interval, MIN_PATIENCE), MAX_PATIENCE)
 
 
-def _judged(code: str, answer: GeneratedFile | BaseException | None) -> tuple[str, Any]:
+def with_jitter(interval: float) -> float:
+    """Return *interval* plus a random share of it, at most :data:`JITTER`."""
+    return interval * random.uniform(1, 1 + JITTER)  # noqa: S311 - no secret
+
+
+def next_poll(first: float, interval: float, now: float) -> float:
+    """Return the next time after *now* on the timetable of polls that started at *first*. All in seconds since 1970.
+
+    The jitter of each poll depends on *first* and the number of the poll only, so a restart does not change it.
+    """
+    if interval <= 0:
+        return now
+    number = max(1, int((now - first) // interval))
+    while (due := first + (number + _jitter(first, number)) * interval) <= now:
+        number += 1
+    return due
+
+
+def _jitter(first: float, number: int) -> float:
+    return random.Random(f"{first} {number}").uniform(0, JITTER)  # noqa: S311 - no secret
+
+
+def _time_limit(hook: APScoresHook, codes: Sequence[str]) -> float:
+    """Seconds after which a poll stops waiting, whatever the service does."""
+    return math.ceil(len(codes) / MAX_CONCURRENT_ORDERS) * hook.patience + _OVERHEAD
+
+
+def _raise_permanent(answer: Any) -> Any:
     if isinstance(answer, BaseException) and not (isinstance(answer, APScoresError) and answer.transient):
         raise answer
-    return code, answer
+    return answer
 
 
-def _look(campuses: tuple[str, ...], found: dict[str, Any], settings: Settings) -> Look:
-    asked = [code for code in campuses if code in found]
-    missed = {code: found[code] for code in asked if isinstance(found[code], APScoresError)}
-    return Look(
+def _result(
+    campuses: tuple[str, ...], codes: Sequence[str], found: dict[str, Any], settings: Settings, limit: float
+) -> PollResult:
+    late = ServiceUnavailable(f"No answer from College Board within {limit:.0f} seconds.")
+    answers = {code: found.get(code, late) for code in codes}
+    failed = {code: answer for code, answer in answers.items() if isinstance(answer, APScoresError)}
+    return PollResult(
         campuses=campuses,
-        news=tuple(code for code in asked if code not in missed and found[code] is not None),
-        nothing=tuple(code for code in asked if found[code] is None),
-        missed=missed,
-        nearby=settings.is_loopback,
+        new=tuple(code for code, answer in answers.items() if answer is not None and code not in failed),
+        none=tuple(code for code, answer in answers.items() if answer is None),
+        failed=failed,
+        is_loopback=settings.is_loopback,
     )

@@ -1,10 +1,11 @@
-"""What makes a sensor behave the same in poke, reschedule and deferrable mode: results, skips, errors, patience."""
+"""What the sensors share: the same results, skips and errors in poke, reschedule and deferrable mode."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.errors import APScoresError
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.hooks.polling import FailedPolls
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,22 +29,22 @@ if TYPE_CHECKING:
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
-# The trigger ends the wait at the deadline by itself; Airflow does so that much later if no triggerer is alive.
+# The trigger ends the wait at the deadline. If no triggerer is alive, Airflow ends it this much later.
 GRACE = timedelta(minutes=5)
-# Where Airflow keeps something between the looks of a rescheduled sensor (3.3), this is its name.
-_STATE_KEY = "apscores.missed_looks"
+# The key under which Airflow 3.3 keeps the count of failed polls of a rescheduled sensor.
+_STATE_KEY = "apscores.failed_polls"
 _PAUSE = 30.0
 
 
-class PatientSensor(BaseSensorOperator):
+class PollingSensor(BaseSensorOperator):
     """
-    A sensor that looks, defers where asked, and takes a passing fault as a missed look.
+    A sensor that polls, can defer, and tolerates a number of failed polls in a row.
 
-    Every look is a ``poke``, also the first one of a deferrable sensor, which leaves from there, and what the trigger
-    found, which is a look made for us. So every mode has the errors, skips and patience of one method.
+    Every poll goes through ``poke``: the first one of a deferrable sensor, which defers from there, and the result of
+    its trigger as well. So one method decides on results, skips and errors in every mode.
 
-    :param max_consecutive_failures: that many failed looks in a row fail the task; fewer are missed looks.
-    :param deferrable: wait in the triggerer; ``mode`` does not matter then.
+    :param max_consecutive_failures: that many failed polls in a row fail the task.
+    :param deferrable: wait in the triggerer; ``mode`` has no effect then.
     """
 
     def __init__(self, *, max_consecutive_failures: int = 5, deferrable: bool = DEFERRABLE, **kwargs: Any) -> None:
@@ -53,134 +55,143 @@ class PatientSensor(BaseSensorOperator):
         self.deferrable = deferrable
         if deferrable:
             self.mode = "poke"
-        self._missed = 0
+        self._failed_polls = 0
         self._deadline: float | None = None
         self._event: dict[str, Any] | None = None
 
     @abstractmethod
-    def look(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
+    def poll(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
         """
-        Look once, in the worker.
+        Poll once, in the worker.
 
-        :param event: what the trigger found, or None for a look of one's own.
-        :return: the campuses that have news, or None to go on waiting.
+        :param event: what the trigger found; None to poll now.
+        :return: the campuses that have new reports, or None to wait on.
         """
 
     @abstractmethod
-    def make_trigger(self, *, deadline: float, missed: int) -> BaseTrigger:
+    def make_trigger(self, *, deadline: float, failed_polls: int) -> BaseTrigger:
         """
-        Return what goes on looking in the triggerer.
+        Return the trigger that continues the polling in the triggerer.
 
         :param deadline: seconds since 1970 at which the wait ends.
-        :param missed: failed looks in a row up to now.
+        :param failed_polls: failed polls in a row so far.
         """
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once. Without news, a deferrable sensor leaves from here."""
+        """Poll once. A deferrable sensor defers from here if there is nothing new."""
         event, self._event = self._event, None
         with airflow_exceptions():
-            _raise_what_the_trigger_met(event or {}, self.timeout)
-            di_codes = self._patiently(context, lambda: self.look(context, event))
+            _raise_for_event(event or {}, self.timeout)
+            di_codes = self._poll(context, event)
         if di_codes:
             return PokeReturnValue(True, di_codes)
         if self.deferrable:
-            self._leave()
+            self._defer()
         return PokeReturnValue(False)
 
     def execute(self, context: Context) -> Any:
-        """Wait. Airflow's own ``never_fail`` lets a time-out fail, except where the sensor was deferred."""
-        try:
+        """Wait for new reports."""
+        with self._skips():
             return super().execute(context)
-        except AirflowSensorTimeout as error:
-            if self.never_fail:
-                raise AirflowSkipException(_skipped("never_fail")) from error
-            raise
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the trigger; Airflow calls this with the trigger's event."""
+        with self._skips():
+            return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
         self,
         context: Context,
         event: dict[str, Any] | None = None,
         deadline: float | None = None,
-        missed: int = 0,
+        failed_polls: int = 0,
     ) -> Any:
-        """
-        Go on after the trigger: finish with what it found, or fail with what it met.
+        """Finish with what the trigger found, or fail with the error that it met."""
+        self._event, self._deadline, self._failed_polls = event, deadline, failed_polls
+        return self.poke(context).xcom_value
 
-        The errors of this look become skips as in the ``execute`` of Airflow's sensor, which may only be called by
-        Airflow itself.
+    @contextmanager
+    def _skips(self) -> Iterator[None]:
         """
-        self._event, self._deadline, self._missed = event, deadline, missed
+        Skip the task on a time-out with ``soft_fail``, and on every error with ``never_fail``.
+
+        Airflow's own sensor also skips with ``soft_fail`` when a task fails permanently, for example on a refused
+        login (apache/airflow#71255, #72053). Here that stays a failure.
+        """
         try:
-            return self.poke(context).xcom_value
-        except AirflowSkipException:
-            raise
-        except Exception as error:
-            for_good = isinstance(error, (AirflowSensorTimeout, AirflowFailException))
-            if self.never_fail or (self.soft_fail and for_good):
-                raise AirflowSkipException(_skipped("soft_fail" if self.soft_fail else "never_fail")) from error
+            yield
+        except AirflowSkipException as skip:
+            error = skip.__cause__
+            if error is None or self.never_fail or isinstance(error, AirflowSensorTimeout):
+                raise
+            raise error from error.__cause__
+        except (APScoresError, AirflowFailException, AirflowSensorTimeout) as error:
+            # Airflow lets these pass where a sensor times out in poke mode, or resumes after its trigger.
+            if self.never_fail:
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
 
-    def _leave(self) -> NoReturn:
+    def _defer(self) -> NoReturn:
         now = time.time()
         if self._deadline is None:
             self._deadline = now + self.timeout
         if now >= self._deadline:
             raise AirflowSensorTimeout(_timed_out(self.timeout))
         self.defer(
-            trigger=self.make_trigger(deadline=self._deadline, missed=self._missed),
+            trigger=self.make_trigger(deadline=self._deadline, failed_polls=self._failed_polls),
             method_name="execute_complete",
-            kwargs={"deadline": self._deadline, "missed": self._missed},
+            kwargs={"deadline": self._deadline, "failed_polls": self._failed_polls},
             timeout=timedelta(seconds=self._deadline - now) + GRACE,
         )
         raise AssertionError("defer() raises")
 
-    def _patiently(self, context: Context, look: Callable[[], list[str] | None]) -> list[str] | None:
-        """
-        Look, and take a passing fault as a look without news, unless there were too many in a row.
+    @property
+    def _failure_limit(self) -> int:
+        """Failed polls in a row that end the wait; 0 with ``silent_fail``: any number is tolerated."""
+        return 0 if self.silent_fail else self.max_consecutive_failures
 
-        A rescheduled sensor is a new process at each look. Before Airflow 3.3 nothing can be kept between them (XComs
-        are cleared), so there a failed look is made again at once, after a pause, until it is a success or one too
-        many.
+    def _poll(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
+        """
+        Poll, and treat a transient error as a poll that found nothing, unless it is one too many.
+
+        A rescheduled sensor is a new process at each poll. Before Airflow 3.3 it can keep no count between them
+        (XComs are cleared). There it repeats a failed poll within the process, after a pause.
         """
         store: Any = context.get("task_state_store") if self.reschedule else None
+        failures = FailedPolls(self._failure_limit, self._failed_polls)
         if store is not None:
-            self._missed = int(store.get(_STATE_KEY, 0))
+            failures.count = int(store.get(_STATE_KEY, 0))
         while True:
             try:
-                found = look()
+                found = self.poll(context, event)
             except APScoresError as error:
-                if not error.transient:
+                if failures.end_wait(error):
+                    failures.reset()  # a retry of the task starts counting from zero
+                    self._keep(failures, store)
                     raise
-                self._missed += 1
-                at_end = self._missed >= self.max_consecutive_failures
-                if store is not None:
-                    # A retry of the task starts counting anew.
-                    store.set(_STATE_KEY, 0 if at_end else self._missed)
-                if at_end and not self.silent_fail:
-                    raise
-                self.log.warning("A missed look, %d in a row: %s", self._missed, error)
-                if at_end or not self.reschedule or store is not None:
+                self._keep(failures, store)
+                if not self.reschedule or store is not None or self.silent_fail:
                     return None
                 time.sleep(min(self.poke_interval, _PAUSE))
             else:
-                if store is not None and self._missed:
-                    store.set(_STATE_KEY, 0)
-                self._missed = 0
+                failures.reset()
+                self._keep(failures, store)
                 return found
 
+    def _keep(self, failures: FailedPolls, store: Any) -> None:
+        self._failed_polls = failures.count
+        if store is not None and failures.count != int(store.get(_STATE_KEY, 0)):
+            store.set(_STATE_KEY, failures.count)
 
-def _raise_what_the_trigger_met(event: dict[str, Any], timeout: float) -> None:
+
+def _raise_for_event(event: dict[str, Any], timeout: float) -> None:
     if event.get("status") == "timeout":
         raise AirflowSensorTimeout(_timed_out(timeout))
     if event.get("status") == "error":
-        # An event of another version of this provider may name an error that this one has not.
-        otherwise = errors.ServiceUnavailable if event.get("transient") else APScoresError
-        kind: type[APScoresError] = getattr(errors, str(event.get("error")), otherwise)
+        # A newer version of this provider may have written the event, with an error that this version lacks.
+        default = errors.ServiceUnavailable if event.get("transient") else APScoresError
+        kind: type[APScoresError] = getattr(errors, str(event.get("error")), default)
         raise kind(str(event.get("message")))
-
-
-def _skipped(option: str) -> str:
-    return f"Skipping due to {option} is set to True."
 
 
 def _timed_out(timeout: float) -> str:

@@ -1,4 +1,4 @@
-"""The three modes of a sensor, as Airflow goes about them: a new object whenever Airflow would start a new process."""
+"""Run a sensor in its three modes as Airflow does: with a new object wherever Airflow starts a new process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
+import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import BaseSensorOperator, TaskDeferred
 
@@ -25,9 +25,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 class TaskInstance:
-    """What Airflow's sensor asks of a task instance."""
+    """What Airflow's sensor uses of a task instance."""
 
-    dag_id, task_id, run_id, map_index, try_number, max_tries = "dag", "news", "run", -1, 1, 0
+    dag_id, task_id, run_id, map_index, try_number, max_tries = "dag", "wait", "run", -1, 1, 0
 
     def __init__(self) -> None:
         self.started = datetime.datetime.now(tz=datetime.UTC)
@@ -44,11 +44,12 @@ class Store(dict[str, Any]):
 
 
 def run(make: Callable[[], Any], mode: str, events: list[Any], store: Any = None) -> Any:
-    """Run the sensor that *make* makes to its end; what triggers tell goes to *events*."""
+    """Run the sensor that *make* creates to its end; *events* receives the events of its triggers."""
     ti = TaskInstance()
     if hasattr(airflow_sensor, "_orig_start_date"):
-        # Airflow 2.11 asks its database when a rescheduled sensor first began; there is none here.
-        with mock.patch.object(airflow_sensor, "_orig_start_date", return_value=ti.started):
+        # Airflow 2.11 asks its database when a rescheduled sensor first started; there is none here.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(airflow_sensor, "_orig_start_date", lambda *_, **__: ti.started)
             return _run(make, mode, events, store, ti)
     return _run(make, mode, events, store, ti)
 
@@ -61,7 +62,7 @@ def _run(make: Callable[[], Any], mode: str, events: list[Any], store: Any, ti: 
             return step(make())
         except AirflowRescheduleException as later:
             assert mode == "reschedule"
-            # As the scheduler does; without, a sensor that waits for nothing would look thousands of times.
+            # As the scheduler does. Otherwise a sensor would poll thousands of times.
             wait = later.reschedule_date - datetime.datetime.now(tz=datetime.UTC)
             time.sleep(max(0.0, wait.total_seconds()))
         except TaskDeferred as deferred:
@@ -75,18 +76,18 @@ def _run(make: Callable[[], Any], mode: str, events: list[Any], store: Any, ti: 
 
 
 def first_event(trigger: Any, seconds: float = 30) -> Any:
-    """Send *trigger* through the database, as it were, and run it to its end: there is one event."""
+    """Store *trigger* and create it again, as the database does, and run it to its only event."""
     again = revived(trigger)
 
-    async def told() -> list[Any]:
+    async def payloads() -> list[Any]:
         return [event.payload async for event in again.run()]
 
-    (payload,) = asyncio.run(asyncio.wait_for(told(), seconds))
+    (payload,) = asyncio.run(asyncio.wait_for(payloads(), seconds))
     return json.loads(json.dumps(payload))
 
 
 def revived(trigger: Any) -> Any:
-    """*trigger* as a triggerer makes it from what is in the database."""
+    """*trigger* as a triggerer creates it from the database."""
     path, kwargs = trigger.serialize()
     assert all(value is None or isinstance(value, (str, int, float, bool)) for value in kwargs.values())
     module, _, name = path.rpartition(".")

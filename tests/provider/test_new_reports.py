@@ -1,4 +1,4 @@
-"""The sensor for new reports against a sandbox College Board, in each of its modes."""
+"""The sensor for new reports against a sandbox, in each of its modes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores.errors import (
     CampusRefused,
@@ -28,12 +29,13 @@ from airflow_provider_apscores.errors import (
     CredentialsRefused,
     ServiceUnavailable,
 )
-from airflow_provider_apscores.hooks import polling as news
+from airflow_provider_apscores.hooks import polling
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
 from airflow_provider_apscores.triggers import new_reports
 from airflow_provider_apscores.triggers.new_reports import APScoresNewReportsTrigger
+from airflow_provider_apscores.webservice import AsyncClient, Client
 from tests.provider.modes import ARGUMENTS, MODES, error_of, first_event, is_error, revived, run
 from tests.provider.world import fails_permanently
 
@@ -48,8 +50,8 @@ CAMPUSES = [
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    # Every fault is a missed look: none is sat out within a call.
-    monkeypatch.setattr(news, "SHORTEST_PATIENCE", 0.0)
+    # Every fault is a failed poll: no call waits it out.
+    monkeypatch.setattr(polling, "MIN_PATIENCE", 0.0)
     with Sandbox(campuses=CAMPUSES) as sandbox:
         set_connection(monkeypatch, sandbox)
         yield sandbox
@@ -63,7 +65,7 @@ def set_connection(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, name: str 
 
 def sensor(mode: str, **arguments: Any) -> APScoresNewReportsSensor:
     defaults = {"poke_interval": 0.05, "timeout": 20, **ARGUMENTS[mode]}
-    return APScoresNewReportsSensor(task_id="news", **defaults | arguments)
+    return APScoresNewReportsSensor(task_id="wait", **defaults | arguments)
 
 
 def wait(mode: str, events: list[Any] | None = None, **arguments: Any) -> Any:
@@ -75,7 +77,7 @@ def wait(mode: str, events: list[Any] | None = None, **arguments: Any) -> Any:
 
 @dataclass
 class Case:
-    """Arguments, faults and later news; what comes of them, and how many orders and logins there are at least."""
+    """Arguments, faults and later reports; the outcome, and the number of orders."""
 
     name: str
     expected: Any
@@ -93,85 +95,105 @@ def fault(what: str, call: str = "order", times: int | None = 1, **more: Any) ->
 
 BOTH_EMPTY = {"di_codes": [NONE, MUTE]}
 AT_ONCE = {"timeout": 0}
-FOR_GOOD = (AirflowFailException,)
+PERMANENT = (AirflowFailException,)
 
 CASES = [
     Case("all campuses of the connection", [MANY, FEW], orders=4),
     Case("some of them, in the order given", [FEW, MANY], {"di_codes": [FEW, NONE, MANY]}, orders=3),
     Case("text", [FEW], {"di_codes": f"{NONE}, {FEW}"}, orders=2),
-    Case("a list that a template made text of", [FEW], {"di_codes": f"['{NONE}', '{FEW}']"}, orders=2),
+    Case("a list that a template turned into text", [FEW], {"di_codes": f"['{NONE}', '{FEW}']"}, orders=2),
     Case("one campus twice", [FEW], {"di_codes": [FEW, FEW]}, orders=1),
     Case("CSV", [FEW], {"di_codes": FEW, "file_format": "CSV"}, orders=1),
-    Case("all have news at once", [MANY, FEW], {"di_codes": [MANY, FEW], "wait_for": "all"}, orders=2),
-    Case("news comes later", [MUTE], BOTH_EMPTY, later={4: MUTE}),
-    Case("the last one gets news later", [MANY, NONE], {"di_codes": [MANY, NONE], "wait_for": "all"}, later={4: NONE}),
+    Case("all have new reports at once", [MANY, FEW], {"di_codes": [MANY, FEW], "wait_for": "all"}, orders=2),
+    Case("new reports come later", [MUTE], BOTH_EMPTY, later={4: MUTE}),
+    Case(
+        "new reports of the last one later",
+        [MANY, NONE],
+        {"di_codes": [MANY, NONE], "wait_for": "all"},
+        later={4: NONE},
+    ),
     Case("one after the other", [NONE, MUTE], BOTH_EMPTY | {"wait_for": "all"}, later={3: MUTE, 6: NONE}),
     Case("nothing in time", AirflowSensorTimeout, BOTH_EMPTY | AT_ONCE, orders=2),
     Case("not all in time", AirflowSensorTimeout, {"wait_for": "all"} | AT_ONCE, orders=4),
-    Case("nothing in time, softly", AirflowSkipException, BOTH_EMPTY | AT_ONCE | {"soft_fail": True}, orders=2),
+    Case("nothing in time, with soft_fail", AirflowSkipException, BOTH_EMPTY | AT_ONCE | {"soft_fail": True}, orders=2),
     Case("nothing for a while", AirflowSensorTimeout, BOTH_EMPTY | {"timeout": 0.3}),
-    Case("nothing for a while, softly", AirflowSkipException, BOTH_EMPTY | {"timeout": 0.3, "soft_fail": True}),
-    Case("nothing, and never a failure", AirflowSkipException, BOTH_EMPTY | {"timeout": 0.3, "never_fail": True}),
+    Case("nothing for a while, with soft_fail", AirflowSkipException, BOTH_EMPTY | {"timeout": 0.3, "soft_fail": True}),
+    Case("nothing with never_fail", AirflowSkipException, BOTH_EMPTY | {"timeout": 0.3, "never_fail": True}),
     Case("still generating", [FEW], {"di_codes": FEW}, (fault("504"),), orders=2),
     Case("reset", [FEW], {"di_codes": FEW}, (fault("reset", times=2),)),
     Case("maintenance", [FEW], {"di_codes": FEW}, (fault("maintenance"),), orders=2),
-    Case("no login for a while", [FEW], {"di_codes": FEW}, (fault("503", "login", 2),), orders=1),
-    Case("as many missed looks as may be", [FEW], {"di_codes": FEW}, (fault("500", times=4),), orders=5),
-    Case("one missed look too many", ServiceUnavailable, {"di_codes": FEW}, (fault("500", times=5),), orders=5),
-    Case("missed looks are no soft matter", ServiceUnavailable, {"soft_fail": True}, (fault("500", times=None),)),
+    Case("login unavailable for a while", [FEW], {"di_codes": FEW}, (fault("503", "login", 2),), orders=1),
+    Case("as many failed polls as are allowed", [FEW], {"di_codes": FEW}, (fault("500", times=4),), orders=5),
+    Case("one failed poll too many", ServiceUnavailable, {"di_codes": FEW}, (fault("500", times=5),), orders=5),
+    Case("failed polls are not soft", ServiceUnavailable, {"soft_fail": True}, (fault("500", times=None),)),
     Case(
-        "missed looks, in silence",
+        "failed polls with silent_fail",
         AirflowSensorTimeout,
         {"timeout": 0.5, "silent_fail": True},
         (fault("500", times=None),),
     ),
-    Case("missed looks, and never a failure", AirflowSkipException, {"never_fail": True}, (fault("500", times=None),)),
+    Case("failed polls with never_fail", AirflowSkipException, {"never_fail": True}, (fault("500", times=None),)),
     Case(
-        "one campus in trouble holds up no other",
+        "one failed campus does not delay another",
         [FEW],
         {"di_codes": [MANY, FEW]},
         (fault("500", di_code=MANY),),
         orders=2,
     ),
+    Case("a failed campus is polled again", [FEW], {"di_codes": [NONE, FEW]}, (fault("500", di_code=FEW),), orders=4),
     Case(
-        "a campus in trouble is asked again", [FEW], {"di_codes": [NONE, FEW]}, (fault("500", di_code=FEW),), orders=4
-    ),
-    Case(
-        "faults in turn with answers",
+        "faults and answers in turn",
         [MUTE],
         BOTH_EMPTY | {"max_consecutive_failures": 2},
         (fault("500", di_code=NONE), fault("500", di_code=NONE, after=1)),
         {6: MUTE},
     ),
-    Case("no login", (CredentialsRefused, *FOR_GOOD), {}, (fault("refuse=mfa", "login", None),), orders=0),
+    Case("login refused", (CredentialsRefused, *PERMANENT), {}, (fault("refuse=mfa", "login", None),), orders=0),
     Case(
-        "no login, softly", AirflowSkipException, {"soft_fail": True}, (fault("refuse=mfa", "login", None),), orders=0
+        "login refused, with never_fail",
+        AirflowSkipException,
+        {"never_fail": True},
+        (fault("refuse=mfa", "login", None),),
+        orders=0,
     ),
-    Case("a wrong password", (CredentialsRefused, *FOR_GOOD), connection={"password": "wrong-Passw0rd"}, orders=0),
-    Case("no login later", (CredentialsRefused, *FOR_GOOD), BOTH_EMPTY, (fault("refuse=mfa", "login", None, after=1),)),
-    Case("a campus of others", (CampusRefused, *FOR_GOOD), {}, (fault("refuse=campus", di_code=NONE, times=None),)),
+    Case("a wrong password", (CredentialsRefused, *PERMANENT), connection={"password": "wrong-Passw0rd"}, orders=0),
     Case(
-        "no longer our campus", (CampusRefused, *FOR_GOOD), BOTH_EMPTY, (fault("refuse=campus", after=4, times=None),)
+        "login refused later",
+        (CredentialsRefused, *PERMANENT),
+        BOTH_EMPTY,
+        (fault("refuse=mfa", "login", None, after=1),),
+    ),
+    Case("campus refused", (CampusRefused, *PERMANENT), {}, (fault("refuse=campus", di_code=NONE, times=None),)),
+    Case(
+        "campus refused later", (CampusRefused, *PERMANENT), BOTH_EMPTY, (fault("refuse=campus", after=4, times=None),)
     ),
     Case(
         "a campus that the connection lacks",
-        (ConfigurationError, *FOR_GOOD),
+        (ConfigurationError, *PERMANENT),
         {"di_codes": ["4866"]},
         words="4866",
         orders=0,
     ),
-    Case("no campus", (ConfigurationError, *FOR_GOOD), connection={"extra": {}}, words="di_codes", orders=0),
-    Case("no DI code", (ConfigurationError, *FOR_GOOD), {"di_codes": ["901"]}, words="four digits", orders=0),
+    Case("no campus", (ConfigurationError, *PERMANENT), connection={"extra": {}}, words="di_codes", orders=0),
+    Case("no DI code", (ConfigurationError, *PERMANENT), {"di_codes": ["901"]}, words="four digits", orders=0),
     Case("no campus at all", AirflowSkipException, {"di_codes": []}, words="no campus", orders=0),
-    Case("nothing of another task", AirflowSkipException, {"di_codes": "None"}, words="no campus", orders=0),
-    Case("no such format", (ConfigurationError, *FOR_GOOD), {"file_format": "PDF"}, words="PDF", orders=0),
+    Case("an empty result of another task", AirflowSkipException, {"di_codes": "None"}, words="no campus", orders=0),
+    Case("no such format", (ConfigurationError, *PERMANENT), {"file_format": "PDF"}, words="PDF", orders=0),
     Case(
         "no such connection",
-        (ConfigurationError, *FOR_GOOD),
+        (ConfigurationError, *PERMANENT),
         {"apscores_conn_id": "nowhere"},
         words="nowhere",
         orders=0,
     ),
+]
+
+
+# Only "nothing new in time" is soft: a permanent failure fails the task with soft_fail as well.
+CASES += [
+    replace(case, name=f"{case.name}, with soft_fail", arguments=case.arguments | {"soft_fail": True})
+    for case in CASES
+    if isinstance(case.expected, tuple)
 ]
 
 
@@ -184,7 +206,7 @@ def test_every_mode_gives_the_same(mode: str, case: Case, sandbox: Sandbox, monk
         sandbox.fail(call, what, **more)
     outcome: list[Any] = []
 
-    with news_after(sandbox, case.later):
+    with reports_after(sandbox, case.later):
         error = error_of(lambda: outcome.append(wait(mode, **case.arguments)))
 
     if isinstance(case.expected, list):
@@ -202,8 +224,8 @@ def test_every_mode_gives_the_same(mode: str, case: Case, sandbox: Sandbox, monk
     assert sandbox.counts.get("login", 0) <= max(1, sandbox.counts.get("order", 0)) + 5
 
 
-class news_after:
-    """Issue reports when so many orders have come, from a thread."""
+class reports_after:
+    """Issue reports after so many orders, from a thread."""
 
     def __init__(self, sandbox: Sandbox, later: dict[int, str]) -> None:
         self._sandbox, self._later = sandbox, dict(sorted(later.items()))
@@ -225,34 +247,72 @@ class news_after:
             self._sandbox.add_reports(di_code)
 
 
-# What a look costs College Board
+# What a poll costs College Board
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_look_at_many_campuses_is_one_login_and_many_orders_at_once(mode: str, monkeypatch: pytest.MonkeyPatch):
-    """
-    Twenty campuses, a second each: one after the other they could not take less than twenty.
-    """
+def test_a_poll_of_many_campuses_is_one_login(mode: str, monkeypatch: pytest.MonkeyPatch):
     campuses = [Campus(f"{1000 + number}", f"College {number}", number % 2) for number in range(20)]
     with Sandbox(campuses=campuses) as sandbox:
         set_connection(monkeypatch, sandbox)
-        sandbox.fail("order", "slow=1", times=None)
-        start = time.monotonic()
 
-        found = run_look(mode, APScoresHook())
+        found = run_poll(mode, APScoresHook())
 
-        assert time.monotonic() - start < 15
-        assert (found.news, found.nothing) == (
+        assert (found.new, found.none) == (
             tuple(f"{1000 + number}" for number in range(1, 20, 2)),
             tuple(f"{1000 + number}" for number in range(0, 20, 2)),
         )
         assert (sandbox.counts["login"], sandbox.counts["order"]) == (1, 20)
 
 
-def run_look(mode: str, hook: APScoresHook) -> news.Look:
+def test_the_orders_of_a_poll_run_at_the_same_time(sandbox: Sandbox, mocker: MockerFixture):
+    together = threading.Barrier(len(CAMPUSES), timeout=10)
+    mocker.patch.object(Client, "order", side_effect=lambda *_, **__: together.wait() and None)
+
+    assert len(polling.poll(APScoresHook(), (), "TXT").campuses) == len(CAMPUSES)
+
+
+async def test_the_orders_of_an_asynchronous_poll_run_at_the_same_time(sandbox: Sandbox, mocker: MockerFixture):
+    together = asyncio.Barrier(len(CAMPUSES))
+
+    async def order(*_: Any, **__: Any) -> None:
+        async with asyncio.timeout(10):
+            await together.wait()
+
+    mocker.patch.object(AsyncClient, "order", side_effect=order)
+
+    assert (await polling.poll_async(APScoresHook(), (), "TXT")).none == tuple(each.di_code for each in CAMPUSES)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_poll_ends_even_if_a_campus_never_gets_an_answer(mode: str, sandbox: Sandbox, mocker: MockerFixture):
+    """
+    The client and its own time limits are out of the way: the poll has a limit of its own.
+    """
+    mocker.patch.object(polling, "_OVERHEAD", 1.0)
+    end, order, order_async = threading.Event(), Client.order, AsyncClient.order
+
+    def slow(client: Client, di_code: str, **options: Any) -> Any:
+        return end.wait(60) if di_code == MUTE else order(client, di_code, **options)
+
+    async def slow_async(client: AsyncClient, di_code: str, **options: Any) -> Any:
+        return await (asyncio.sleep(60) if di_code == MUTE else order_async(client, di_code, **options))
+
+    mocker.patch.object(Client, "order", slow)
+    mocker.patch.object(AsyncClient, "order", slow_async)
+
+    found = run_poll(mode, APScoresHook(patience=0.0))
+    end.set()
+
+    assert (found.new, found.none, list(found.failed)) == ((MANY, FEW), (NONE,), [MUTE])
+    assert found.error is not None
+    assert found.error.transient
+
+
+def run_poll(mode: str, hook: APScoresHook) -> polling.PollResult:
     if mode == "deferrable":
-        return asyncio.run(news.look_async(hook, (), "TXT"))
-    return news.look(hook, (), "TXT")
+        return asyncio.run(polling.poll_async(hook, (), "TXT"))
+    return polling.poll(hook, (), "TXT")
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
@@ -260,7 +320,7 @@ def test_masking_that_takes_its_time_makes_no_second_login(
     mode: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     """
-    In a real triggerer, the password is masked by a message to another process before anybody logs in.
+    In a real triggerer, a message to another process masks the password before the login.
     """
     pauses = iter([0.0, 0.2] * 100)
 
@@ -270,14 +330,14 @@ def test_masking_that_takes_its_time_makes_no_second_login(
     monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._amask", amask)
     monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._mask", lambda secret: time.sleep(next(pauses)))
 
-    run_look(mode, APScoresHook())
+    run_poll(mode, APScoresHook())
 
     assert (sandbox.counts["login"], sandbox.counts["order"]) == (1, 4)
 
 
 def test_a_triggerer_does_not_collect_masks(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     """
-    Airflow never forgets a mask, and each line of the process is held against all of them.
+    Airflow keeps every mask and checks each log line of the process against all of them.
     """
     masked: set[str] = set()
 
@@ -287,15 +347,15 @@ def test_a_triggerer_does_not_collect_masks(sandbox: Sandbox, monkeypatch: pytes
     monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._amask", amask)
 
     for _ in range(3):
-        run_look("deferrable", APScoresHook())
+        run_poll("deferrable", APScoresHook())
 
     assert sandbox.counts["login"] == 3
     assert masked == {sandbox.password, base64.b64encode(sandbox.password.encode()).decode()}
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_a_campus_with_news_is_not_asked_for_again(mode: str, sandbox: Sandbox):
-    with news_after(sandbox, {6: NONE}):
+def test_a_campus_with_new_reports_is_not_polled_again(mode: str, sandbox: Sandbox):
+    with reports_after(sandbox, {6: NONE}):
         assert wait(mode, di_codes=[MANY, NONE], wait_for="all") == [MANY, NONE]
 
     assert sandbox.audit().calls_by_campus[MANY]["order"] == 1
@@ -310,51 +370,55 @@ def test_a_refused_login_is_not_repeated_for_other_campuses(sandbox: Sandbox):
     assert sandbox.counts == {"login": 1} | {key: 0 for key in sandbox.counts if key != "login"}
 
 
-def test_a_connection_nearby_needs_no_courtesy_and_any_other_does(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_the_minimum_interval_applies_to_services_on_other_machines(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     """
-    The floor of five minutes, in each mode: the worker's, the trigger's, and where the user said otherwise.
+    Five minutes, in the worker and in the trigger, unless the user sets another minimum.
     """
     near = sensor("deferrable", di_codes=NONE, poke_interval=1)
     with pytest.raises(TaskDeferred) as deferred:
         near.execute({})
     assert 1 <= near.poke_interval <= 1.2
-    assert asyncio.run(deferred.value.trigger._interval()) == 1
+    assert asyncio.run(deferred.value.trigger._allowed_interval()) == 1
 
     set_connection(monkeypatch, sandbox, host="https://college-board.invalid/api")
     far = sensor("poke", di_codes=NONE, poke_interval=1, max_consecutive_failures=9)
     assert far.poke({}).is_done is False
     assert 300 <= far.poke_interval <= 360
-    assert asyncio.run(APScoresNewReportsTrigger(poke_interval=1)._interval()) * (1 - news.JITTER) == 300
-    assert asyncio.run(APScoresNewReportsTrigger(poke_interval=3600)._interval()) == 3600
-    assert asyncio.run(APScoresNewReportsTrigger(poke_interval=20, minimum_interval=0)._interval()) == 20
-    told = sensor("poke", di_codes=NONE, poke_interval=1, minimum_interval=timedelta(seconds=10))
-    told.poke({})
-    assert 10 <= told.poke_interval <= 12
+    assert asyncio.run(APScoresNewReportsTrigger(poke_interval=1)._allowed_interval()) * (1 - polling.JITTER) == 300
+    assert asyncio.run(APScoresNewReportsTrigger(poke_interval=3600)._allowed_interval()) == 3600
+    assert asyncio.run(APScoresNewReportsTrigger(poke_interval=20, minimum_interval=0)._allowed_interval()) == 20
+    custom = sensor("poke", di_codes=NONE, poke_interval=1, minimum_interval=timedelta(seconds=10))
+    custom.poke({})
+    assert 10 <= custom.poke_interval <= 12
 
 
-def test_many_sensors_do_not_ask_in_step_and_a_restart_changes_no_pace():
-    times = [new_reports.next_look(1000.0 + each / 100, 3600.0, 1000.0) for each in range(200)]
+def test_sensors_do_not_poll_in_step_and_a_restart_changes_no_timetable():
+    times = [polling.next_poll(1000.0 + each / 100, 3600.0, 1000.0) for each in range(200)]
     assert all(4600 <= each <= 1002 + 3600 * 1.2 for each in times)
     assert max(times) - min(times) > 300
 
-    # A triggerer that begins again every ten seconds: the looks stay where they were, and none is left out.
-    looks = sorted({new_reports.next_look(1000.0, 3600.0, now) for now in range(1000, 1000 + 3600 * 50, 10)})
-    assert len(looks) == 50
-    assert all(0 <= due - (1000 + 3600 * number) <= 720 for number, due in enumerate(looks, 1))
-    assert new_reports.next_look(1000.0, 3600.0, 1000.0 + 3600 * 100.5) >= 1000 + 3600 * 101
+    # A triggerer that restarts every ten seconds: the polls keep their times, and none is left out.
+    polls = sorted({polling.next_poll(1000.0, 3600.0, now) for now in range(1000, 1000 + 3600 * 50, 10)})
+    assert len(polls) == 50
+    assert all(0 <= due - (1000 + 3600 * number) <= 720 for number, due in enumerate(polls, 1))
+    assert polling.next_poll(1000.0, 3600.0, 1000.0 + 3600 * 100.5) >= 1000 + 3600 * 101
 
 
-async def test_a_look_is_not_made_twice_by_a_clock_that_was_set_back(monkeypatch: pytest.MonkeyPatch):
-    slept: list[float] = []
+async def test_a_clock_that_was_set_back_repeats_no_poll(sandbox: Sandbox, mocker: MockerFixture):
+    """
+    The clock is set back by a second, right after the first poll.
+    """
+    due = polling.next_poll(1000.0, 3600.0, 1000.0)
+    sleep = mocker.patch.object(new_reports.asyncio, "sleep")
+    mocker.patch.object(new_reports.time, "time", side_effect=[1000.0, due, due - 1, due - 1])
+    mocker.patch.object(
+        new_reports, "poll_async", side_effect=[polling.PollResult((NONE,), none=(NONE,)), CampusRefused("stop")]
+    )
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    events = [event async for event in APScoresNewReportsTrigger(di_codes=NONE, last_poll=1000.0).run()]
 
-    due = new_reports.next_look(1000.0, 3600.0, 1000.0)
-    monkeypatch.setattr(new_reports.asyncio, "sleep", sleep)
-    monkeypatch.setattr(new_reports.time, "time", lambda: due - 1)
-    await APScoresNewReportsTrigger()._sleep(3600.0, 1000.0, last=due)
-    assert slept[0] > 3600 * 0.8
+    assert events[0].payload["error"] == "CampusRefused"
+    assert sleep.call_args_list[1].args[0] > 3600 * 0.8
 
 
 # The trigger
@@ -375,30 +439,30 @@ def test_every_argument_of_the_trigger_has_a_default_and_survives_the_database()
     assert APScoresNewReportsTrigger(**full).serialize()[1] == full
 
 
-def test_what_is_deferred_holds_what_is_needed_and_no_more(sandbox: Sandbox):
+def test_the_deferred_trigger_has_the_state_of_the_wait(sandbox: Sandbox):
     sandbox.fail("order", "500", di_code=MUTE)
     before = time.time()
     with pytest.raises(TaskDeferred) as deferred:
         sensor("deferrable", di_codes=[MANY, NONE, MUTE], wait_for="all", timeout=600).execute({})
 
     _path, kwargs = deferred.value.trigger.serialize()
-    assert before <= kwargs.pop("since") <= time.time()
+    assert before <= kwargs.pop("last_poll") <= time.time()
     assert before + 600 <= kwargs.pop("deadline") <= time.time() + 600
     assert kwargs == {
         "di_codes": f"{MANY},{NONE},{MUTE}",
         "wait_for": "all",
-        "seen": MANY,
+        "found": MANY,
         "file_format": "TXT",
         "poke_interval": 0.05,
         "minimum_interval": 300.0,
         "timeout": None,
-        "missed": 1,
+        "failed_polls": 1,
         "max_consecutive_failures": 5,
         "apscores_conn_id": "apscores_default",
     }
 
 
-def test_a_trigger_sleeps_before_its_first_look(sandbox: Sandbox):
+def test_a_trigger_sleeps_before_its_first_poll(sandbox: Sandbox):
     start = time.monotonic()
 
     assert first_event(APScoresNewReportsTrigger(di_codes=FEW, poke_interval=0.5)) == {
@@ -409,9 +473,9 @@ def test_a_trigger_sleeps_before_its_first_look(sandbox: Sandbox):
     assert (sandbox.counts["login"], sandbox.counts["order"]) == (1, 1)
 
 
-def test_a_triggerer_that_dies_in_mid_look_leaves_nothing_behind(sandbox: Sandbox):
+def test_a_triggerer_that_dies_during_a_poll_leaves_nothing_behind(sandbox: Sandbox):
     """
-    Cancelled while College Board takes its time, then made again from the database.
+    The trigger is cancelled during a slow answer, then created again from the database.
     """
     sandbox.fail("order", "slow=30", di_code=FEW)
     trigger = APScoresNewReportsTrigger(di_codes=f"{NONE},{FEW}", poke_interval=0.01, deadline=time.time() + 60)
@@ -430,30 +494,27 @@ def test_a_triggerer_that_dies_in_mid_look_leaves_nothing_behind(sandbox: Sandbo
     assert first_event(trigger) == {"status": "found", "di_codes": [FEW]}
 
 
-def test_a_trigger_that_starts_late_looks_once_more_but_not_twice(sandbox: Sandbox):
-    late = {"since": time.time() - 4000, "deadline": time.time() - 60}
+def test_a_trigger_that_starts_late_polls_once_more_but_not_twice(sandbox: Sandbox):
+    late = {"last_poll": time.time() - 4000, "deadline": time.time() - 60}
 
     assert first_event(APScoresNewReportsTrigger(di_codes=FEW, **late)) == {"status": "found", "di_codes": [FEW]}
     assert first_event(APScoresNewReportsTrigger(di_codes=NONE, **late)) == {"status": "timeout"}
     assert sandbox.counts["order"] == 2
-    just_looked = {"since": time.time(), "deadline": time.time() + 0.1}
-    assert first_event(APScoresNewReportsTrigger(di_codes=FEW, **just_looked)) == {"status": "timeout"}
+    just_polled = {"last_poll": time.time(), "deadline": time.time() + 0.1}
+    assert first_event(APScoresNewReportsTrigger(di_codes=FEW, **just_polled)) == {"status": "timeout"}
     assert sandbox.counts["order"] == 2
 
 
-def test_a_service_that_says_nothing_holds_up_neither_the_loop_nor_the_end(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(new_reports, "_LAST_LOOK", 0.2)
+def test_a_silent_service_delays_neither_the_loop_nor_the_deadline(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(new_reports, "_LAST_POLL", 0.2)
     sandbox.fail("order", "slow=30", times=None)
     trigger = APScoresNewReportsTrigger(di_codes=FEW, poke_interval=0.01, deadline=time.time() + 1)
-    gaps: list[float] = []
+    beats: list[float] = []
 
     async def heartbeat() -> None:
         while True:
-            before = time.perf_counter()
             await asyncio.sleep(0.01)
-            gaps.append(time.perf_counter() - before)
+            beats.append(time.time())
 
     async def both() -> Any:
         beating = asyncio.create_task(heartbeat())
@@ -461,14 +522,11 @@ def test_a_service_that_says_nothing_holds_up_neither_the_loop_nor_the_end(
         beating.cancel()
         return payloads
 
-    start = time.monotonic()
-    assert asyncio.run(both()) == [{"status": "timeout"}]
-    assert time.monotonic() - start < 10
-    assert len(gaps) > 20
-    assert max(gaps) < 0.3
+    assert asyncio.run(asyncio.wait_for(both(), 20)) == [{"status": "timeout"}]
+    assert len(beats) > 20
 
 
-def test_a_trigger_may_begin_without_a_look_in_a_worker(sandbox: Sandbox):
+def test_a_trigger_can_start_without_a_poll_in_a_worker(sandbox: Sandbox):
     task = sensor("deferrable", di_codes=[NONE, FEW], start_from_trigger=True, timeout=timedelta(days=3))
     arguments = task.start_trigger_args
 
@@ -482,7 +540,7 @@ def test_a_trigger_may_begin_without_a_look_in_a_worker(sandbox: Sandbox):
 
 
 @pytest.mark.parametrize("soft_fail", [False, True])
-def test_a_wait_that_begins_in_the_triggerer_ends_like_any_other(soft_fail: bool, sandbox: Sandbox):
+def test_a_wait_that_starts_in_the_triggerer_ends_like_any_other(soft_fail: bool, sandbox: Sandbox):
     task = sensor("deferrable", di_codes=NONE, start_from_trigger=True, timeout=0.3, soft_fail=soft_fail)
     event = first_event(APScoresNewReportsTrigger(**task.start_trigger_args.trigger_kwargs))
 
@@ -490,38 +548,35 @@ def test_a_wait_that_begins_in_the_triggerer_ends_like_any_other(soft_fail: bool
         task.resume_execution("execute_complete", {"event": event}, {})
 
 
-def test_an_event_of_another_version_or_none_at_all_is_another_look(sandbox: Sandbox):
+def test_an_event_of_another_version_or_no_event_is_another_poll(sandbox: Sandbox):
     assert sensor("deferrable", di_codes=FEW).execute_complete({}) == [FEW]
-    strange = {"status": "error", "error": "NewKind", "message": "tidings"}
-    with pytest.raises(AirflowFailException, match="tidings"):
+    strange = {"status": "error", "error": "NewKind", "message": "what to do"}
+    with pytest.raises(AirflowFailException, match="what to do"):
         sensor("deferrable").execute_complete({}, strange)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_no_secret_is_told(
+def test_no_secret_is_logged(
     mode: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     caplog.set_level(logging.DEBUG)
     events: list[Any] = []
     sandbox.fail("order", "500", di_code=NONE)
-    with news_after(sandbox, {4: NONE}):
+    with reports_after(sandbox, {4: NONE}):
         assert wait(mode, events, di_codes=[NONE, MUTE]) == [NONE]
     sandbox.fail("login", "refuse=password", times=None)
     with fails_permanently(CredentialsRefused) as refused:
         wait(mode, events)
 
     output = capfd.readouterr()
-    told = caplog.text + output.out + output.err + json.dumps(events) + repr(refused.value)
-    assert f"none for {MUTE}" in told
+    output_text = caplog.text + output.out + output.err + json.dumps(events) + repr(refused.value)
+    assert f"none for {MUTE}" in output_text
     for secret in (sandbox.password, base64.b64encode(sandbox.password.encode()).decode(), "Signature", "authToken"):
-        assert secret not in told
+        assert secret not in output_text
 
 
-def test_a_stranger_s_fault_is_a_missed_look_without_its_words(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    async def broken(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("hunter2")
-
-    monkeypatch.setattr(new_reports, "look_async", broken)
+def test_an_unexpected_exception_is_a_failed_poll_without_its_text(sandbox: Sandbox, mocker: MockerFixture):
+    mocker.patch.object(new_reports, "poll_async", side_effect=RuntimeError("hunter2"))
     event = first_event(APScoresNewReportsTrigger(di_codes=FEW, poke_interval=0, max_consecutive_failures=2))
 
     assert event["transient"] is True
@@ -532,7 +587,7 @@ def test_a_stranger_s_fault_is_a_missed_look_without_its_words(sandbox: Sandbox,
 
 
 @pytest.mark.parametrize("transient", [True, False])
-def test_an_error_of_another_version_is_what_its_event_says(transient: bool):
+def test_an_error_of_another_version_is_as_transient_as_its_event_says(transient: bool):
     event = {"status": "error", "error": "Unheard", "message": "what to do", "transient": transient}
 
     error = error_of(lambda: sensor("deferrable").execute_complete({}, event))
@@ -547,9 +602,9 @@ def test_an_error_of_another_version_is_what_its_event_says(transient: bool):
         ({"max_consecutive_failures": 0}, "max_consecutive_failures"),
         ({"di_codes": ["901"], "deferrable": True, "start_from_trigger": True}, "four digits"),
         ({"di_codes": "{{ params.codes }}", "deferrable": True, "start_from_trigger": True}, "no template"),
-        ({"di_codes": [], "deferrable": True, "start_from_trigger": True}, "the campuses themselves"),
+        ({"di_codes": [], "deferrable": True, "start_from_trigger": True}, "literal DI codes"),
     ],
 )
-def test_arguments_that_make_no_sense_are_seen_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):
+def test_wrong_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):
     with pytest.raises((ValueError, ConfigurationError), match=words):
-        APScoresNewReportsSensor(task_id="news", **arguments)
+        APScoresNewReportsSensor(task_id="wait", **arguments)

