@@ -1,11 +1,14 @@
 """
-Started by College Board's own e-mail: wait for the day's notifications, then fetch what is new for their campuses.
+Start with College Board's e-mail: wait for the day's notifications, then fetch the new reports of their campuses.
 
-College Board sends one e-mail a day and campus if there are new score reports, and none if there are not. Waiting for
-it orders nothing and logs in nowhere but at your mail server, and the wait takes no worker. Needs the extra ``[imap]``
-and a connection ``imap_default`` to the mailbox; the campuses are named by ``CAMPUSES`` below.
+College Board sends one e-mail a day and campus if there are new score reports, and none if there are not. Until then
+the sensor polls your mailbox only, and takes no worker. Needs the extra ``[imap]`` and a connection ``imap_default`` to
+the mailbox. ``CAMPUSES`` below names the campuses.
 
-Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI.
+After the e-mail, one task logs in at College Board: a refused login fails there, once, before the campuses start.
+
+Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. The default
+is a local folder, for an Airflow on one machine.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG, task_group
+from airflow.providers.common.compat.sdk import DAG, task, task_group
 
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
@@ -22,6 +25,7 @@ from airflow_provider_apscores.sensors.notification_email import APScoresNotific
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
+CONNECTION = "apscores_default"
 
 # What the subject of a notification calls each of your campuses. These are those of the sandbox.
 CAMPUSES = {
@@ -32,23 +36,30 @@ CAMPUSES = {
 
 with DAG(
     dag_id="example_apscores_email",
-    description="New AP score reports, as soon as the notification e-mail is there",
+    description="Fetch new AP score reports when the notification e-mail arrives",
     schedule="@hourly",
     start_date=datetime(2026, 7, 1),
     catchup=False,
-    max_active_runs=1,  # one run waits for the e-mails; the next takes its place
+    max_active_runs=1,  # one run waits for the e-mails; the next one follows it
     default_args={"retries": 3, "retry_delay": timedelta(minutes=10), "retry_exponential_backoff": True},
     tags=["apscores", "example"],
     doc_md=__doc__,
 ):
-    news = APScoresNotificationEmailSensor(
-        task_id="news",
+    notification = APScoresNotificationEmailSensor(
+        task_id="wait_for_email",
         campus_patterns=CAMPUSES,
         poke_interval=timedelta(minutes=5),
         timeout=timedelta(hours=12),
-        soft_fail=True,  # no new reports, no e-mail: nothing failed
+        soft_fail=True,  # no e-mail in time means no new reports: the run is skipped
         deferrable=True,
     )
+
+    @task
+    def check_login(di_codes: list[str]) -> list[str]:
+        from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+        APScoresHook(CONNECTION).check_login()
+        return di_codes
 
     @task_group
     def campus(di_code: str) -> None:
@@ -57,6 +68,7 @@ with DAG(
             di_code=di_code,
             destination=f"{DATA}/files",
             record=False,
+            apscores_conn_id=CONNECTION,
             map_index_template="{{ task.di_code }}",
         )
         parse = APScoresParseOperator(
@@ -67,7 +79,8 @@ with DAG(
         record = APScoresRecordDownloadOperator(
             task_id="record",
             download=download.output,
+            apscores_conn_id=CONNECTION,
         )
         download >> parse >> record
 
-    campus.expand(di_code=news.output)
+    campus.expand(di_code=check_login(notification.output))

@@ -1,11 +1,15 @@
 """
-Start when there is news: scheduled on the new reports of some campuses, not by the clock. Needs Airflow 3.
+Start when there are new reports: scheduled on the assets of some campuses, not by the clock. Needs Airflow 3.
 
-A watcher in the triggerer asks for all of these campuses about once an hour. Each run fetches every campus, not only
-the one whose news started it: Airflow may join several events to one run, and a campus without news is skipped.
+A watcher in the triggerer polls all of these campuses about once an hour. The first task of a run logs in: a refused
+login fails there, once, before the campuses start. Each run fetches every campus, not only the one of the event:
+Airflow may join several events in one run, and a campus with nothing new is skipped.
 
-The assets are inlets of the task that records, so that the watchers learn of it (Airflow 3.3): reports that arrive
-right after start the next run. Change ``CAMPUSES`` to yours.
+The assets are inlets of the task that records, so that the watcher knows of the record (Airflow 3.3): reports that
+arrive right after it start the next run. Change ``CAMPUSES`` to yours.
+
+Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. The default
+is a local folder, for an Airflow on one machine.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import os
 from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.assets import AssetAny
-from airflow.providers.common.compat.sdk import DAG, AssetAlias, task_group
+from airflow.providers.common.compat.sdk import DAG, AssetAlias, task, task_group
 
 from airflow_provider_apscores.assets import new_reports
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
@@ -25,18 +29,27 @@ AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
 CONNECTION = "apscores_default"
 CAMPUSES = ["0901", "9120"]
-NEWS = [new_reports(di_code, poke_interval=timedelta(hours=1), apscores_conn_id=CONNECTION) for di_code in CAMPUSES]
+NEW_REPORTS = [
+    new_reports(di_code, poke_interval=timedelta(hours=1), apscores_conn_id=CONNECTION) for di_code in CAMPUSES
+]
 
 with DAG(
     dag_id="example_apscores_event",
     description="Fetch AP score reports as soon as there are new ones",
-    schedule=AssetAny(*NEWS),
+    schedule=AssetAny(*NEW_REPORTS),
     start_date=datetime(2026, 7, 1),
     max_active_runs=1,  # the runs of one account share a cursor: one at a time
     default_args={"retries": 3, "retry_delay": timedelta(minutes=10), "retry_exponential_backoff": True},
     tags=["apscores", "example"],
     doc_md=__doc__,
 ):
+
+    @task
+    def campuses() -> list[str]:
+        from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+        APScoresHook(CONNECTION).check_login()
+        return CAMPUSES
 
     @task_group
     def campus(di_code: str) -> None:
@@ -59,8 +72,8 @@ with DAG(
             task_id="record",
             download=download.output,
             apscores_conn_id=CONNECTION,
-            inlets=NEWS,
+            inlets=NEW_REPORTS,
         )
         download >> parse >> record
 
-    campus.expand(di_code=CAMPUSES)
+    campus.expand(di_code=campuses())

@@ -1,11 +1,13 @@
 """
-Wait for news, then fetch it: one mapped download for each campus that has new reports.
+Wait for new reports, then fetch them: one mapped download for each campus that has new reports.
 
-The sensor waits in the triggerer, without holding a worker, and asks for every campus of the connection
-``apscores_default`` about once an hour. A day without news is a day skipped.
+The sensor waits in the triggerer, without a worker, and polls every campus of the connection ``apscores_default`` about
+once an hour. Its login decides for the run: a refused login fails the sensor, once, and no download starts. If there
+is nothing new in time, the run is skipped.
 
-Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. Other
-DAGs may be scheduled on ``AssetAlias("apscores-files")`` and ``AssetAlias("apscores-tables")``.
+Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. The default
+is a local folder, for an Airflow on one machine. Other DAGs can be scheduled on ``AssetAlias("apscores-files")`` and
+``AssetAlias("apscores-tables")``.
 """
 
 from __future__ import annotations
@@ -33,11 +35,11 @@ with DAG(
     tags=["apscores", "example"],
     doc_md=__doc__,
 ):
-    news = APScoresNewReportsSensor(
-        task_id="news",
+    new_reports = APScoresNewReportsSensor(
+        task_id="wait_for_reports",
         poke_interval=timedelta(hours=1),
         timeout=timedelta(hours=23),
-        soft_fail=True,
+        soft_fail=True,  # nothing new in time: the run is skipped
         deferrable=True,
     )
     download = APScoresDownloadOperator.partial(
@@ -45,11 +47,11 @@ with DAG(
         destination=f"{DATA}/files",
         outlets=[AssetAlias("apscores-files")],
         map_index_template="{{ task.di_code }}",
-    ).expand(di_code=news.output)
+    ).expand(di_code=new_reports.output)
     parse = APScoresParseOperator.partial(
         task_id="parse",
         output=f"{DATA}/tables",
         outlets=[AssetAlias("apscores-tables")],
-        # Somebody else may have fetched a campus's news meanwhile; the others are parsed all the same.
+        # A download is skipped if another one fetched its reports meanwhile. The others are parsed anyway.
         trigger_rule="none_failed",
     ).expand(source=download.output)

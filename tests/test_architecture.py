@@ -26,8 +26,8 @@ ROOMS: dict[str, set[str]] = {
     "triggers": {"airflow", "delivery", "errors", "hooks", "pendulum", "scorefile", "storage", "webservice"},
     # asgiref, flask_appbuilder, flask_babel and wtforms come with the Airflows that need them.
     "hooks": {
-        "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "imapclient", "pendulum",
-        "re2", "webservice", "wtforms",
+        "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "imapclient",
+        "pendulum", "re2", "webservice", "wtforms",
     },
     "delivery": {"errors", "pendulum", "scorefile", "storage", ""},
     "webservice": {"errors", "httpcore", "httpx", "pendulum", ""},

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import imaplib
 import json
 import re
-import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from tests.provider.deployment import PROJECT, clean_environment
+from tests.provider.mail_server import LOGIN, PASSWORD, mail_connection, mail_server
 
 CAMPUSES = [f"{1000 + number}" for number in range(20)]
 
@@ -31,31 +34,51 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An Airflow home with the DAGs."""
     home = tmp_path_factory.mktemp("fan-out")
     (home / "dags").mkdir()
-    shutil.copy(PROJECT / "example_dags" / "example_apscores.py", home / "dags")
+    for example in (PROJECT / "example_dags").glob("*.py"):
+        text = example.read_text().replace('["0901", "9120"]', repr(CAMPUSES))
+        names = re.compile(r'\{\n    "0901": .*?\n\}', re.S)
+        text = names.sub(repr({di_code: f"College {di_code}" for di_code in CAMPUSES}), text)
+        (home / "dags" / example.name).write_text(text)
     (home / "dags" / "ap_scores_all.py").write_text(documented("ap_scores_all"))
     airflow(home, "", "db", "migrate")
     return home
 
 
-def airflow(home: Path, connection: str, *command: str) -> str:
+def airflow(home: Path, connection: str, *command: str, mailbox: str = "") -> str:
     env = clean_environment() | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_APSCORES_DEFAULT": connection,
+        "AIRFLOW_CONN_IMAP_DEFAULT": mailbox,
     }
     command = (sys.executable, "-m", "airflow", *command)
     done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("dag_id", ["example_apscores", "ap_scores_all"])
-def test_a_refused_password_is_sent_once_in_a_run_of_twenty_campuses(home: Path, dag_id: str):
+@pytest.fixture(scope="module")
+def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection to a mailbox with a notification for each campus."""
+    with mail_server(tmp_path_factory.mktemp("mailbox")) as port, imaplib.IMAP4("127.0.0.1", port) as client:
+        client.login(LOGIN, PASSWORD)
+        for di_code in CAMPUSES:
+            message = f"From: scores@e.collegeboard.org\r\nSubject: New reports: College {di_code}\r\n\r\n".encode()
+            client.append("INBOX", "", imaplib.Time2Internaldate(time.time()), message)
+        yield mail_connection(port)
+
+
+EXAMPLES = ["example_apscores", "example_apscores_sensor", "example_apscores_email", "example_apscores_event"]
+
+
+@pytest.mark.parametrize("dag_id", [*EXAMPLES, "ap_scores_all"])
+def test_a_refused_password_is_sent_once_in_a_run_of_twenty_campuses(home: Path, mailbox: str, dag_id: str):
     with Sandbox(campuses=[Campus(di_code, f"College {di_code}") for di_code in CAMPUSES]) as sandbox:
         connection = json.loads(sandbox.airflow_connection) | {"password": "refused"}
         connection["extra"] |= {"di_codes": CAMPUSES, "verify": "false"}
 
-        said = airflow(home, json.dumps(connection), "dags", "test", dag_id)
+        said = airflow(home, json.dumps(connection), "dags", "test", dag_id, mailbox=mailbox)
 
         assert sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}, said[-3000:]
         # The run did start, and the campuses did not.
         assert "Invalid username or password" in said
+        assert "Skipping due to soft_fail" not in said

@@ -1,6 +1,6 @@
 """Sensors and watcher on a real Airflow of several processes, through the sudden death of the triggerer.
 
-The DAGs are the examples, at a quicker pace. What is counted is what College Board saw.
+The DAGs are the examples, with shorter intervals. The sandbox counts the calls.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tests.provider.mail_server import LOGIN, PASSWORD, mail_connection, mail_se
 
 SENSOR, EVENT, EMAIL = "example_apscores_sensor", "example_apscores_event", "example_apscores_email"
 ONE, OTHER, THIRD = "0901", "9120", "9245"
-#: Watchers share one loop of looks, and an asset's state outlives the triggerer.
+#: Watchers share one loop of polls, and an asset's state outlives the triggerer.
 STATEFUL = AIRFLOW >= (3, 3)
-TOLD = "SELECT value FROM asset_state_store WHERE key='apscores.told_at'"
+NOTIFIED = "SELECT value FROM asset_state_store WHERE key='apscores.notified_at'"
 
 
 def example(name: str, changes: dict[str, str]) -> str:
@@ -32,16 +32,16 @@ def example(name: str, changes: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
-    """The College Board of the sensor: three campuses without news."""
+def polled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
+    """The sandbox of the sensor: three campuses without new reports."""
     campuses = [argument for code in (ONE, OTHER, THIRD) for argument in ("--campus", f"{code}:College {code}:0")]
-    with sandbox(tmp_path_factory.mktemp("asked"), *campuses) as running:
+    with sandbox(tmp_path_factory.mktemp("polled"), *campuses) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
-    """The College Board of the watcher: two campuses without news."""
+    """The sandbox of the watcher: two campuses without new reports."""
     campuses = [argument for code in (ONE, OTHER) for argument in ("--campus", f"{code}:College {code}:0")]
     with sandbox(tmp_path_factory.mktemp("watched"), *campuses) as running:
         yield running
@@ -49,7 +49,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSa
 
 @pytest.fixture(scope="module")
 def mailed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RemoteSandbox, str]]:
-    """The College Board that writes e-mails: two campuses with news."""
+    """The sandbox of the e-mails: two campuses with new reports."""
     campuses = [argument for code in (ONE, OTHER) for argument in ("--campus", f"{code}:College {code}:3")]
     with sandbox(tmp_path_factory.mktemp("mailed"), *campuses) as running:
         yield running
@@ -64,7 +64,7 @@ def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def airflow(
-    asked: tuple[RemoteSandbox, str],
+    polled: tuple[RemoteSandbox, str],
     watched: tuple[RemoteSandbox, str],
     mailed: tuple[RemoteSandbox, str],
     mailbox: int,
@@ -72,7 +72,7 @@ def airflow(
 ) -> Iterator[Deployment]:
     changes = {
         "poke_interval=timedelta(minutes=5)": "poke_interval=2",
-        '"retries": 3': '"apscores_conn_id": "apscores_mailed", "retries": 3',
+        'CONNECTION = "apscores_default"': 'CONNECTION = "apscores_mailed"',
     }
     dags = {
         "sensor.py": example(SENSOR, {"poke_interval=timedelta(hours=1)": "poke_interval=2"}),
@@ -86,7 +86,7 @@ def airflow(
         }
         dags["event.py"] = example(EVENT, changes)
     connections = {
-        "apscores_default": asked[1],
+        "apscores_default": polled[1],
         "apscores_watched": watched[1],
         "apscores_mailed": mailed[1],
         "imap_default": mail_connection(mailbox),
@@ -99,75 +99,75 @@ def orders(college_board: RemoteSandbox, di_code: str) -> int:
     return college_board.audit().calls_by_campus.get(di_code, {}).get("order", 0)
 
 
-def more_looks(airflow: Deployment, college_board: RemoteSandbox, di_code: str, count: int = 2) -> None:
+def more_polls(airflow: Deployment, college_board: RemoteSandbox, di_code: str, count: int = 2) -> None:
     begun = orders(college_board, di_code)
-    airflow.wait(lambda: orders(college_board, di_code) >= begun + count, f"looks at campus {di_code}")
+    airflow.wait(lambda: orders(college_board, di_code) >= begun + count, f"polls of campus {di_code}")
 
 
 def test_sensor_and_watcher_outlive_a_triggerer(
-    airflow: Deployment, asked: tuple[RemoteSandbox, str], watched: tuple[RemoteSandbox, str]
+    airflow: Deployment, polled: tuple[RemoteSandbox, str], watched: tuple[RemoteSandbox, str]
 ):
-    asked_board, watched_board = asked[0], watched[0]
+    polled_board, watched_board = polled[0], watched[0]
     runs = ["failed"]
-    # The first look is the worker's; then the task is in the triggerer.
-    airflow.wait(lambda: airflow.tasks(SENSOR, "news") == [("deferred", 1)], "the sensor to be deferred")
-    more_looks(airflow, asked_board, ONE)
+    # The worker makes the first poll; then the task is in the triggerer.
+    airflow.wait(lambda: airflow.tasks(SENSOR, "wait_for_reports") == [("deferred", 1)], "the sensor to be deferred")
+    more_polls(airflow, polled_board, ONE)
     if not AIRFLOW_2:
-        # News that is fetched and parsed, but never recorded: it stays the same news.
+        # Reports that are fetched and parsed, but never recorded, stay the same event.
         watched_board.fail("record", "503", times=None, di_code=OTHER)
-        more_looks(airflow, watched_board, OTHER)
+        more_polls(airflow, watched_board, OTHER)
         watched_board.add_reports(OTHER, 2)
-        airflow.wait(lambda: airflow.runs(EVENT) == runs, "the run that can't record")
+        airflow.wait(lambda: airflow.runs(EVENT) == runs, "the run that cannot record")
     if STATEFUL:
-        airflow.wait(lambda: airflow.query(TOLD), "the watcher to note what it told", 30)
+        airflow.wait(lambda: airflow.query(NOTIFIED), "the watcher to note its event", 30)
 
     airflow.kill("triggerer")
     airflow.start("triggerer")
 
-    more_looks(airflow, asked_board, ONE)
-    assert airflow.tasks(SENSOR, "news") == [("deferred", 1)]
-    asked_board.add_reports(OTHER, 2)
-    asked_board.add_reports(THIRD)
-    airflow.wait(lambda: airflow.runs(SENSOR)[0] == "success", "the sensor's run to end well")
-    assert_one_continuation(airflow, asked_board)
+    more_polls(airflow, polled_board, ONE)
+    assert airflow.tasks(SENSOR, "wait_for_reports") == [("deferred", 1)]
+    polled_board.add_reports(OTHER, 2)
+    polled_board.add_reports(THIRD)
+    airflow.wait(lambda: airflow.runs(SENSOR)[0] == "success", "the sensor's run to succeed")
+    assert_one_continuation(airflow, polled_board)
 
     if not AIRFLOW_2:
         if not STATEFUL:
             runs += ["failed"]
-            airflow.wait(lambda: airflow.runs(EVENT) == runs, "the same news to be told again after the restart")
-        more_looks(airflow, watched_board, OTHER, 3)
-        assert airflow.runs(EVENT) == runs, "the same news was told again"
+            airflow.wait(lambda: airflow.runs(EVENT) == runs, "the event to be repeated after the restart")
+        more_polls(airflow, watched_board, OTHER, 3)
+        assert airflow.runs(EVENT) == runs, "the event was repeated"
         watched_board.clear_faults()
         watched_board.add_reports(ONE)
         runs += ["success"]
-        airflow.wait(lambda: airflow.runs(EVENT) == runs, "a run for other news")
-        # That run has fetched and recorded everything: what comes now is news again.
-        more_looks(airflow, watched_board, OTHER, 2)
+        airflow.wait(lambda: airflow.runs(EVENT) == runs, "a run for other reports")
+        # That run has fetched and recorded everything: what comes now is another event.
+        more_polls(airflow, watched_board, OTHER, 2)
         if STATEFUL:
-            assert airflow.query(TOLD) == []
+            assert airflow.query(NOTIFIED) == []
         watched_board.add_reports(OTHER)
         runs += ["success"]
-        airflow.wait(lambda: airflow.runs(EVENT) == runs, "a run for newer news")
-        more_looks(airflow, watched_board, OTHER, 2)
+        airflow.wait(lambda: airflow.runs(EVENT) == runs, "a run for newer reports")
+        more_polls(airflow, watched_board, OTHER, 2)
         assert_one_run_for_each(runs, airflow, watched_board)
 
 
 def assert_one_continuation(airflow: Deployment, college_board: RemoteSandbox) -> None:
-    assert airflow.returned(SENSOR, "news") == [[OTHER, THIRD]]
-    assert airflow.tasks(SENSOR, "news") == [("success", 1)]
+    assert airflow.returned(SENSOR, "wait_for_reports") == [[OTHER, THIRD]]
+    assert airflow.tasks(SENSOR, "wait_for_reports") == [("success", 1)]
     assert airflow.tasks(SENSOR, "download") == [("success", 1)] * 2
     assert airflow.tasks(SENSOR, "parse") == [("success", 1)] * 2
     assert [each["di_code"] for each in airflow.returned(SENSOR, "download")] == [OTHER, THIRD]
     audit = college_board.audit()
     assert audit.recorded_reports == audit.all_reports
-    # Each look is one login and one order a campus, and each download one login, one order, one file, one record.
-    looks = audit.calls["login"] - 2
-    asked = {code: calls["order"] for code, calls in audit.calls_by_campus.items()}
-    # The triggerer may have died in the middle of a look.
-    assert set(asked) == {ONE, OTHER, THIRD}
-    assert looks - 1 <= asked[ONE] <= looks
-    assert looks <= asked[OTHER] <= looks + 1
-    assert looks <= asked[THIRD] <= looks + 1
+    # Each poll is one login and one order a campus, and each download one login, one order, one file, one record.
+    polls = audit.calls["login"] - 2
+    orders = {code: calls["order"] for code, calls in audit.calls_by_campus.items()}
+    # The triggerer may have died during a poll.
+    assert set(orders) == {ONE, OTHER, THIRD}
+    assert polls - 1 <= orders[ONE] <= polls
+    assert polls <= orders[OTHER] <= polls + 1
+    assert polls <= orders[THIRD] <= polls + 1
     assert (audit.calls["download"], audit.calls["record"]) == (2, 2)
 
 
@@ -178,16 +178,16 @@ def assert_one_run_for_each(runs: list[str], airflow: Deployment, college_board:
     assert len(by_watchers) == len(runs)
     audit = college_board.audit()
     assert audit.recorded_reports == audit.all_reports
-    # Each run's tasks log in for themselves; the watchers of both campuses share looks and logins, where they can.
-    tasks = audit.calls_by_campus[ONE]["record"] + audit.calls_by_campus[OTHER]["record"] + 2 * len(runs)
-    looks = audit.calls_by_campus[ONE]["order"] + (0 if STATEFUL else audit.calls_by_campus[OTHER]["order"])
-    assert audit.calls["login"] <= looks + tasks
+    # The first task of a run, its downloads and its records log in; the watchers share polls and logins if they can.
+    tasks = audit.calls_by_campus[ONE]["record"] + audit.calls_by_campus[OTHER]["record"] + 3 * len(runs)
+    polls = audit.calls_by_campus[ONE]["order"] + (0 if STATEFUL else audit.calls_by_campus[OTHER]["order"])
+    assert audit.calls["login"] <= polls + tasks
     landed = airflow.query("SELECT extra FROM asset_event WHERE extra LIKE '%manifest_uri%'")
-    assert landed, "files and tables were not told"
+    assert landed, "there are no events of files and tables"
 
 
 def test_the_email_starts_downloads(airflow: Deployment, mailed: tuple[RemoteSandbox, str], mailbox: int):
-    airflow.wait(lambda: airflow.tasks(EMAIL, "news") == [("deferred", 1)], "the sensor to be deferred")
+    airflow.wait(lambda: airflow.tasks(EMAIL, "wait_for_email") == [("deferred", 1)], "the sensor to be deferred")
     airflow.kill("triggerer")
     with imaplib.IMAP4("127.0.0.1", mailbox) as client:
         client.login(LOGIN, PASSWORD)
@@ -196,18 +196,18 @@ def test_the_email_starts_downloads(airflow: Deployment, mailed: tuple[RemoteSan
         message["Subject"] = "New AP score reports: Saltmarsh University"
         message.set_content("zanzibar")
         client.append("INBOX", "", imaplib.Time2Internaldate(time.time()), message.as_bytes())
-        assert not any(mailed[0].audit().calls.values()), "somebody asked before there was an e-mail"
+        assert not any(mailed[0].audit().calls.values()), "there were calls before the e-mail"
 
         airflow.start("triggerer")
 
-        airflow.wait(lambda: airflow.runs(EMAIL)[0] == "success", "the run to end well")
+        airflow.wait(lambda: airflow.runs(EMAIL)[0] == "success", "the run to succeed")
         client.select("INBOX", readonly=True)
         assert client.search(None, "SEEN")[1] == client.search(None, "ALL")[1] != [b""]
-    assert airflow.returned(EMAIL, "news") == [[ONE]]
-    assert airflow.tasks(EMAIL, "news") == [("success", 1)]
+    assert airflow.returned(EMAIL, "wait_for_email") == [[ONE]]
+    assert airflow.tasks(EMAIL, "wait_for_email") == [("success", 1)]
     assert airflow.tasks(EMAIL, "campus.record") == [("success", 1)]
     audit = mailed[0].audit()
     assert {code: calls["order"] for code, calls in audit.calls_by_campus.items()} == {ONE: 1}
     assert len(audit.recorded_reports) == 3
-    told = [path.read_text(errors="replace") for path in airflow.home.rglob("*.log*") if path.is_file()]
-    assert not any("zanzibar" in text or "New AP score reports:" in text for text in told)
+    logs = [path.read_text(errors="replace") for path in airflow.home.rglob("*.log*") if path.is_file()]
+    assert not any("zanzibar" in text or "New AP score reports:" in text for text in logs)
