@@ -91,7 +91,7 @@ def test_only_base64_of_the_utf8_password_opens(sandbox, anonymous, password):
 
 def test_an_unknown_address_is_refused_in_the_same_words(sandbox, anonymous):
     wrong = anonymous.call("webServiceAuth", u=sandbox.email, p="")
-    unknown = anonymous.call("webServiceAuth", u="somebody@else.example", p=encoded(sandbox.password))
+    unknown = anonymous.call("webServiceAuth", u="someone@else.example", p=encoded(sandbox.password))
     assert unknown["message"] == wrong["message"]
 
 
