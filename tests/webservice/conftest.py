@@ -9,21 +9,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_apscores.sandbox import DEFAULT_EMAIL, DEFAULT_PASSWORD, Sandbox
 from airflow_provider_apscores.webservice import AsyncClient, Client, Credentials, Session
-from tests.webservice.fake_college_board import EMAIL, PASSWORD, FakeCollegeBoard
 
 
 @pytest.fixture
-def college_board() -> Iterator[FakeCollegeBoard]:
-    with FakeCollegeBoard() as fake:
-        yield fake
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[FakeCollegeBoard]:
-    """Another origin: the same host, another port."""
-    with FakeCollegeBoard() as fake:
-        yield fake
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
 
 
 class Awaited:
@@ -74,19 +67,19 @@ def time() -> Time:
 
 @pytest.fixture(params=[Client, Awaited], ids=["blocking", "awaiting"])
 def client_of(request: pytest.FixtureRequest, time: Time) -> Iterator[Callable[..., Any]]:
-    """Make a client for a base URL; it waits for nothing and is closed at the end."""
+    """Make a client for a base URL, with the sandbox's account; it waits for nothing and is closed at the end."""
     with contextlib.ExitStack() as stack:
 
         def make(
             base_url: str,
             *,
-            credentials: Credentials | None = None,
+            password: str = DEFAULT_PASSWORD,
             patience: float = 600.0,
             di_codes: tuple[str, ...] = (),
             **settings: Any,
         ) -> Any:
             session = Session(
-                credentials or Credentials(EMAIL, PASSWORD),
+                Credentials(DEFAULT_EMAIL, password),
                 base_url=base_url,
                 di_codes=di_codes,
                 patience=patience,
@@ -98,3 +91,9 @@ def client_of(request: pytest.FixtureRequest, time: Time) -> Iterator[Callable[.
             return client
 
         yield make
+
+
+@pytest.fixture
+def client(sandbox: Sandbox, client_of: Callable[..., Any]) -> Any:
+    """A client of the sandbox."""
+    return client_of(sandbox.base_url, timeout=2.0)

@@ -8,6 +8,7 @@ import ipaddress
 import select
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable
 from airflow_provider_apscores.webservice import Client, Credentials, Session
-from tests.webservice.fake_college_board import FakeCollegeBoard
+from tests.webservice.raw_server import LOGIN, NOTHING_NEW, RawServer
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +52,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def over_tls(certificate: tuple[Path, Path]) -> Iterator[FakeCollegeBoard]:
+def over_tls(certificate: tuple[Path, Path]) -> Iterator[RawServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    with FakeCollegeBoard(context) as fake:
-        yield fake
+    with RawServer(LOGIN, NOTHING_NEW, tls=context) as server:
+        yield server
 
 
 @pytest.mark.parametrize("as_text", [True, False])
-def test_a_ca_bundle_is_believed(over_tls, client_of, certificate, as_text):
+def test_a_ca_bundle_is_trusted(over_tls, client_of, certificate, as_text):
     verify = str(certificate[0]) if as_text else certificate[0]
     assert client_of(over_tls.base_url, verify=verify).order("9377") is None
 
@@ -68,14 +69,14 @@ def test_verification_can_be_switched_off(over_tls, client_of):
     assert client_of(over_tls.base_url, verify=False).order("9377") is None
 
 
-def test_a_certificate_that_nobody_vouches_for_ends_it_before_anything_is_sent(over_tls, client_of, waited):
+def test_an_untrusted_certificate_is_an_error_before_anything_is_sent(over_tls, client_of, waited):
     with pytest.raises(ConfigurationError, match=r"certificate of 127\.0\.0\.1.*self.signed.*CA"):
         client_of(over_tls.base_url).order("4866")
     assert (over_tls.seen, waited) == ([], [])
 
 
 @pytest.mark.parametrize("name", ["missing.pem", "no.pem"])
-def test_a_ca_bundle_that_is_none_is_told_at_once(client_of, tmp_path, name):
+def test_an_unusable_ca_bundle_is_an_error_at_once(client_of, tmp_path, name):
     (tmp_path / "no.pem").write_text("hello")
     with pytest.raises(ConfigurationError, match=name):
         client_of("https://api.example", verify=str(tmp_path / name))
@@ -131,12 +132,12 @@ class Proxy:
                         (far if ready is near else near).sendall(data)
 
 
-def test_all_calls_go_through_the_proxy(college_board, client_of):
+def test_all_calls_go_through_a_configured_proxy(sandbox, client_of):
     with Proxy() as proxy:
-        client = client_of(college_board.base_url, proxy=f"http://{proxy.address}")
+        client = client_of(sandbox.base_url, proxy=f"http://{proxy.address}")
         assert client.order("9377") is None
-    assert proxy.seen[0] == f"POST {college_board.base_url}/webServiceAuth"
-    assert college_board.count("order") == 1
+    assert proxy.seen[0] == f"POST {sandbox.base_url}/webServiceAuth"
+    assert sandbox.counts["order"] == 1
 
 
 def test_tls_goes_through_the_proxy_in_a_tunnel(over_tls, client_of, certificate):
@@ -152,16 +153,68 @@ def test_tls_goes_through_the_proxy_in_a_tunnel(over_tls, client_of, certificate
         assert client.order("9377") is None
         assert "pr0xy-pw" not in repr(client)
         assert "pr0xy-pw" in told
-    assert proxy.seen == [f"CONNECT {urlsplit(over_tls.origin).netloc}"]
+    assert set(proxy.seen) == {f"CONNECT {urlsplit(over_tls.origin).netloc}"}
     assert proxy.authorizations
 
 
-def test_a_proxy_from_the_environment_is_used(college_board, client_of, monkeypatch):
-    with Proxy() as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.address}")
-        monkeypatch.setenv("NO_PROXY", "")
-        assert client_of(college_board.base_url).order("9377") is None
-    assert proxy.seen
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_from_the_environment_is_used(client_of, monkeypatch, variable, scheme):
+    clear_proxies(monkeypatch)
+    with Proxy(refuse_with=502) as proxy:
+        monkeypatch.setenv(variable, scheme + proxy.address)
+        with pytest.raises(ServiceUnavailable, match=r"proxy could not connect to scores\.invalid"):
+            client_of("https://scores.invalid/api", patience=0.5).log_in()
+    assert proxy.seen == ["CONNECT scores.invalid:443"]
+
+
+@pytest.mark.parametrize("excluded", ["scores.invalid", ".invalid", "*", "other.example,invalid"])
+def test_hosts_excluded_by_the_environment_are_reached_directly(client_of, monkeypatch, excluded):
+    clear_proxies(monkeypatch)
+    with Proxy(refuse_with=502) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        monkeypatch.setenv("NO_PROXY", excluded)
+        with pytest.raises(ServiceUnavailable, match="no connection"):
+            client_of("https://scores.invalid/api", patience=0.5).log_in()
+    assert proxy.seen == []
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.53"])
+def test_a_proxy_from_the_environment_never_gets_the_password_of_a_loopback_service(
+    client_of, monkeypatch, variable, host
+):
+    if host == "127.0.0.53" and sys.platform != "linux":
+        pytest.skip("only Linux answers on all of 127.0.0.0/8")
+    clear_proxies(monkeypatch)
+    address = "127.0.0.1" if host == "localhost" else host
+    with Proxy() as proxy, RawServer(LOGIN, NOTHING_NEW, host=address) as server:
+        monkeypatch.setenv(variable, f"http://{proxy.address}")
+        assert client_of(f"http://{host}:{server.port}/api").order("4866") is None
+    assert proxy.seen == []
+    assert len(server.seen) == 2
+
+
+def test_a_proxy_from_the_environment_that_can_not_be_used_is_an_error_at_once(client_of, monkeypatch):
+    clear_proxies(monkeypatch)
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://u:pr0xy-pw@proxy")
+    with pytest.raises(ConfigurationError, match="proxy can't be used") as caught:
+        client_of("https://scores.invalid/api")
+    assert "pr0xy-pw" not in str(caught.value)
+
+
+def test_a_netrc_file_is_not_read(client_of, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login someone password n3trc\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with RawServer(LOGIN) as server:
+        client_of(server.base_url).log_in()
+    assert "authorization" not in server.seen[0].headers
+
+
+def clear_proxies(monkeypatch):
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
 
 
 @pytest.mark.parametrize(
@@ -172,18 +225,18 @@ def test_a_proxy_that_refuses(over_tls, client_of, certificate, status, error):
         client_of(over_tls.base_url, proxy=f"http://{proxy.address}", verify=certificate[0]).log_in()
 
 
-def test_a_proxy_that_is_not_there(college_board, client_of, waited):
+def test_a_proxy_that_does_not_answer(sandbox, client_of, waited):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ServiceUnavailable, match="no connection"):
-        client_of(college_board.base_url, proxy=f"http://127.0.0.1:{port}").log_in()
+        client_of(sandbox.base_url, proxy=f"http://127.0.0.1:{port}").log_in()
     assert waited == [1, 2, 4]
 
 
 @pytest.mark.parametrize(
     "proxy", ["proxy.college.edu:3128", "gopher://u:pr0xy-pw@proxy", "http://u:pr0xy-pw@[", "junk"]
 )
-def test_a_proxy_that_is_none_is_told_at_once(client_of, proxy):
+def test_an_unusable_proxy_is_an_error_at_once(client_of, proxy):
     with pytest.raises(ConfigurationError, match="proxy can't be used") as caught:
         client_of("https://api.example", proxy=proxy)
     assert "pr0xy-pw" not in str(caught.value)
@@ -191,6 +244,6 @@ def test_a_proxy_that_is_none_is_told_at_once(client_of, proxy):
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
-def test_a_time_out_is_more_than_nothing(timeout):
+def test_a_time_out_must_be_positive(timeout):
     with pytest.raises(ConfigurationError, match="time-out"):
         Client(Session(Credentials("registrar@college.edu", "secret")), timeout=timeout)

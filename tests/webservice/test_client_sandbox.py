@@ -15,20 +15,6 @@ from airflow_provider_apscores.errors import (
     UnexpectedReply,
 )
 from airflow_provider_apscores.sandbox import Sandbox, reports_in
-from airflow_provider_apscores.webservice import Credentials
-
-
-@pytest.fixture
-def sandbox():
-    with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def client(sandbox, client_of):
-    return client_of(
-        sandbox.base_url, credentials=Credentials(sandbox.email, sandbox.password), timeout=2.0, verify=False
-    )
 
 
 def deliver(client, di_code, file_format="TXT"):
@@ -45,9 +31,9 @@ def deliver(client, di_code, file_format="TXT"):
 @pytest.mark.parametrize("file_format", ["TXT", "CSV"])
 def test_every_report_arrives_and_is_recorded(sandbox, client, file_format):
     arrived = [report for campus in sandbox.di_codes for report in deliver(client, campus, file_format) or []]
-    books = sandbox.audit()
-    assert sorted(arrived) == sorted(books.all_reports)
-    assert books.recorded_reports == books.all_reports
+    audit = sandbox.audit()
+    assert sorted(arrived) == sorted(audit.all_reports)
+    assert audit.recorded_reports == audit.all_reports
     assert sandbox.counts["login"] == 1
     assert {deliver(client, campus, file_format) for campus in sandbox.di_codes} == {None}
 
@@ -55,7 +41,7 @@ def test_every_report_arrives_and_is_recorded(sandbox, client, file_format):
 @pytest.mark.parametrize("text_ids", [True, False])
 def test_ids_are_numbers_or_strings(client_of, text_ids):
     with Sandbox(text_ids=text_ids) as sandbox:
-        client = client_of(sandbox.base_url, credentials=Credentials(sandbox.email, sandbox.password))
+        client = client_of(sandbox.base_url)
         assert deliver(client, sandbox.di_codes[0])
 
 
@@ -79,7 +65,7 @@ def test_ids_are_numbers_or_strings(client_of, text_ids):
         ("record", "redirect=307", UnexpectedReply),
     ],
 )
-def test_what_is_refused_is_asked_once(sandbox, client, call, fault, error, waited):
+def test_a_refused_call_is_made_once(sandbox, client, call, fault, error, waited):
     sandbox.fail(call, fault, times=None)
     with pytest.raises(error) as caught:
         deliver(client, sandbox.di_codes[0])
@@ -145,18 +131,18 @@ def test_reports_arrive_in_spite_of_random_faults(sandbox, client, seed, time):
                 failures.append(error)
                 time.sleep(60)
     assert all(failure.transient for failure in failures), failures
-    books = sandbox.audit()
-    assert set(arrived) == set(books.all_reports)
-    assert books.recorded_reports == books.all_reports
+    audit = sandbox.audit()
+    assert set(arrived) == set(audit.all_reports)
+    assert audit.recorded_reports == audit.all_reports
 
 
 def test_a_wrong_password_is_tried_once_and_locks_nothing(sandbox, client_of):
-    client = client_of(sandbox.base_url, credentials=Credentials(sandbox.email, "wr0ng"))
+    client = client_of(sandbox.base_url, password="wr0ng")
     for _ in range(10):
         with pytest.raises(CredentialsRefused):
             client.order(sandbox.di_codes[0])
     assert sandbox.counts["login"] == 1
-    assert client_of(sandbox.base_url, credentials=Credentials(sandbox.email, sandbox.password)).log_in() is None
+    assert client_of(sandbox.base_url).log_in() is None
 
 
 def test_an_unknown_campus(sandbox, client):

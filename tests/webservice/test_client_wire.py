@@ -14,7 +14,7 @@ import zlib
 import pytest
 
 from airflow_provider_apscores.errors import FileTooLarge, ServiceUnavailable, TransferBroken, UnexpectedReply
-from airflow_provider_apscores.webservice import FileOrder, GeneratedFile
+from airflow_provider_apscores.webservice import FileOrder, GeneratedFile, Secret
 from tests.webservice.raw_server import LOGIN, NOTHING_NEW, RawServer, chunked, drip, http, json_reply
 
 FILE = b"".join(b"%-950d\n" % number for number in range(60))
@@ -31,7 +31,7 @@ REPLIES = {"login": LOGIN, "order": NOTHING_NEW, "record": json_reply()}
 
 def fetch(client, server, sink=None, **settings):
     sink = io.BytesIO() if sink is None else sink
-    generated = GeneratedFile(FileOrder("4866"), "7300", "scores.txt", f"{server.origin}/files/7300")
+    generated = GeneratedFile(FileOrder("4866"), "7300", "scores.txt", Secret(f"{server.origin}/files/7300"))
     return client.download(generated, sink, **settings), sink
 
 
