@@ -369,7 +369,9 @@ def test_records_of_another_campus_are_set_aside(world: World, fault: str):
     assert world.sandbox.counts["order"] == 1
 
 
-@pytest.mark.parametrize(("fault", "orders"), [("short=0.51", 2), ("no-length=0.51", 1), (f"no-length={4 * 951 / 11412}", 1)])
+@pytest.mark.parametrize(
+    ("fault", "orders"), [("short=0.51", 2), ("no-length=0.51", 1), (f"no-length={4 * 951 / 11412}", 1)]
+)
 def test_a_file_whose_last_record_is_cut_is_fetched_once_more(world: World, fault: str, orders: int):
     """
     With a wrong length, only the records tell that a file was cut. Without one, the client compares two transfers.
