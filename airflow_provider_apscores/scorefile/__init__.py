@@ -26,7 +26,7 @@ So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field 
 
 **Tables to files**: ``conversion.py`` leads through; ``writer.py`` writes, in the formats of ``formats.py``.
 
-**Score files to score files**: ``rewrite.py``; ``records.py`` is a single raw record to text and back.
+**Tables to score files**: ``records.py``, which also takes a single raw record to text and back.
 
 **Only a look**: ``inspector.py`` while a file is downloaded, ``comparison.py`` at two files, ``summary.py`` at one;
 ``__main__.py`` is the command line.
@@ -53,8 +53,9 @@ from airflow_provider_apscores.scorefile.writing.records import (
     decode_record,
     encode_csv_record,
     encode_record,
+    raw_records,
+    write_score_file,
 )
-from airflow_provider_apscores.scorefile.writing.rewrite import raw_records, write_score_file
 
 __all__ = [
     "AWARDS",

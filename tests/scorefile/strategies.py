@@ -1,18 +1,12 @@
 """Invented records for property tests."""
 
-import csv
-import io
-
 from hypothesis import strategies as st
 
 from airflow_provider_apscores.scorefile import (
     AWARDS,
-    CSV_COLUMNS,
     EXAMS,
     IRREGULARITIES,
-    LAYOUT_910,
     LAYOUT_950,
-    encode_record,
 )
 from tests.scorefile.slow_reading import latest
 
@@ -99,42 +93,3 @@ def raw_records(draw):
             # Digits without a year before them may look like an exam that has moved.
             record.pop(f"irregularity_1_{name[-2:]}", None)
     return {name: value for name, value in record.items() if value}
-
-
-_LATIN_1 = st.characters(min_codepoint=32, max_codepoint=255, exclude_categories=["Cc"])
-
-
-@st.composite
-def txt_files(draw):
-    """Bytes of a TXT file in which anything may stand that is no control character: fillers, blanks before a value."""
-    layout = draw(st.sampled_from([LAYOUT_950, LAYOUT_910]))
-    *fields, _ = layout.fields
-    records = []
-    for record in draw(st.lists(st.dictionaries(st.sampled_from(fields), _INNER, max_size=12), min_size=1, max_size=4)):
-        values = {name: letter.rjust(layout.fields[name].width) for name, letter in record.items()}
-        values["last_name"] = draw(st.text(_LATIN_1, max_size=15))
-        records.append(encode_record(values | {"college_code": draw(digits(6))}, layout.name).decode())
-    encoding = draw(st.sampled_from(["utf-8", "latin-1"]))
-    line_end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
-    data = draw(st.sampled_from(["", "\ufeff"])).encode() + line_end.join(records).encode(encoding)
-    return data + draw(st.sampled_from([b"", line_end.encode()]))
-
-
-#: The header of the portal's file ends here; what follows is our own.
-PORTAL_COLUMNS = CSV_COLUMNS[:244]
-
-
-@st.composite
-def csv_files(draw):
-    """Bytes of a CSV file under the portal's header or ours, every column filled, quoted in any way."""
-    columns = draw(st.sampled_from([PORTAL_COLUMNS, CSV_COLUMNS]))
-    file = io.StringIO()
-    line_end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
-    quoting = draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
-    writer = csv.writer(file, delimiter=draw(st.sampled_from(",;\t")), lineterminator=line_end, quoting=quoting)
-    writer.writerow(heading for heading, _ in columns)
-    for record in draw(st.lists(raw_records(), min_size=1, max_size=3)):
-        other = draw(st.text(_LATIN_1, min_size=1, max_size=9))
-        writer.writerow(record.get(name, "") if name else other for _, name in columns)
-    text = draw(st.sampled_from(["", "\ufeff"])) + file.getvalue()
-    return text.removesuffix(draw(st.sampled_from(["", line_end]))).encode()

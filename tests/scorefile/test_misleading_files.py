@@ -15,7 +15,6 @@ from airflow_provider_apscores.scorefile import (
     encode_csv_record,
     encode_record,
     read_score_file,
-    write_score_file,
     write_tables,
 )
 from tests.scorefile.students import csv_file, student
@@ -182,7 +181,4 @@ def test_records_that_begin_with_blanks_may_end_with_cr_alone():
 def test_a_header_may_end_with_cr_alone_before_rows_with_crlf():
     header, *rows = csv_file([student(1), student(2)]).splitlines()
     data = header + b"\r" + b"".join(row + b"\r\n" for row in rows)
-    file = read_score_file(data)
-    again = io.BytesIO()
-    assert (file.students.num_rows, write_score_file(file, again)) == (2, 2)
-    assert read_score_file(again.getvalue()).students.num_rows == 2
+    assert read_score_file(data).students.num_rows == 2
