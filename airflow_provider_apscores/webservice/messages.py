@@ -41,6 +41,8 @@ class Credentials:
 
     def __init__(self, email: str, password: Secret | str) -> None:
         password = Secret(password)
+        object.__setattr__(self, "email", email)
+        object.__setattr__(self, "password", password)
         if not email.strip():
             raise ConfigurationError("The e-mail address of the College Board account is missing.")
         if not password:
@@ -51,8 +53,6 @@ class Credentials:
                 "login with it would fail, and failed logins lock accounts. Store it without the line break; for its "
                 "Base64 form: printf %s 'PASSWORD' | base64"
             )
-        object.__setattr__(self, "email", email)
-        object.__setattr__(self, "password", password)
 
     @property
     def encoded(self) -> Secret:
