@@ -151,5 +151,13 @@ def connection_type() -> dict[str, Any]:
                 ),
                 "schema": {"type": ["string", "null"]},
             },
+            "trusted_hosts": {
+                "label": "Trusted hosts",
+                "description": (
+                    "IP addresses of a private network, separated by commas, where files may be fetched from. "
+                    "Empty for the College Board's service."
+                ),
+                "schema": {"type": ["string", "null"]},
+            },
         },
     }

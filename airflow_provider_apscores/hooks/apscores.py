@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_apscores.errors import APScoresError, ConfigurationError
 from airflow_provider_apscores.get_provider_info import connection_type
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
-from airflow_provider_apscores.hooks.lookup import check_type, connection_errors, read_extra
+from airflow_provider_apscores.hooks.lookup import OpaqueConnection, check_type, connection_errors, read_extra
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.connection import Settings
@@ -163,6 +163,7 @@ class APScoresHook(BaseHook):
                 settings.credentials,
                 base_url=settings.base_url or PRODUCTION_URL,
                 di_codes=settings.di_codes,
+                trusted_hosts=settings.trusted_hosts,
                 patience=self.patience,
             )
 
@@ -173,7 +174,7 @@ class APScoresHook(BaseHook):
         :raises ConfigurationError: the connection is wrong, or there is none.
         """
         with connection_errors(self.apscores_conn_id, self.conn_type):
-            connection = self.get_connection(self.apscores_conn_id)
+            connection = OpaqueConnection(self.get_connection(self.apscores_conn_id))
         return self._read(connection)
 
     async def async_settings(self) -> Settings:
@@ -181,18 +182,19 @@ class APScoresHook(BaseHook):
         from airflow.providers.common.compat.connection import get_async_connection
 
         with connection_errors(self.apscores_conn_id, self.conn_type):
-            connection = await get_async_connection(self.apscores_conn_id)
+            connection = OpaqueConnection(await get_async_connection(self.apscores_conn_id))
         return self._read(connection)
 
     def _read(self, connection: Any) -> Settings:
         from airflow_provider_apscores.hooks.connection import read_connection
+        from airflow_provider_apscores.webservice import Secret
 
         check_type(connection, self.conn_type)
         extra = read_extra(connection)
         with self._named():
             return read_connection(
                 login=connection.login,
-                password=connection.password,
+                password=Secret(connection.password or ""),
                 host=connection.host,
                 schema=connection.schema,
                 port=connection.port,

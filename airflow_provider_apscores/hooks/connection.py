@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from airflow_provider_apscores.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from airflow_provider_apscores.webservice import Credentials
+    from airflow_provider_apscores.webservice import Credentials, Secret
 
 #: A College Board account holds at most so many institutions ("Up to 20 institutions may be added", its FAQ).
 MOST_CAMPUSES = 20
@@ -33,6 +33,7 @@ class Settings:
         timeout: Seconds to wait for an answer.
         verify: True, False, or the path of a CA bundle.
         proxy: URL of a proxy, or None for what the environment says. It may hold a password.
+        trusted_hosts: Hosts of files that are allowed although they are IP addresses of a private network.
     """
 
     credentials: Credentials
@@ -41,6 +42,7 @@ class Settings:
     timeout: float
     verify: bool | str
     proxy: str | None
+    trusted_hosts: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -55,7 +57,7 @@ class Settings:
 def read_connection(
     *,
     login: str | None,
-    password: str | None,
+    password: Secret | str | None,
     host: str | None = None,
     schema: str | None = None,
     port: int | None = None,
@@ -70,13 +72,14 @@ def read_connection(
         schema: ``http`` or ``https`` for a host alone; anything else is the path of a connection written as a URI,
             which Airflow keeps there.
         port: For a host without one.
-        extra: ``password_encoding, di_codes, timeout, verify, proxy``; null and empty mean the default.
+        extra: ``password_encoding, di_codes, timeout, verify, proxy, trusted_hosts``; null and empty mean the default.
 
     Raises:
         ConfigurationError: A field is missing or wrong. The message names it and says what to do.
     """
-    from airflow_provider_apscores.webservice import Credentials
+    from airflow_provider_apscores.webservice import Credentials, Secret
 
+    password = Secret(password or "")
     given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
     if not (login or "").strip():
         raise ConfigurationError("The connection has no login. Enter the e-mail address of the College Board account.")
@@ -99,6 +102,7 @@ def read_connection(
         timeout=_timeout(given.get("timeout", DEFAULT_TIMEOUT)),
         verify=_verify(given.get("verify", True)),
         proxy=_proxy(str(given["proxy"]).strip()) if "proxy" in given else None,
+        trusted_hosts=_split(given.get("trusted_hosts", ())),
     )
 
 
@@ -108,8 +112,7 @@ def read_di_codes(value: Any) -> tuple[str, ...]:
     Raises:
         ConfigurationError: A code has not four digits, or there are more than an account can hold.
     """
-    items = re.split(r"[,;\s]+", value) if isinstance(value, str) else list(value) if _is_list(value) else [value]
-    codes = [str(item).strip() for item in items if str(item).strip()]
+    codes = _split(value)
     for code in codes:
         if not re.fullmatch(r"[0-9]{4}", code):
             raise ConfigurationError(
@@ -123,6 +126,11 @@ def read_di_codes(value: Any) -> tuple[str, ...]:
             f"{MOST_CAMPUSES}. Make one connection for each account."
         )
     return unique
+
+
+def _split(value: Any) -> tuple[str, ...]:
+    items = re.split(r"[,;\s]+", value) if isinstance(value, str) else list(value) if _is_list(value) else [value]
+    return tuple(str(item).strip() for item in items if str(item).strip())
 
 
 def _is_list(value: Any) -> bool:

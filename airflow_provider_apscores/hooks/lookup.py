@@ -10,6 +10,25 @@ from typing import Any
 from airflow_provider_apscores.errors import ConfigurationError
 
 
+class OpaqueConnection:
+    """
+    An Airflow connection whose ``repr`` shows no password. That of Airflow 3 does, and error trackers record locals.
+
+    :param connection: the connection.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def __repr__(self) -> str:
+        return f"<connection {self._connection.conn_id!r}>"
+
+
 @contextmanager
 def connection_errors(conn_id: str, conn_type: str) -> Iterator[None]:
     """Fetch a connection inside: that there is none is a wrong configuration."""

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import sys
+import traceback
 
 import pytest
 from airflow.providers.common.compat import sdk
@@ -172,3 +173,22 @@ async def test_a_triggerer_before_3_3_2_masks_from_a_thread(
 
 def test_the_connections_campuses_are_known(world: World):
     assert APScoresHook().di_codes == world.sandbox.di_codes
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"conn_type": "http"}, {"extra": "no JSON"}, {"extra": {"timeout": "x"}}, {"login": ""}]
+)
+def test_a_wrong_connection_leaves_no_password_in_a_frame(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]):
+    """
+    Error trackers record the local variables of a traceback, and the repr of Airflow's connection shows the password.
+    """
+    connection = {"conn_type": "apscores", "login": "a@b.edu", "password": "s3cret-Pa55word", **wrong}
+    monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
+
+    with pytest.raises(ConfigurationError) as caught:
+        APScoresHook().settings()
+
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame for frame in frames if "airflow_provider_apscores" in frame.f_code.co_filename]
+    assert ours
+    assert "s3cret-Pa55word" not in "".join(repr(value) for frame in ours for value in frame.f_locals.values())
