@@ -1,7 +1,6 @@
-"""How a score file lands without loss: manifests, landing, ledger.
+"""Deliver score files without loss: landing, manifests, the ledger.
 
-Knows what is in a score file as far as checking it needs, and where files are kept; knows neither how to talk to
-College Board nor how Airflow works.
+This package checks score files and stores them. It knows nothing about the web service or about Airflow.
 """
 
 from airflow_provider_apscores.delivery.checking import CheckedFile

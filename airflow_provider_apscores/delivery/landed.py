@@ -1,4 +1,4 @@
-"""The score files that lie at a destination, opened one after the other."""
+"""Open the score files of a destination, one after the other."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 class LandedFiles:
     """The score files of a campus that were landed since a day, each content once.
 
-    Iterating opens them in the order of landing; each is closed when the next one is asked for.
+    Iteration opens them in the order of landing, and closes each before it opens the next.
 
     Args:
-        ledger: Where they are.
+        ledger: The ledger of the destination.
         di_code: The campus.
-        since: The day.
+        since: The first day, in UTC.
 
     Attributes:
-        count: How many deliveries there are.
-        damaged: Addresses of files that turned out to be gone or changed. They are passed over.
+        count: The number of deliveries.
+        damaged: Addresses of files that are gone or changed. Iteration skips them.
     """
 
     def __init__(self, ledger: APScoresLedger, di_code: str, since: date) -> None:

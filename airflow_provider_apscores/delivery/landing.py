@@ -1,7 +1,7 @@
-"""Landing one score file: write a part, check it, publish it, write the manifest.
+"""Land one score file: write a part, check it, publish it, write the manifest.
 
-The folder of a delivery is named after the DAG run, the task and the campus, so that every try of the task, on any
-worker, looks in the same place::
+The folder of a delivery is named after the DAG run, the task and the campus, so every try of the task, on any worker,
+uses the same folder::
 
     <destination>/4866/<run>-<key>/scores-<delivery>.txt
     <destination>/4866/<run>-<key>/scores-<delivery>.manifest.json
@@ -41,16 +41,16 @@ _QUARANTINED = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Whose delivery it is: one task of one DAG run.
+    """The task of a DAG run that a delivery belongs to.
 
     Attributes:
         dag_id: The DAG.
         task_id: The task.
         run_id: The DAG run.
-        map_index: -1 when the task is not mapped. No part of the key: the campus tells mapped tasks apart, and
-            keeps its place when the list of campuses changes.
-        try_number: Counted from 1, and on when the task is cleared.
-        first_try: The try with which the task began when it was last cleared; 1 when it never was.
+        map_index: -1 if the task is not mapped. It is not part of the key: the campus distinguishes mapped tasks, also
+            when the list of campuses changes.
+        try_number: Counted from 1. Clearing the task does not reset it.
+        first_try: The first try after the task was last cleared; 1 if it never was.
     """
 
     dag_id: str
@@ -62,15 +62,15 @@ class Run:
 
 
 class Landing:
-    """The place of one campus's delivery in one DAG run.
+    """The folder of one campus's delivery in one DAG run.
 
     Args:
         destination: The folder that the user named.
         di_code: The campus, four digits.
         file_format: ``TXT`` or ``CSV``.
         download_type: ``new`` or ``full``.
-        run: Whose delivery it is.
-        force: Land afresh, whatever was landed before the task was last cleared.
+        run: The task and DAG run.
+        force: Ignore what was landed before the task was last cleared.
     """
 
     def __init__(
@@ -95,13 +95,13 @@ class Landing:
         self.folder = destination.child(self.name)
 
     def find(self, *, nothing_new: bool = False) -> Delivery | None:
-        """The whole delivery that an earlier try of this task landed, or None.
+        """Return the whole delivery that an earlier try of this task landed, or None.
 
-        A recorded one comes first: its reports will not be sent again.
+        A recorded delivery takes precedence: its reports will not be sent as new again.
 
         Args:
-            nothing_new: College Board was asked and has nothing new, so there will be no other delivery. With *force*,
-                what was landed before the task was last cleared counts as well then.
+            nothing_new: An order found nothing new, so there will be no other delivery. Deliveries from before the task
+                was last cleared then count also with *force*.
 
         Raises:
             DeliveryDamaged: A delivery's file is gone or changed, and its reports will not be sent again.
@@ -112,7 +112,7 @@ class Landing:
         if self.force and not nothing_new:
             tries = range(self.run.first_try, self.run.try_number)
             deliveries = [each for each in deliveries if each.manifest.try_number in tries]
-        deliveries.sort(key=lambda each: (each.manifest.recorded, each.manifest.landed_at), reverse=True)
+        deliveries.sort(key=lambda each: (each.manifest.recorded, each.manifest.landed_time), reverse=True)
         damaged = None
         for delivery in deliveries:
             try:
@@ -121,14 +121,14 @@ class Landing:
                 if delivery.manifest.recorded:
                     raise
                 damaged = delivery
-                log.warning("%s is damaged and was not recorded; it is left aside.", delivery.uri)
+                log.warning("%s is gone or changed and has no noted record; it is ignored.", delivery.uri)
             else:
                 return delivery
         if damaged is not None and nothing_new:
-            # Recorded by a try that was killed before it could note that, or by another run that has them.
+            # Recorded by a try that was killed before the note, or by another run.
             raise DeliveryDamaged(
                 f"{damaged.uri} is gone or changed, and College Board has nothing new for campus {self.di_code}. "
-                "Another run may have landed these reports; if none has, order them with download_type='full'."
+                "Another run may have landed these reports. If not, order them with download_type='full'."
             )
         return None
 
@@ -219,7 +219,7 @@ class Incoming(CheckedFile):
         self._part.publish(f"{landing.name}/{manifest.file}")
         stored = landing.folder.size(manifest.file)
         if stored != size:
-            raise StorageUnavailable(f"{delivery.uri} holds {stored} bytes where {size} were written.")
+            raise StorageUnavailable(f"{delivery.uri} has {stored} bytes, but {size} were written.")
         delivery.store()
         return delivery
 
@@ -254,7 +254,7 @@ class Incoming(CheckedFile):
 
 
 def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_name: str) -> Delivery:
-    """Mark a delivery whose content was landed before, and leave a mark for later ones.
+    """Mark a delivery whose content was landed before, and write a mark for later ones.
 
     The mark, ``<campus>/.digests/<sha256>``, names the manifest of the first delivery with that content. It is written
     before that manifest, so a mark without its manifest comes from an interrupted try and is replaced.
@@ -281,12 +281,12 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
 
 
 def run_slug(run_id: str) -> str:
-    """A DAG run's id as part of a path, for people. It is shortened, so two runs may share one."""
+    """Return a DAG run's id as part of a path, for people. It is shortened, so two runs may share one."""
     return re.sub(r"[^0-9A-Za-z._-]+", "", run_id.replace("+00:00", "Z"))[:60].strip(".") or "run"
 
 
 def utc_now() -> str:
-    """The present moment, ISO 8601 in UTC."""
+    """Return the current time, ISO 8601 in UTC."""
     import pendulum
 
     return pendulum.now("UTC").to_iso8601_string()

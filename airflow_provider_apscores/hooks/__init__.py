@@ -1,1 +1,1 @@
-"""Airflow's way to the web service."""
+"""Hooks: Airflow connections to clients of the web service and the mailbox."""

@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection in, a client of the web service out."""
+"""The hook: from an Airflow connection to a client of the web service."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class APScoresHook(BaseHook):
                 with open("scores.txt", "wb") as file:
                     client.download(generated, file)
 
-    The client logs in at its first call and once only. The password, its Base64 form, tokens and signed URLs are
-    masked in Airflow's logs as soon as they exist.
+    The client logs in once, at its first call. The password, its Base64 form, tokens and signed URLs are masked in
+    Airflow's logs as soon as they exist.
 
     :param apscores_conn_id: the connection to use.
-    :param patience: seconds within which one call may ask again while College Board generates a large file.
+    :param patience: seconds for one call, including its repetitions while College Board generates a large file.
     """
 
     conn_name_attr = "apscores_conn_id"
@@ -98,14 +98,14 @@ class APScoresHook(BaseHook):
         self, settings: Settings | None = None, *, mask_transient_secrets: bool = True
     ) -> AsyncIterator[AsyncClient]:
         """
-        Give the asynchronous twin of the client, for triggers: ``async with hook.get_async_conn() as client``.
+        Yield an asynchronous client, for triggers: ``async with hook.get_async_conn() as client``.
 
-        :param settings: those of the connection, if they have been read already.
+        :param settings: the settings of the connection, if they have been read already.
         :param mask_transient_secrets: as for :meth:`get_conn`.
         :raises ConfigurationError: the connection is wrong; nothing was sent.
         """
         settings = settings or await self.async_settings()
-        # In a thread, for loading modules and certificates would hold up every trigger of the process.
+        # In a thread: loading modules and certificates would block every trigger of the process.
         async with await asyncio.to_thread(self._async_client, settings, mask_transient_secrets) as client:
             yield client
 
@@ -136,7 +136,7 @@ class APScoresHook(BaseHook):
         except APScoresError as error:
             return False, str(error)
         except Exception as error:
-            # The form shows the text to people; that of a stranger's exception may hold anything.
+            # The form shows the text. The message of another library's exception may contain anything.
             return False, f"The connection could not be tested: {type(error).__name__}."
         return True, "Logged in to the College Board web service."
 
@@ -211,7 +211,7 @@ class APScoresHook(BaseHook):
 
 
 def _lasts(secret: Secret, settings: Settings) -> bool:
-    """Whether a secret is one of the connection's own, and not of one conversation."""
+    """Whether a secret belongs to the connection, not to a single login or file."""
     own = (settings.credentials.password, settings.credentials.encoded)
     return secret in own or secret.reveal() in (settings.proxy or "")
 

@@ -1,7 +1,6 @@
-"""From the fields of an Airflow connection to settings. Pure: no Airflow, nothing sent.
+"""From the fields of an Airflow connection to settings, without Airflow and without sending anything.
 
-Everything may arrive as text, because forms and environment variables know nothing else; and Airflow's form saves
-fields that nobody touched as null.
+Every value may be text, as forms and environment variables supply it. Airflow's form saves unused fields as null.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from airflow_provider_apscores.errors import ConfigurationError
 if TYPE_CHECKING:
     from airflow_provider_apscores.webservice import Credentials, Secret
 
-#: A College Board account holds at most so many institutions ("Up to 20 institutions may be added", its FAQ).
+#: Institutions of one College Board account ("Up to 20 institutions may be added", FAQ).
 MOST_CAMPUSES = 20
 DEFAULT_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to reach College Board for one account.
+    """The account and the service of a connection.
 
     Attributes:
-        credentials: Who logs in.
-        base_url: Where; empty means the production service.
-        di_codes: The campuses of the account, four digits each, in the order given; empty when none are named.
+        credentials: E-mail address and password of the account.
+        base_url: Base URL of the service; empty for the production service.
+        di_codes: The campuses of the account, four digits each, in the order given; may be empty.
         timeout: Seconds to wait for an answer.
         verify: True, False, or the path of a CA bundle.
-        proxy: URL of a proxy, or None for what the environment says. It may hold a password.
+        proxy: URL of a proxy, or None for that of the environment. It may contain a password.
         trusted_hosts: Hosts of files that are allowed although they are IP addresses of a private network.
     """
 
@@ -50,7 +49,7 @@ class Settings:
         return bool(self.base_url) and _is_loopback(urlsplit(self.base_url).netloc)
 
     def __repr__(self) -> str:
-        # A proxy's address may hold a password.
+        # The URL of a proxy may contain a password.
         return f"Settings({self.credentials!r}, base_url={self.base_url!r}, di_codes={self.di_codes!r})"
 
 
@@ -63,15 +62,15 @@ def read_connection(
     port: int | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Understand the fields of an Airflow connection.
+    """Read the fields of an Airflow connection.
 
     Args:
         login: E-mail address of the account.
         password: Its password, as ``extra["password_encoding"]`` says.
-        host: The base URL, or a host alone; empty for production.
-        schema: ``http`` or ``https`` for a host alone; anything else is the path of a connection written as a URI,
-            which Airflow keeps there.
-        port: For a host without one.
+        host: The base URL, or only a host; empty for production.
+        schema: ``http`` or ``https`` for a host without a scheme. Any other value is the path of a connection that was
+            written as a URI: Airflow stores it there.
+        port: For a host without a port.
         extra: ``password_encoding, di_codes, timeout, verify, proxy, trusted_hosts``; null and empty mean the default.
 
     Raises:
@@ -93,7 +92,7 @@ def read_connection(
         credentials = Credentials.from_base64(email, password)
     else:
         raise ConfigurationError(
-            "The connection's password_encoding must be 'plain' or 'base64'; empty means plain: as it is typed."
+            "The connection's password_encoding must be 'plain' (the password as typed, the default) or 'base64'."
         )
     return Settings(
         credentials=credentials,
@@ -107,23 +106,23 @@ def read_connection(
 
 
 def read_di_codes(value: Any) -> tuple[str, ...]:
-    """The campuses named by *value*: text separated by commas, or a list.
+    """Read campuses: a list, or text with commas.
 
     Raises:
-        ConfigurationError: A code has not four digits, or there are more than an account can hold.
+        ConfigurationError: A code does not have four digits, or there are more than an account can have.
     """
     codes = _split(value)
     for code in codes:
         if not re.fullmatch(r"[0-9]{4}", code):
             raise ConfigurationError(
-                f"{code!r} in the connection's di_codes is no DI code: four digits each, with leading zeros, "
-                "separated by commas, for example 4866, 0417."
+                f"{code!r} in the connection's di_codes is no DI code. Enter four digits for each campus, with leading "
+                "zeros, separated by commas, for example 4866, 0417."
             )
     unique = tuple(dict.fromkeys(codes))
     if len(unique) > MOST_CAMPUSES:
         raise ConfigurationError(
-            f"The connection's di_codes names {len(unique)} campuses; a College Board account holds at most "
-            f"{MOST_CAMPUSES}. Make one connection for each account."
+            f"The connection's di_codes names {len(unique)} campuses; a College Board account has at most "
+            f"{MOST_CAMPUSES}. Create one connection for each account."
         )
     return unique
 
@@ -142,7 +141,7 @@ def _base_url(host: str, schema: str, port: int | None) -> str:
         return _joined(host, schema, port) if host else ""
     except ValueError:  # from urlsplit: brackets without end, a port that is no number
         raise ConfigurationError(
-            "The connection's host is no address. Give the base URL as https://host/path, or nothing for the "
+            "The connection's host is no address. Enter the base URL as https://host/path, or leave it empty for the "
             "College Board's production service."
         ) from None
 
@@ -151,7 +150,7 @@ def _joined(host: str, schema: str, port: int | None) -> str:
     path = ""
     if "://" not in host:
         scheme, path = (schema, "") if schema in ("http", "https") else ("", schema)
-        # Only what stays on this machine may go without encryption unless it is asked for.
+        # Without a scheme, only a service on this machine is used without encryption.
         host = f"{scheme or ('http' if _is_loopback(host) else 'https')}://{host}"
     parts = urlsplit(host)
     if port and parts.port is None:

@@ -1,4 +1,4 @@
-"""Airflow connections by their id: whether there is one, of the right type, and what its extra says."""
+"""Look up Airflow connections: existence, type, extra."""
 
 from __future__ import annotations
 
@@ -31,20 +31,24 @@ class OpaqueConnection:
 
 @contextmanager
 def connection_errors(conn_id: str, conn_type: str) -> Iterator[None]:
-    """Fetch a connection inside: that there is none is a wrong configuration."""
+    """
+    Turn the error for a missing connection into one that says what to create.
+
+    :raises ConfigurationError: there is no such connection.
+    """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
         yield
     except AirflowNotFoundException:
-        raise ConfigurationError(f"There is no connection {conn_id!r}; make one of type {conn_type}.") from None
+        raise ConfigurationError(f"There is no connection {conn_id!r}. Create one of type {conn_type}.") from None
 
 
 def check_type(connection: Any, conn_type: str) -> None:
     """
-    Make sure that a connection is meant for what it is used for, before its password is sent there.
+    Check the type of a connection before its password is sent to a service.
 
-    :raises ConfigurationError: it is of another type. One without a type, as text in the environment may be, passes.
+    :raises ConfigurationError: it has another type. A connection without a type, as in an environment variable, passes.
     """
     if (connection.conn_type or conn_type) != conn_type:
         raise ConfigurationError(
@@ -56,10 +60,10 @@ def read_extra(connection: Any) -> dict[str, Any]:
     """
     Read a connection's extra without ``extra_dejson``.
 
-    That one masks every value in it, through a blocking call that deadlocks a triggerer before Airflow 3.3.2; ours
-    holds one secret at most, the proxy's password, which the client masks.
+    ``extra_dejson`` masks every value by a blocking call that deadlocks a triggerer before Airflow 3.3.2. The only
+    secret here is the proxy's password, which the client masks.
 
-    :raises ConfigurationError: it is no JSON object.
+    :raises ConfigurationError: it is not a JSON object.
     """
     try:
         extra = json.loads(connection.extra or "{}")

@@ -1,1 +1,1 @@
-"""Tasks: download score files, parse them, record downloads."""
+"""Operators: download score files, parse them, record downloads, reconcile."""

@@ -1,4 +1,4 @@
-"""Order, download, check and land the score file of a campus."""
+"""Download the score file of a campus: order it, land it, check it, record it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _ON_NO_NEW_REPORTS = ("skip", "succeed", "fail")
 
 class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     """
-    Fetch the score file of a campus and land it without loss.
+    Download the score file of a campus without loss.
 
-    The file is ordered, streamed to *destination* under a key of this DAG run, task and campus, checked (its length,
-    every record whole, every record of the campus asked for), published together with a manifest, and then recorded.
-    A retry, a cleared task or another worker goes on from the manifest and orders nothing twice.
+    The operator orders the file, streams it to *destination* under a key of this DAG run, task and campus, checks it
+    (length, whole records, the right campus), publishes it with a manifest, and then records the download. A retry, a
+    cleared task or another worker continues from the manifest and orders nothing twice.
 
     :param di_code: the campus: a DI code of four digits. (templated)
     :param destination: the folder for files and manifests: a local path or any ``ObjectStoragePath`` URI. It must be
-        the same for every try, or a retry does not find what was landed. (templated)
+        the same for every try and on every worker, or a retry does not find the landed file. (templated)
     :param file_format: ``TXT`` or ``CSV``. (templated)
-    :param download_type: ``new`` for what was sent since the last recorded download, ``full`` for all of the reporting
+    :param download_type: ``new`` for the reports since the last recorded download, ``full`` for the whole reporting
         year. (templated)
-    :param record: whether to tell College Board that the file arrived, after which these reports are no longer new.
-        None means yes for ``new`` and no for ``full``. With False, put ``APScoresRecordDownloadOperator`` after your
-        own load.
+    :param record: whether to record the download at College Board, after which these reports are no longer new. None
+        means True for ``new`` and False for ``full``. With False, put ``APScoresRecordDownloadOperator`` after your own
+        load.
     :param on_no_new_reports: ``skip`` the task, let it ``succeed`` (it returns None), or ``fail`` it.
-    :param force: order afresh although this DAG run has landed a file already. Retries go on from what was landed
-        since the task was last cleared. Meant for one run: where all tries died after the download was recorded,
-        clear the task without it to have that delivery handed on.
+    :param force: order again although this DAG run has landed a file. Retries continue from what was landed since the
+        task was last cleared. Use it for single runs: if every try was killed after the record, clear the task without
+        ``force`` to hand on the delivery.
     :param expect_min_records: fewer student records than this are an error; the file goes to quarantine.
     :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records.
     :param apscores_conn_id: the connection to use. (templated)
@@ -73,7 +73,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         super().__init__(**kwargs)
         if on_no_new_reports not in _ON_NO_NEW_REPORTS:
             raise ValueError(f"on_no_new_reports must be one of {', '.join(_ON_NO_NEW_REPORTS)}.")
-        # The text "False" would record, and nothing takes a record back.
+        # The text "False" is true, and a record can't be undone.
         if record not in (None, True, False):
             raise ValueError("record must be one of True, False, None.")
         self.di_code = di_code
@@ -88,7 +88,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         self.apscores_conn_id = apscores_conn_id
 
     def execute(self, context: Context) -> dict[str, Any] | None:
-        """Land the campus's file, or go on from where an earlier try ended."""
+        """Land the campus's file, or continue where an earlier try ended."""
         from airflow_provider_apscores.operators.lineage import emit_file_event, emit_recorded
 
         with airflow_exceptions():
@@ -109,7 +109,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         from airflow_provider_apscores.storage import folder
         from airflow_provider_apscores.webservice import FileOrder
 
-        # A template that renders native objects makes a number of "4866".
+        # With native rendering, a template turns "4866" into a number.
         order = FileOrder(str(self.di_code).strip(), self.file_format, self.download_type)
         destination = airflow_path(self.destination, "destination")
         self._unshared = unshared_folder(destination, self)
@@ -212,9 +212,9 @@ def _this_run(context: Context, operator: BaseOperator) -> Run:
 
     ti = context.get("ti")
     if ti is None:
-        # Called by hand, outside a DAG run: there is no earlier try to go on from.
+        # Called outside a DAG run: there is no earlier try.
         return Run(dag_id="none", task_id=operator.task_id, run_id=f"by-hand__{utc_now()}")
-    # Clearing a task lets Airflow count tries on and allow as many more as the task has retries.
+    # When a task is cleared, Airflow keeps its try number and raises max_tries by its retries.
     allowed = getattr(ti, "max_tries", None)
     first = allowed - (operator.retries or 0) + 1 if isinstance(allowed, int) else ti.try_number
     map_index = getattr(ti, "map_index", None)

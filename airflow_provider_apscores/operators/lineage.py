@@ -1,6 +1,6 @@
-"""What tasks tell Airflow besides their result: asset events, lineage, and records for the watchers of new reports.
+"""Emit asset events and lineage, and the times of records for the watchers of new reports.
 
-None of it may fail a task: by then, the file is landed or recorded. None of it holds personal data.
+Nothing here may fail a task: the file is landed or recorded by then. Nothing here has personal data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def emit_file_event(context: Context, task: BaseOperator, delivery: Delivery) -> None:
-    """Tell that a score file has landed: to the task's outlets, and to lineage."""
+    """Emit the events and the lineage of a landed score file."""
     manifest = delivery.manifest
     extra = {
         "di_code": manifest.di_code,
@@ -40,8 +40,8 @@ def emit_file_event(context: Context, task: BaseOperator, delivery: Delivery) ->
 def emit_tables_event(
     context: Context, task: BaseOperator, source_uri: str, delivery: Delivery | None, written: dict[str, Any]
 ) -> None:
-    """Tell that a score file has become tables: to the task's outlets, and to lineage."""
-    # Plain values only, for Airflow 2.11 takes nothing else in the event of an alias.
+    """Emit the events and the lineage of tables."""
+    # Airflow 2.11 accepts only plain values in the event of an alias.
     extra: dict[str, Any] = {"di_codes": ",".join(written["di_codes"])}
     extra |= {name: written[name] for name in ("sha256", "records", "rejected_lines")}
     extra |= {f"{table}_rows": rows for table, rows in written["rows"].items()}
@@ -55,7 +55,7 @@ def emit_tables_event(
 
 
 def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> None:
-    """Note when a delivery was recorded, for the watcher of its campus: its asset is among the task's inlets."""
+    """Store when a delivery was recorded, for the watcher of its campus whose asset is among the task's inlets."""
     from airflow_provider_apscores.triggers.new_reports_event import RECORDED
 
     manifest = delivery.manifest
@@ -69,18 +69,18 @@ def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> N
         if is_new_reports(str(getattr(asset, "uri", "")), manifest.di_code):
             try:
                 store = stores[asset]
-                # An old run that is repeated must not hide a later record.
+                # Repeating an old run must not hide a later record.
                 store.set(RECORDED, max(recorded_at, float(store.get(RECORDED) or 0)))
             except Exception as error:
-                log.warning("The watcher of campus %s can't be told: %s.", manifest.di_code, type(error).__name__)
+                log.warning("The watcher of campus %s was not notified: %s.", manifest.di_code, type(error).__name__)
 
 
 def _emit(context: Context, task: BaseOperator, what: str, di_codes: Iterable[str], extra: dict[str, Any]) -> None:
     """
-    Give the outlets' events their *extra*.
+    Set the *extra* of the outlets' events.
 
-    An outlet that is an asset has an event anyway. An alias has one for each campus, with the campus's asset: the
-    way for mapped tasks, whose campuses nobody knows before.
+    An outlet that is an asset has one event anyway. An alias gets one event for each campus, with the campus's asset:
+    mapped tasks do not know their campuses when the DAG is parsed.
     """
     from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
@@ -105,4 +105,4 @@ def _lineage(task: BaseOperator, *, inputs: list[dict[str, Any]], outputs: list[
         for arguments in outputs:
             collector.add_output_asset(context=task, **arguments)
     except Exception as error:
-        log.warning("The lineage can't be reported: %s.", type(error).__name__)
+        log.warning("The lineage was not reported: %s.", type(error).__name__)

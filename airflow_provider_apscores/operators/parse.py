@@ -17,23 +17,23 @@ class APScoresParseOperator(BaseOperator):
     """
     Turn a score file into the tables ``students``, ``exam_scores``, ``awards`` and ``problems``.
 
-    The files are named after the campus and the content, so a retry writes the same names and several campuses can
-    share one *output*, which then holds one folder a table.
+    Files are named after the campus and the content. A retry writes the same names, and several campuses can share one
+    *output*, which has one folder for each table.
 
-    :param source: what ``APScoresDownloadOperator`` returned, or the URI or local path of a TXT or CSV score file from
-        anywhere, such as a download from the portal. The task is skipped when it is None. (templated)
+    :param source: the reference that ``APScoresDownloadOperator`` returned, or the URI or local path of a TXT or CSV
+        score file, for instance one downloaded from the portal. If it is None, the task is skipped. (templated)
     :param output: the folder for the tables: a local path or any ``ObjectStoragePath`` URI. (templated)
     :param formats: one or more of ``parquet``, ``csv``, ``jsonl``.
     :param escape_formulas: in CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or
         a carriage return, which spreadsheets run as a formula. Set it if people open the files in a spreadsheet; leave
         it off if a database or a data frame loads them, since the apostrophe becomes part of the value.
-    :param on_problem: what to do about records that can't be read whole: ``quarantine`` writes them to a ``rejected``
-        file and goes on; ``fail`` fails the task before anything is published.
-    :return: for each table its URIs and its number of rows, without personal data.
+    :param on_problem: what to do with records that can't be read whole: ``quarantine`` writes them to a ``rejected``
+        file and continues; ``fail`` fails the task before anything is published.
+    :return: the URIs and the number of rows of each table, without personal data.
     :raises AirflowFailException: the source is no score file, or differs from its manifest.
     """
 
-    # Not "output": that attribute is every operator's own, its XCom as an argument for other tasks.
+    # Not "output": every operator has that attribute for its XCom.
     template_fields: Sequence[str] = ("source", "output_uri")
     ui_color = "#fff2cc"
 
@@ -57,7 +57,7 @@ class APScoresParseOperator(BaseOperator):
         self.on_problem = on_problem
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write the tables and return where they are."""
+        """Write the tables and return their addresses."""
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
         from airflow_provider_apscores.operators.lineage import emit_tables_event
         from airflow_provider_apscores.operators.references import airflow_path, open_reference, read_reference
@@ -96,8 +96,8 @@ class APScoresParseOperator(BaseOperator):
             self.log.warning("%d lines could not be read whole: %s.", written.rejected_lines, written.rejected_uri)
         if written.unread_columns:
             self.log.warning(
-                "%d columns of the CSV file have names that nobody knows, and are in no table; "
-                "python -m airflow_provider_apscores.scorefile FILE --summary names them.",
+                "%d columns of the CSV file have unknown names and are in no table. "
+                "python -m airflow_provider_apscores.scorefile FILE --summary lists them.",
                 written.unread_columns,
             )
         result = written.to_dict()

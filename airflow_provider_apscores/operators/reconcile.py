@@ -1,4 +1,4 @@
-"""Compare what College Board has with what was landed."""
+"""Compare the reports that College Board has with the landed files."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _ON_MISSING = ("fail", "report")
 
 class APScoresReconcileOperator(BaseOperator):
     """
-    Prove that nothing was lost: compare a full order, which is never recorded, with what was landed.
+    Prove that nothing was lost: compare a full order, which is never recorded, with the landed files.
 
-    Exam scores are compared by their key (``ap_id``, ``college_code``, ``admin_year``, ``exam_code``), of each side
-    the latest report. Run it after the downloads of the day: reports that are still new at College Board are in a full
-    order and not in storage, and so they are missing.
+    Exam scores are compared by their key (``ap_id``, ``college_code``, ``admin_year``, ``exam_code``), using the latest
+    report of each side. Run it after the downloads of the day: reports that are still new at College Board are in the
+    full order and not in storage, so they count as missing.
 
     :param di_code: the campus: a DI code of four digits. (templated)
-    :param source: the destination of the download tasks, below which the deliveries lie. (templated)
-    :param output: a folder for the table of what is missing, changed or extra; it holds personal data. None writes
-        none. (templated)
+    :param source: the destination of the download tasks. (templated)
+    :param output: a folder for the table of missing, changed and extra exam scores, which has personal data. If it is
+        None, no table is written. (templated)
     :param file_format: ``TXT`` or ``CSV``, of the full order. (templated)
-    :param reporting_year_start: the day on which the reporting year began, such as ``2026-07-01``. None means the
-        latest 1 July. Deliveries landed before are left out, and earlier reports are never extra. (templated)
+    :param reporting_year_start: the first day of the reporting year, such as ``2026-07-01``. None means the latest
+        1 July. Deliveries landed before are left out, and earlier reports never count as extra. (templated)
     :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records.
-    :param on_missing: ``fail`` the task when an exam score is missing or changed, after the table was written; or
-        ``report`` it only.
+    :param on_missing: ``fail`` writes the table and then fails the task if an exam score is missing or changed;
+        ``report`` only reports it.
     :param apscores_conn_id: the connection to use. (templated)
     :return: counts and addresses, without personal data: ``di_code, reporting_year_start, deliveries, damaged,
         expected, landed, missing, changed, extra, missing_key, uri``.
@@ -77,7 +77,7 @@ class APScoresReconcileOperator(BaseOperator):
             raise ValueError(f"on_missing must be one of {', '.join(_ON_MISSING)}.")
         self.di_code = di_code
         self.source = source
-        # Not self.output: operators have that name for what they return.
+        # Not "output": every operator has that attribute for its XCom.
         self.output_uri = output
         self.file_format = file_format
         self.reporting_year_start = reporting_year_start
@@ -86,7 +86,7 @@ class APScoresReconcileOperator(BaseOperator):
         self.apscores_conn_id = apscores_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Order, compare, and say what was found."""
+        """Order, compare, and return the counts."""
         from airflow_provider_apscores.errors import ReportsMissing
         from airflow_provider_apscores.webservice import FileOrder
 
@@ -98,9 +98,9 @@ class APScoresReconcileOperator(BaseOperator):
                 *(found[name] for name in ("di_code", "expected", "missing", "changed", "extra")),
             )
             if self.on_missing == "fail" and (found["missing"] or found["changed"]):
-                where = f"They are listed in {found['uri']}." if found["uri"] else "Name an output to have them listed."
+                where = f"They are listed in {found['uri']}." if found["uri"] else "Set output to have them listed."
                 if not (found["deliveries"] or found["damaged"]):
-                    where = "No delivery of the year is there at all: is it the destination of the downloads? " + where
+                    where = "No delivery of the year was found. Is source the destination of the downloads? " + where
                 raise ReportsMissing(
                     f"Campus {found['di_code']}: of {found['expected']} exam scores that College Board has for the "
                     f"reporting year, {found['missing']} are missing below {self.source} and {found['changed']} "
@@ -117,12 +117,12 @@ class APScoresReconcileOperator(BaseOperator):
         begin = _reporting_year_start(self.reporting_year_start)
         landed = LandedFiles(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
         output = folder(airflow_path(self.output_uri, "output")) if self.output_uri else None
-        # What is reconciled must not be taken for a delivery, and must not outlive this process even if it is killed.
+        # An unnamed file is never mistaken for a delivery, and disappears even if this process is killed.
         with closing(SpoolFile()) as file:
             full = [read_score_file(file)] if self._fetch(order, file) else []
             comparison = compare_exam_scores(full, landed, extra_since=begin)
         for each in landed.damaged:
-            self.log.warning("%s is gone or changed; it does not count as landed.", each)
+            self.log.warning("%s is gone or changed and does not count as landed.", each)
         name = f"reconciliation/{order.di_code}-{run_slug(_run_id(context))}.parquet"
         return {
             "di_code": order.di_code,
@@ -139,7 +139,7 @@ class APScoresReconcileOperator(BaseOperator):
         }
 
     def _fetch(self, order: FileOrder, file: SpoolFile) -> bool:
-        """Fetch the full order into *file*, checked as a delivery is; False when College Board has nothing."""
+        """Fetch the full order into *file*, with the checks of a delivery; False if College Board has nothing."""
         from airflow_provider_apscores.delivery import CheckedFile
         from airflow_provider_apscores.webservice import MAX_FILE_BYTES
 
@@ -170,7 +170,7 @@ def _reporting_year_start(given: str | date | None) -> date:
 
 
 def _write(comparison: Comparison, place: Folder, name: str) -> str:
-    """Write the rows as Parquet, readable by their owner only, and return where."""
+    """Write the rows as Parquet, readable by their owner only, and return the address."""
     part = place.open_part(name)
     try:
         part.write(comparison.parquet())

@@ -1,4 +1,4 @@
-"""Tell College Board that a score file has arrived."""
+"""Record a download: tell College Board that a score file has arrived."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
     Tell College Board that a score file has arrived safely.
 
     This commits a delivery: a later ``new`` file starts where the last recorded one ended. Put it after the task that
-    loaded the file, never before. The landed file is compared with its manifest first; nothing is recorded when it is
-    gone or changed. A retry records nothing twice.
+    loaded the file, never before. The operator first compares the landed file with its manifest, and records nothing if
+    the file is gone or changed. A retry does not record twice.
 
-    :param download: what ``APScoresDownloadOperator`` returned, or the URI of its manifest. The task is skipped when
-        it is None. (templated)
+    :param download: the reference that ``APScoresDownloadOperator`` returned, or the URI of its manifest. If it is
+        None, the task is skipped. (templated)
     :param apscores_conn_id: the connection to use: the account that ordered the file. (templated)
-    :return: the same small dict, with ``recorded`` true.
-    :raises AirflowFailException: College Board declined, or the landed file is damaged; a retry would not help.
+    :return: the same reference, with ``recorded`` true.
+    :raises AirflowFailException: College Board declined, or the landed file is gone or changed.
+    :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
     """
 
     template_fields: Sequence[str] = ("download", "apscores_conn_id")

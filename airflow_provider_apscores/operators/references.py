@@ -1,4 +1,4 @@
-"""Places and references as tasks name them: URIs, paths, and what the download operator returned."""
+"""Read the arguments of tasks: URIs, paths, and references to downloads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 def airflow_path(place: Any, argument: str) -> Any:
     """
-    Return the ``ObjectStoragePath`` of a URI or a local path; its connection is looked up as Airflow does.
+    Return the ``ObjectStoragePath`` of a URI or a local path. Airflow looks up its connection.
 
-    A local path is absolute: each worker runs in a folder of its own, and Airflow 2.11 takes another one than 3 does.
+    A local path must be absolute: a relative one depends on the working folder of the worker.
 
-    :param place: what the user gave.
-    :param argument: the name of the operator's argument, for messages.
-    :raises ConfigurationError: there is nothing at all, a path that depends on where a worker runs, no file system for
-        the URI's scheme, or a password or a web address's query in it.
+    :param place: the value of the argument.
+    :param argument: the name of the argument, for messages.
+    :raises ConfigurationError: it is empty, a relative path, or a URI without a file system for its scheme; or it has a
+        password, or the query of a web address.
     """
     import os
     import re
@@ -33,14 +33,14 @@ def airflow_path(place: Any, argument: str) -> Any:
             f"{argument} is {'None' if text else 'empty'}. Give it an absolute local path or a URI such as "
             "s3://bucket/ap-scores; if it comes from another task, that task must have run and returned one."
         )
-    # The place goes into logs, XComs and manifests as it stands.
+    # The place is written to logs, XComs and manifests unchanged.
     if re.search(r"://[^/@]*:[^/]*@", text):
         raise ConfigurationError(
             f"{argument} holds a password. Put it into an Airflow connection and name that: scheme://conn_id@host/path."
         )
     if re.match(r"https?://[^?]*\?", text):
         raise ConfigurationError(
-            f"{argument} is a web address with a query, which may be a signature. Fetch the file first, or put what is "
+            f"{argument} is a web address with a query, which may be a signature. Download the file first, or put the "
             "secret into an Airflow connection."
         )
     scheme, slashes, rest = text.partition("://") if "://" in text else ("", "", text)
@@ -51,20 +51,20 @@ def airflow_path(place: Any, argument: str) -> Any:
         )
     try:
         path = ObjectStoragePath(text)
-        _ = path.fs  # looked up now, so that a missing file system is an error about this argument
+        _ = path.fs  # now, so that a missing file system is an error about this argument
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f"{argument}: Airflow knows no file system for {scheme}://. Install the provider that brings it, as "
-            "apache-airflow-providers-amazon[s3fs] brings s3:// and apache-airflow-providers-google gs://."
+            f"{argument}: Airflow has no file system for {scheme}://. Install the provider that supplies it, for "
+            "instance apache-airflow-providers-amazon[s3fs] for s3:// or apache-airflow-providers-google for gs://."
         ) from error
     return path
 
 
 def read_reference(value: Any) -> Mapping[str, Any] | str | None:
     """
-    Understand a task's reference to a score file: the download operator's dict, a URI, or None.
+    Read a task's reference to a score file: the download operator's dict, a URI, or None.
 
-    A template renders a dict as text unless the DAG renders native objects; both are understood.
+    A template renders a dict as text unless the DAG renders native objects; both are accepted.
     """
     import ast
     import os
@@ -92,7 +92,7 @@ def read_reference(value: Any) -> Mapping[str, Any] | str | None:
 
 def open_reference(reference: Mapping[str, Any] | str) -> Delivery:
     """
-    Open the delivery that *reference* names.
+    Open the delivery of a reference.
 
     :param reference: the download operator's dict, or the URI of a manifest.
     :raises ConfigurationError: it is something else.

@@ -95,7 +95,7 @@ def test_a_storage_that_swallows_bytes_is_noticed_before_anything_is_said(place:
     content = score_file("1", "2")
     with landing().begin() as incoming:
         incoming.write(content[:951])
-        with pytest.raises(StorageUnavailable, match="holds 951 bytes where 1902 were"):
+        with pytest.raises(StorageUnavailable, match="has 951 bytes, but 1902 were"):
             incoming.publish(download_id="1", file_name="x", size=len(content), sha256="0" * 64)
 
     assert not list(place.rglob("*.manifest.json"))

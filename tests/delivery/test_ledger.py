@@ -36,7 +36,7 @@ def test_deliveries_come_campus_by_campus_in_the_order_of_landing(place: Path, l
     assert list(ledger.deliveries("0000")) == []
 
 
-def test_what_is_landed_and_not_recorded_is_named(place: Path, land):
+def test_unrecorded_and_pending_deliveries_are_listed(place: Path, land):
     land().mark_recorded(RECORDED)
     waits = land(run_id="day-2", download_id="2")
     full = land(run_id="day-2", download_id="3", download_type="full")
@@ -47,7 +47,7 @@ def test_what_is_landed_and_not_recorded_is_named(place: Path, land):
     assert ledger.pending() == [waits]
 
 
-def test_a_delivery_does_not_wait_once_a_later_one_is_recorded(place: Path, land):
+def test_a_delivery_is_not_pending_once_a_later_one_is_recorded(place: Path, land):
     land()
     land(run_id="day-2", download_id="2").mark_recorded(RECORDED)
 
@@ -55,7 +55,7 @@ def test_a_delivery_does_not_wait_once_a_later_one_is_recorded(place: Path, land
     assert APScoresLedger(place).pending() == []
 
 
-def test_a_manifest_that_is_not_understood_is_not_passed_over(place: Path, land):
+def test_an_unreadable_manifest_is_an_error(place: Path, land):
     Path(land().manifest_uri.removeprefix("file://")).write_text("{}")
 
     with pytest.raises(ManifestNotUnderstood):
@@ -76,7 +76,7 @@ def test_leftovers_are_found(place: Path, land):
     assert ledger.quarantined("4867") == []
 
 
-def test_what_killed_tries_left_half_done_is_named(place: Path, land, landing):
+def test_unfinished_files_of_interrupted_tries_are_listed(place: Path, land, landing):
     land()
     for run_id in ("day-1", "day-2"):
         landing(run_id=run_id).begin().write(b"cut")
@@ -108,7 +108,7 @@ def test_the_command_shows_deliveries(place: Path, land, capsys):
     assert total == "1 delivery, 1 of them recorded."
 
 
-def test_a_reader_that_has_seen_enough_causes_no_traceback(place: Path, land):
+def test_a_closed_pipe_causes_no_traceback(place: Path, land):
     land().mark_recorded(RECORDED)
     gone, pipe = os.pipe()
     os.close(gone)
@@ -137,7 +137,7 @@ def test_the_command_lists_what_needs_attention(place: Path, land, capsys):
     assert waits.manifest_uri in said
 
 
-def test_the_command_names_what_was_left_half_done(place: Path, land, landing, capsys):
+def test_the_command_lists_unfinished_files(place: Path, land, landing, capsys):
     land().mark_recorded(RECORDED)
     landing().begin().write(b"cut")
 
@@ -145,7 +145,7 @@ def test_the_command_names_what_was_left_half_done(place: Path, land, landing, c
     assert "Unfinished, left by interrupted tries or being written now" in capsys.readouterr().out
 
 
-def test_the_command_compares_files_when_asked(place: Path, land, capsys):
+def test_the_command_compares_files_on_request(place: Path, land, capsys):
     delivery = land().mark_recorded(RECORDED)
     Path(delivery.uri.removeprefix("file://")).write_bytes(b"changed")
 
@@ -154,7 +154,7 @@ def test_the_command_compares_files_when_asked(place: Path, land, capsys):
     assert f"Gone or changed since they were landed:\n  {delivery.uri}" in capsys.readouterr().out
 
 
-def test_the_command_does_not_call_a_place_well_that_is_not_there(place: Path, capsys):
+def test_a_missing_destination_is_an_error(place: Path, capsys):
     assert main([str(place)]) == 2
     assert f"Can't read file://{place}: No such file" in capsys.readouterr().err
     place.write_bytes(b"a file")
@@ -163,7 +163,7 @@ def test_the_command_does_not_call_a_place_well_that_is_not_there(place: Path, c
     assert main(["memory://nowhere/at/all", "--json"]) == 2
 
 
-def test_the_command_says_where_it_found_nothing(place: Path, capsys):
+def test_the_command_names_a_destination_without_deliveries(place: Path, capsys):
     place.mkdir()
     assert main([str(place)]) == 0
     assert capsys.readouterr().out == f"No deliveries under {place}.\n"
@@ -171,7 +171,7 @@ def test_the_command_says_where_it_found_nothing(place: Path, capsys):
     assert capsys.readouterr().out == f"No deliveries of campus 4866 under {place}.\n"
 
 
-def test_the_command_speaks_json(place: Path, land, capsys):
+def test_the_command_prints_json(place: Path, land, capsys):
     delivery = land()
 
     assert main([str(place), "--json", "--di-code", "4866"]) == 1
@@ -181,7 +181,7 @@ def test_the_command_speaks_json(place: Path, land, capsys):
     assert said["deliveries"][0]["sha256"] == delivery.manifest.sha256
 
 
-def test_the_command_fails_on_what_it_can_not_read(place: Path, land):
+def test_the_command_fails_on_an_unreadable_manifest(place: Path, land):
     Path(land().manifest_uri.removeprefix("file://")).write_text("{}")
 
     command = [sys.executable, "-m", "airflow_provider_apscores.delivery", str(place)]

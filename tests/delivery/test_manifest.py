@@ -131,7 +131,7 @@ def test_what_is_null_may_be_left_out():
         (changed(recorded_at=""), "'recorded_at' should be a time"),
     ],
 )
-def test_what_is_not_understood_is_refused_with_a_reason(data: bytes, said: str):
+def test_an_invalid_manifest_is_refused_with_a_reason(data: bytes, said: str):
     with pytest.raises(ManifestNotUnderstood, match=f"^file:///x.manifest.json .*{said}"):
         read_manifest(data, "file:///x.manifest.json")
 
@@ -166,7 +166,7 @@ def test_recording_is_noted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("recorded", "helped"), [(False, "No record is noted. Clear the download task"), (True, "Restore it from a backup")]
 )
-def test_damage_is_noticed_and_what_to_do_is_said(tmp_path: Path, damage, said: str, recorded: bool, helped: str):
+def test_damage_is_found_and_the_advice_fits(tmp_path: Path, damage, said: str, recorded: bool, helped: str):
     delivery = land(tmp_path)
     if recorded:
         delivery = delivery.mark_recorded("2026-11-23T18:16:00Z")
@@ -176,12 +176,12 @@ def test_damage_is_noticed_and_what_to_do_is_said(tmp_path: Path, damage, said: 
         delivery.check()
 
 
-def test_a_missing_manifest_is_said(tmp_path: Path):
+def test_a_missing_manifest_is_an_error(tmp_path: Path):
     with pytest.raises(DeliveryDamaged, match="There is no manifest file://"):
         open_delivery(tmp_path / "scores-abc.manifest.json")
 
 
-def test_a_reference_is_json_and_says_nothing_of_students(tmp_path: Path):
+def test_a_reference_is_json_without_personal_data(tmp_path: Path):
     reference = land(tmp_path).reference()
 
     assert json.loads(json.dumps(reference)) == reference

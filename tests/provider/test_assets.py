@@ -1,4 +1,4 @@
-"""Assets: their URIs, what Airflow makes of them, and what tasks tell about them."""
+"""Assets: their URIs, how Airflow reads them, and the events of tasks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_uri_has_one_form(given: str, uri: str):
     "given",
     ["apscores://486/new", "apscores://48667/new", "apscores://me@4866/new", "apscores://4866:80/new", "apscores://4866/old"],
 )  # fmt: skip
-def test_a_uri_that_names_nothing_is_refused(given: str):
+def test_an_invalid_uri_is_refused(given: str):
     with pytest.raises(ValueError, match="apscores"):
         assets.sanitize_uri(urlsplit(given))
     # Airflow 2.11 only warns; 3.0 drops a user by itself.
@@ -130,14 +130,14 @@ def test_new_reports_are_a_plain_dataset():
 @pytest.mark.parametrize(
     "arguments", [{"di_code": "486"}, {"file_format": "PDF"}, {"poke_interval": -1}, {"remind_after": timedelta(-1)}]
 )
-def test_arguments_that_make_no_sense_are_seen_when_the_dag_is_parsed(arguments: dict[str, Any]):
+def test_invalid_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any]):
     if AIRFLOW_2 and not {"di_code", "file_format"} & set(arguments):
         pytest.skip("nothing is watched")
     with pytest.raises(ValueError, match=r"."):
         new_reports(**{"di_code": "4866", **arguments})
 
 
-def test_a_dag_file_pays_for_nothing_but_the_standard_library():
+def test_importing_assets_loads_only_the_standard_library():
     code = "import sys, airflow_provider_apscores.assets; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({PROJECT!r}); {code}"],
                             capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
@@ -147,7 +147,7 @@ def test_a_dag_file_pays_for_nothing_but_the_standard_library():
     assert "airflow_provider_apscores" in loaded
 
 
-# What tasks tell
+# Events of tasks
 
 
 class Events(dict[str, Any]):
@@ -176,7 +176,7 @@ def download(world: World, **arguments: Any) -> APScoresDownloadOperator:
     )
 
 
-def test_a_landed_file_is_told_to_alias_and_asset(world: World):
+def test_a_landed_file_has_an_event_for_alias_and_asset(world: World):
     alias, asset = AssetAlias("files"), score_files(SALTMARSH)
     task = download(world, outlets=[alias, asset], record=False)
     told = context("download")
@@ -195,7 +195,7 @@ def test_a_landed_file_is_told_to_alias_and_asset(world: World):
     assert extra["records"] == 12
 
 
-def test_tables_are_told_with_the_download_they_come_from(world: World, tmp_path: Path):
+def test_the_event_of_tables_names_their_download(world: World, tmp_path: Path):
     alias = AssetAlias("tables")
     reference = world.download()
     task = APScoresParseOperator(task_id="parse", source=reference, output=str(tmp_path / "tables"), outlets=[alias])
@@ -211,7 +211,7 @@ def test_tables_are_told_with_the_download_they_come_from(world: World, tmp_path
     assert extra["exam_scores_parquet"] == result["uris"]["exam_scores"]["parquet"]
 
 
-def test_nothing_of_a_student_is_told(world: World, tmp_path: Path):
+def test_events_have_no_personal_data(world: World, tmp_path: Path):
     alias = AssetAlias("all")
     told = context("download")
     reference = download(world, outlets=[alias]).execute(told)
@@ -229,7 +229,7 @@ def test_nothing_of_a_student_is_told(world: World, tmp_path: Path):
     assert not {value for value in personal if value in text}
 
 
-def test_a_task_without_outlets_or_outside_of_airflow_tells_nobody(world: World):
+def test_a_task_without_outlets_or_outside_of_airflow_emits_nothing(world: World):
     told = context("download")
     assert download(world).execute(told)["records"] == 12
     assert told["outlet_events"] == {}
@@ -248,7 +248,7 @@ class States(dict[str, Any]):
 
 
 @pytest.mark.parametrize("how", ["download", "record"])
-def test_a_record_is_noted_for_the_watcher_of_that_campus(how: str, world: World):
+def test_the_time_of_a_record_is_stored_for_the_watcher_of_that_campus(how: str, world: World):
     mine, other = create_asset(di_code=SALTMARSH), create_asset(di_code=QUILLFEATHER)
     states = States(mine, other)
     before = int(time.time())
@@ -262,7 +262,7 @@ def test_a_record_is_noted_for_the_watcher_of_that_campus(how: str, world: World
 
     assert before <= states[mine][RECORDED] <= time.time()
     assert states[other] == {}
-    if how == "record":  # a retry tells the same, and never takes back what came later
+    if how == "record":  # a retry stores the same time, and never replaces a later one
         task.execute(context("record", asset_state_store=states))
         assert states[mine][RECORDED] <= time.time()
         states[mine][RECORDED] = later = time.time() + 60
@@ -270,11 +270,11 @@ def test_a_record_is_noted_for_the_watcher_of_that_campus(how: str, world: World
         assert states[mine][RECORDED] == later
 
 
-def test_a_store_that_fails_undoes_no_record(world: World, caplog: pytest.LogCaptureFixture):
+def test_a_failing_store_does_not_fail_the_task(world: World, caplog: pytest.LogCaptureFixture):
     task = download(world, inlets=[create_asset(di_code=SALTMARSH)])
 
     assert task.execute(context("download", asset_state_store=States()))["recorded"] is True
-    assert "can't be told: KeyError" in caplog.text
+    assert "was not notified: KeyError" in caplog.text
 
 
 def test_lineage_goes_from_the_campus_to_the_file_to_the_tables(world: World, tmp_path: Path, mocker: MockerFixture):

@@ -22,7 +22,7 @@ def read(**fields: Any) -> Settings:
     ("fields", "expected"),
     [
         ({}, {"base_url": "", "di_codes": (), "timeout": 120.0, "verify": True, "proxy": None}),
-        # What Airflow's form saves when nobody touched the extra fields.
+        # Airflow's form saves this if the extra fields are left alone.
         (
             {
                 "extra": {
@@ -54,7 +54,7 @@ def read(**fields: Any) -> Settings:
         ({"host": "localhost", "port": 8765}, {"base_url": "http://localhost:8765"}),
         ({"host": "127.0.0.1:8765/prod"}, {"base_url": "http://127.0.0.1:8765/prod"}),
         ({"host": "http://127.0.0.1:8765", "port": 1}, {"base_url": "http://127.0.0.1:8765"}),
-        # An URI connection puts its path into the schema.
+        # The path of a URI connection is stored in the schema.
         ({"host": "example.edu", "port": 8443, "schema": "prod"}, {"base_url": "https://example.edu:8443/prod"}),
     ],
 )
@@ -70,10 +70,10 @@ def test_fields_become_settings(fields: dict[str, Any], expected: dict[str, Any]
         ({"login": None}, "has no login"),
         ({"login": "  "}, "has no login"),
         ({"password": ""}, "has no password"),
-        ({"extra": {"password_encoding": "rot13"}}, "'plain' or 'base64'"),
+        ({"extra": {"password_encoding": "rot13"}}, "must be 'plain' .* or 'base64'"),
         ({"extra": {"password_encoding": "base64"}}, "is not Base64"),
         ({"extra": {"di_codes": "486"}}, "'486' in the connection's di_codes"),
-        ({"extra": {"di_codes": "004866"}}, "four digits each"),
+        ({"extra": {"di_codes": "004866"}}, "four digits for each campus"),
         ({"extra": {"di_codes": ",".join(f"{n:04}" for n in range(21))}}, "names 21 campuses"),
         ({"extra": {"timeout": "soon"}}, "timeout must be a number of seconds"),
         ({"extra": {"timeout": 0}}, "timeout must be a number of seconds"),
@@ -86,14 +86,14 @@ def test_fields_become_settings(fields: dict[str, Any], expected: dict[str, Any]
         ({"password": f"{PASSWORD}\n"}, "ends in a line break"),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_secret_is_said(fields: dict[str, Any], said: str):
+def test_a_wrong_field_is_named_without_secrets(fields: dict[str, Any], said: str):
     with pytest.raises(ConfigurationError, match=said) as caught:
         read(**fields)
 
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_stored_base64_password_is_sent_as_it_stands():
+def test_a_stored_base64_password_is_sent_unchanged():
     settings = read(password=ENCODED, extra={"password_encoding": "base64"})
 
     assert settings.credentials.encoded.reveal() == ENCODED
@@ -108,5 +108,5 @@ def test_settings_show_no_secret():
     assert "proxy-secret" not in shown
 
 
-def test_twenty_campuses_are_the_most_that_an_account_holds():
+def test_an_account_has_at_most_twenty_campuses():
     assert len(read_di_codes([f"{n:04}" for n in range(20)])) == 20

@@ -52,7 +52,7 @@ def path_of(reference: dict[str, Any] | None) -> Path:
     return Path(reference["uri"].removeprefix("file://"))
 
 
-# When all is well
+# Without faults
 
 
 @pytest.mark.parametrize("file_format", ["TXT", "CSV"])
@@ -74,7 +74,7 @@ def test_what_was_ordered_lands_whole(world: World, file_format: str, download_t
 
 @pytest.mark.parametrize(("record", "recorded"), [(True, True), (False, False)])
 @pytest.mark.parametrize("download_type", ["new", "full"])
-def test_recording_is_up_to_the_user(world: World, download_type: str, record: bool, recorded: bool):
+def test_the_user_chooses_whether_to_record(world: World, download_type: str, record: bool, recorded: bool):
     reference = world.download(download_type=download_type, record=record)
 
     assert reference["recorded"] is recorded
@@ -90,9 +90,9 @@ def test_only_their_owner_can_read_the_files(world: World):
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_a_second_execution_of_a_run_asks_for_nothing(world: World, try_number: int):
+def test_a_second_try_of_a_run_sends_nothing(world: World, try_number: int):
     """
-    A retry, a cleared task, another worker: the run's delivery is there.
+    A retry, a cleared task or another worker finds the delivery of the run.
     """
     first = world.download()
     calls = world.sandbox.counts
@@ -101,7 +101,7 @@ def test_a_second_execution_of_a_run_asks_for_nothing(world: World, try_number: 
     assert world.sandbox.counts == calls
 
 
-def test_another_run_gets_what_came_since(world: World):
+def test_another_run_gets_the_reports_since_then(world: World):
     world.download()
     world.sandbox.add_reports(SALTMARSH, 2)
 
@@ -117,7 +117,7 @@ def test_a_campus_of_the_same_task_has_its_own_delivery(world: World):
     assert world.download(QUILLFEATHER)["records"] == 5
 
 
-def test_the_name_that_the_service_gave_is_kept_and_never_used(world: World):
+def test_the_file_name_of_the_service_is_kept_but_never_used(world: World):
     world.sandbox.fail("order", "evil-name=../../../escaped.txt")
 
     reference = world.download()
@@ -134,7 +134,7 @@ def test_the_name_that_the_service_gave_is_kept_and_never_used(world: World):
     ("on_no_new_reports", "outcome"),
     [("skip", AirflowSkipException), ("fail", errors.NoNewReports), ("succeed", None)],
 )
-def test_nothing_new_becomes_what_the_user_chose(world: World, on_no_new_reports: str, outcome):
+def test_the_user_chooses_the_outcome_of_nothing_new(world: World, on_no_new_reports: str, outcome):
     if outcome is None:
         assert world.download(EMBERWICK, on_no_new_reports=on_no_new_reports) is None
     else:
@@ -143,14 +143,14 @@ def test_nothing_new_becomes_what_the_user_chose(world: World, on_no_new_reports
     assert world.everything() == []
 
 
-def test_a_run_that_found_nothing_asks_again_when_it_is_cleared(world: World):
+def test_a_run_that_found_nothing_orders_again_when_it_is_cleared(world: World):
     world.download(EMBERWICK, on_no_new_reports="succeed")
     world.sandbox.add_reports(EMBERWICK, 1)
 
     assert world.download(EMBERWICK, try_number=2)["records"] == 1
 
 
-def test_only_words_that_exist_choose_what_becomes_of_nothing_new():
+def test_an_unknown_outcome_of_nothing_new_is_refused():
     with pytest.raises(ValueError, match="one of skip, succeed, fail"):
         APScoresDownloadOperator(task_id="t", di_code="0901", destination="/d", on_no_new_reports="ignore")
 
@@ -158,7 +158,7 @@ def test_only_words_that_exist_choose_what_becomes_of_nothing_new():
 # force
 
 
-def test_force_orders_afresh_and_says_what_came_before(world: World):
+def test_force_orders_again_and_names_the_earlier_delivery(world: World):
     first = world.download(record=False)
 
     second = world.download(record=False, force=True)
@@ -168,9 +168,9 @@ def test_force_orders_afresh_and_says_what_came_before(world: World):
     assert world.sandbox.counts["order"] == 2
 
 
-def test_a_retry_of_a_forced_try_goes_on_from_it(world: World):
+def test_a_retry_of_a_forced_try_continues_from_it(world: World):
     world.download(record=False)
-    # Cleared: Airflow counts tries on, and allows as many more.
+    # Cleared: Airflow keeps the try number and allows as many more tries.
     forced = world.download(record=False, force=True, try_number=2, max_tries=4)
 
     assert world.download(record=False, force=True, try_number=3, max_tries=4) == forced
@@ -179,22 +179,22 @@ def test_a_retry_of_a_forced_try_goes_on_from_it(world: World):
 
 def test_force_returns_the_recorded_delivery_when_nothing_new_came_since(world: World):
     """
-    Its recorded reports will not be sent again, so this is all that there is to hand on.
+    Its recorded reports will not be sent again, so this delivery is the only one to hand on.
     """
     first = world.download()
 
     assert world.download(force=True) == first
 
 
-# What is given
+# Arguments
 
 
 @pytest.mark.parametrize("di_code", ["0901", " 0901 "])
-def test_a_campus_is_understood_as_it_comes(world: World, di_code: str):
+def test_blanks_around_a_campus_are_ignored(world: World, di_code: str):
     assert world.download(di_code)["di_code"] == SALTMARSH
 
 
-def test_native_rendering_makes_a_number_of_a_campus(world: World):
+def test_native_rendering_turns_a_campus_into_a_number(world: World):
     assert world.download(9120)["di_code"] == QUILLFEATHER
 
 
@@ -223,10 +223,10 @@ def test_the_arguments_are_templates(world: World):
     assert (reference["file_format"], reference["download_type"]) == ("CSV", "full")
 
 
-# Trouble. One clear error each, of the right class; permanent ones fail the task for good; nothing is recorded.
+# Faults: one clear error each, of the right class. Permanent errors fail the task permanently. Nothing is recorded.
 
 
-def assert_trouble(world: World, kind: type[errors.APScoresError], said: str, **arguments: Any) -> str:
+def assert_failure(world: World, kind: type[errors.APScoresError], said: str, **arguments: Any) -> str:
     with pytest.raises(kind, match=said) if kind.transient else fails_permanently(kind, said) as caught:
         world.download(**arguments)
     assert world.sandbox.password not in str(caught.value)
@@ -240,32 +240,32 @@ def assert_trouble(world: World, kind: type[errors.APScoresError], said: str, **
 def test_a_wrong_password_is_sent_once(world: World, connect):
     connect(password="not the one")
 
-    assert_trouble(world, errors.CredentialsRefused, "Invalid username or password")
+    assert_failure(world, errors.CredentialsRefused, "Invalid username or password")
     assert world.sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}
 
 
 @pytest.mark.parametrize("words", ["mfa", "expired", "terms", "role", "locked"])
-def test_an_account_in_trouble_is_not_asked_twice(world: World, words: str):
+def test_a_refused_login_is_sent_once(world: World, words: str):
     world.sandbox.fail("login", f"refuse={words}", times=None)
 
-    assert_trouble(world, errors.CredentialsRefused, "College Board")
+    assert_failure(world, errors.CredentialsRefused, "College Board")
     assert world.sandbox.counts["login"] == 1
 
 
 def test_a_refused_campus(world: World, connect):
     connect({"di_codes": ""})
 
-    assert_trouble(world, errors.CampusRefused, "do not have access", di_code="4866")
+    assert_failure(world, errors.CampusRefused, "do not have access", di_code="4866")
     assert world.sandbox.counts["order"] == 1
 
 
-def test_a_record_that_is_neither_yes_nor_no_is_refused():
+def test_a_record_argument_that_is_no_boolean_is_refused():
     with pytest.raises(ValueError, match="record must be"):
         APScoresDownloadOperator(task_id="download", di_code="0901", destination="files", record="False")
 
 
-def test_a_campus_that_is_not_the_connections(world: World):
-    assert_trouble(world, errors.ConfigurationError, "4866 is not one of this connection's", di_code="4866")
+def test_a_campus_that_the_connection_does_not_name(world: World):
+    assert_failure(world, errors.ConfigurationError, "4866 is not one of this connection's", di_code="4866")
     assert world.sandbox.counts["login"] == 0
 
 
@@ -287,30 +287,30 @@ def test_a_campus_that_is_not_the_connections(world: World):
         ({"destination": "https://files.college.edu/ap?sig=c0ffee"}, "destination is a web address with a query"),
     ],
 )
-def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):
-    assert_trouble(world, errors.ConfigurationError, said, **arguments)
+def test_invalid_arguments(world: World, arguments: dict[str, Any], said: str):
+    assert_failure(world, errors.ConfigurationError, said, **arguments)
     assert world.sandbox.counts["login"] == 0
 
 
-def test_a_password_that_is_no_base64(world: World, connect):
+def test_a_password_that_is_not_base64(world: World, connect):
     connect({"password_encoding": "base64"}, password="no base64!")
 
-    assert_trouble(world, errors.ConfigurationError, "Base64")
+    assert_failure(world, errors.ConfigurationError, "Base64")
     assert world.sandbox.counts["login"] == 0
 
 
-def test_a_host_that_can_not_be_reached(world: World, connect):
+def test_a_host_that_is_unreachable(world: World, connect):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         connect(host=f"http://127.0.0.1:{free.getsockname()[1]}")
 
-        assert_trouble(world, errors.ServiceUnavailable, "127.0.0.1")
+        assert_failure(world, errors.ServiceUnavailable, "127.0.0.1")
 
 
 @pytest.mark.parametrize(
     ("call", "fault", "kind"),
     [
-        ("login", "html", errors.UnexpectedReply),
+        ("login", "503", errors.ServiceUnavailable),
         ("order", "html", errors.UnexpectedReply),
         ("order", "bad-json", errors.UnexpectedReply),
         ("order", "503", errors.ServiceUnavailable),
@@ -320,7 +320,7 @@ def test_a_host_that_can_not_be_reached(world: World, connect):
         ("download", "drop", errors.WebServiceError),
     ],
 )
-def test_trouble_that_lasts_is_left_to_the_next_try(world: World, call: str, fault: str, kind):
+def test_a_lasting_fault_is_left_to_the_next_try(world: World, call: str, fault: str, kind):
     world.sandbox.fail(call, fault, times=None)
 
     with pytest.raises(kind) as caught:
@@ -330,14 +330,34 @@ def test_trouble_that_lasts_is_left_to_the_next_try(world: World, call: str, fau
     assert not isinstance(caught.value, AirflowFailException)
     world.assert_nothing_was_recorded()
     assert world.everything() == []
-    # The next try, when the trouble is over.
+    # The next try, after the fault.
     world.sandbox.clear_faults()
     assert world.download(try_number=2)["records"] == 12
 
 
-@pytest.mark.parametrize("call", ["login", "order", "download", "record"])
-@pytest.mark.parametrize("fault", ["503", "504", "drop", "lost-reply", "expire-token", "rate-limit=0"])
-def test_trouble_that_passes_is_got_over_in_the_call(world: World, call: str, fault: str):
+@pytest.mark.parametrize("fault", ["503", "504", "429", "rate-limit=0"])
+def test_a_login_that_was_answered_is_not_repeated_in_the_same_try(world: World, fault: str):
+    world.sandbox.fail("login", fault)
+
+    with pytest.raises(errors.ServiceUnavailable):
+        world.download()
+
+    assert world.sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}
+    assert world.download(try_number=2)["recorded"] is True
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        *((call, fault) for call in ("login", "order", "download", "record") for fault in ("drop", "lost-reply")),
+        *(
+            (call, fault)
+            for call in ("order", "download", "record")
+            for fault in ("503", "504", "expire-token", "rate-limit=0")
+        ),
+    ],
+)
+def test_a_passing_fault_is_handled_within_the_call(world: World, call: str, fault: str):
     world.sandbox.fail(call, fault)
 
     assert world.download()["recorded"] is True
@@ -360,7 +380,7 @@ def test_records_of_another_campus_are_set_aside(world: World, fault: str):
     """
     world.sandbox.fail("download", f"{fault}={QUILLFEATHER}")
 
-    said = assert_trouble(world, errors.WrongCampusInFile, "campus 9120.*privacy incident")
+    said = assert_failure(world, errors.WrongCampusInFile, "campus 9120.*privacy incident")
 
     (aside,) = (world.destination / "quarantine").rglob("*.txt")
     assert f"file://{aside}" in said
@@ -387,12 +407,12 @@ def test_a_file_whose_last_record_is_cut_is_fetched_once_more(world: World, faul
 def test_a_file_that_stays_cut_is_set_aside(world: World, fault: str):
     world.sandbox.fail("download", fault, times=None)
 
-    assert_trouble(world, errors.ScoreFileMalformed, "not whole.*set aside as file://")
+    assert_failure(world, errors.ScoreFileMalformed, "not whole.*set aside as file://")
     assert world.sandbox.counts["order"] == 2
 
 
 def test_fewer_records_than_expected(world: World):
-    assert_trouble(world, errors.ScoreFileMalformed, "12 student records.*asks for at least 13", expect_min_records=13)
+    assert_failure(world, errors.ScoreFileMalformed, "12 student records.*asks for at least 13", expect_min_records=13)
     assert world.download(expect_min_records=12, try_number=2)["records"] == 12
 
 
@@ -403,7 +423,7 @@ def test_a_destination_that_can_not_be_written(world: World):
         world.download(destination=str(world.destination.parent / "file" / "ap"))
 
     assert not isinstance(caught.value, AirflowFailException)
-    # Found out before: no try of the task costs an order, or a login.
+    # Checked first: no try costs an order or a login.
     assert world.sandbox.calls == []
 
 
@@ -412,7 +432,7 @@ def test_a_missing_connection(world: World):
         world.download(apscores_conn_id="nobody_knows")
 
 
-# A delivery that was harmed after it landed
+# A delivery that was damaged after it landed
 
 
 def test_a_damaged_file_that_was_not_recorded_is_ordered_again(world: World):
@@ -425,9 +445,9 @@ def test_a_damaged_file_that_was_not_recorded_is_ordered_again(world: World):
     assert reports_in(path_of(second)) == set(world.sandbox.audit().issued[SALTMARSH])
 
 
-def test_a_damaged_file_whose_reports_will_not_come_again_is_said_loudly(world: World):
+def test_a_damaged_file_whose_reports_are_no_longer_new_fails_the_task(world: World):
     """
-    It was recorded by a try that could not note that; to skip the task would hide the loss.
+    It was recorded by a try that was killed before the note. Skipping the task would hide the loss.
     """
     first = world.download(record=False)
     world.record(first)
@@ -439,7 +459,7 @@ def test_a_damaged_file_whose_reports_will_not_come_again_is_said_loudly(world: 
         world.download(try_number=2)
 
 
-def test_a_damaged_file_that_was_recorded_is_said_loudly(world: World):
+def test_a_damaged_file_that_was_recorded_fails_the_task(world: World):
     first = world.download()
     path_of(first).unlink()
 
@@ -447,7 +467,7 @@ def test_a_damaged_file_that_was_recorded_is_said_loudly(world: World):
         world.download(try_number=2)
 
 
-def test_a_manifest_of_a_newer_version_is_not_guessed_at(world: World):
+def test_a_manifest_of_a_newer_version_is_refused(world: World):
     reference = world.download()
     path = Path(reference["manifest_uri"].removeprefix("file://"))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"manifest_version": 99}))
@@ -459,7 +479,7 @@ def test_a_manifest_of_a_newer_version_is_not_guessed_at(world: World):
 # The same content again
 
 
-def test_the_same_content_of_another_run_is_named(world: World):
+def test_an_earlier_delivery_with_the_same_content_is_named(world: World):
     first = world.download(record=False)
 
     second = world.download(run="day-2", record=False)
@@ -506,7 +526,7 @@ def test_a_delivery_without_a_noted_record_is_named_when_nothing_is_new(world: W
     said = printed()
     assert f"{landed['uri']} has no noted record" in said
     assert "Clear the unfinished tasks of run day-1 of DAG ap" in said
-    # Which helps.
+    # Clearing the task resolves it.
     assert world.record(landed)["recorded"] is True
     with pytest.raises(AirflowSkipException):
         world.download(run="day-3")

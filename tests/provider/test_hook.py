@@ -19,7 +19,7 @@ from airflow_provider_apscores.hooks.apscores import APScoresHook
 from tests.provider.world import SALTMARSH, World, fails_permanently
 
 
-def test_the_form_of_the_metadata_and_of_the_hook_are_one():
+def test_the_metadata_and_the_hook_have_the_same_form():
     """
     Airflow 3.2 and later read the metadata, earlier ones ask the hook.
     """
@@ -39,7 +39,7 @@ def test_the_hook_declares_the_fields_of_the_metadata():
     assert list(APScoresHook.get_connection_form_widgets()) == list(connection_type()["conn-fields"])
 
 
-def test_the_form_is_filled_in_with_nothing_that_airflow_masks():
+def test_no_default_of_the_form_is_masked_by_airflow():
     """
     Airflow 3 masks prefilled values by the name of their field, and the form saves what it shows.
     """
@@ -70,7 +70,7 @@ def test_testing_the_connection_logs_in_and_does_nothing_else(world: World):
         ({"host": "http://college.edu"}, "Connection 'apscores_default': The base URL at college.edu is not https"),
     ],
 )
-def test_testing_a_bad_connection_says_why_and_raises_nothing(
+def test_testing_a_bad_connection_returns_the_reason(
     world: World, monkeypatch: pytest.MonkeyPatch, fields: dict, said: str
 ):
     connection = json.loads(world.sandbox.airflow_connection) | fields
@@ -103,7 +103,7 @@ def test_a_login_check_during_an_outage_is_left_to_the_retries(world: World):
 
 
 @pytest.mark.parametrize("conn_type", ["aws", "http", "imap"])
-def test_no_other_systems_password_is_sent(world: World, monkeypatch: pytest.MonkeyPatch, conn_type: str):
+def test_the_password_of_another_system_is_not_sent(world: World, monkeypatch: pytest.MonkeyPatch, conn_type: str):
     connection = json.loads(world.sandbox.airflow_connection) | {"conn_type": conn_type}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER_SYSTEM", json.dumps(connection))
 
@@ -118,14 +118,14 @@ def test_no_other_systems_password_is_sent(world: World, monkeypatch: pytest.Mon
     assert world.sandbox.counts["login"] == 0
 
 
-def test_a_connection_without_a_type_may_be_ours(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_a_connection_without_a_type_is_accepted(world: World, monkeypatch: pytest.MonkeyPatch):
     connection = json.loads(world.sandbox.airflow_connection) | {"conn_type": ""}
     monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
 
     assert APScoresHook().test_connection()[0] is True
 
 
-def test_a_missing_connection_is_said_without_a_traceback(monkeypatch: pytest.MonkeyPatch):
+def test_testing_a_missing_connection_returns_the_reason(monkeypatch: pytest.MonkeyPatch):
     ok, message = APScoresHook("nobody_knows").test_connection()
 
     assert ok is False
@@ -171,7 +171,7 @@ async def test_a_triggerer_before_3_3_2_masks_from_a_thread(
     assert masked.call_count == 5
 
 
-def test_the_connections_campuses_are_known(world: World):
+def test_the_hook_returns_the_campuses_of_the_connection(world: World):
     assert APScoresHook().di_codes == world.sandbox.di_codes
 
 

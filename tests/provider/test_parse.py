@@ -70,7 +70,7 @@ def test_campuses_share_an_output(world: World):
     assert len({local(uri).parent for uri in tables}) == 1
 
 
-def test_columns_that_nobody_knows_are_told_of(
+def test_unknown_columns_are_logged(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     header, *rows = local(world.download(file_format="CSV")["uri"]).read_bytes().splitlines()
@@ -78,7 +78,7 @@ def test_columns_that_nobody_knows_are_told_of(
 
     assert parse(world, str(tmp_path / "more.csv"))["unread_columns"] == 1
 
-    assert "1 columns of the CSV file have names that nobody knows" in caplog.text + capfd.readouterr().out
+    assert "1 columns of the CSV file have unknown names" in caplog.text + capfd.readouterr().out
 
 
 @pytest.mark.parametrize("nothing", [None, "None"])
@@ -88,18 +88,18 @@ def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
 
 
 @pytest.mark.parametrize("arguments", [{"source": "scores.txt"}, {"output": "tables"}, {"output": "None"}])
-def test_what_depends_on_the_worker_is_no_place(world: World, arguments):
+def test_a_relative_path_is_refused(world: World, arguments):
     with fails_permanently(errors.ConfigurationError, match="absolute"):
         parse(world, **{"source": world.download()} | arguments)
 
 
 @pytest.mark.parametrize("source", [["a.txt", "b.txt"], b"a.txt"])
-def test_what_is_no_reference_fails_for_good(world: World, source):
+def test_an_invalid_reference_fails_permanently(world: World, source):
     with fails_permanently(errors.ConfigurationError, match="one dict, URI or path, not a"):
         parse(world, source)
 
 
-def test_a_format_may_stand_alone_and_rows_are_told(
+def test_a_single_format_needs_no_list_and_rows_are_logged(
     world: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     caplog.set_level("INFO")
@@ -129,7 +129,7 @@ def test_a_file_that_differs_from_its_manifest_is_not_parsed(world: World, damag
     assert [path for path in (world.destination.parent / "tables").rglob("*") if path.is_file()] == []
 
 
-def test_what_is_no_score_file_fails_for_good(world: World, tmp_path: Path):
+def test_a_file_that_is_no_score_file_fails_permanently(world: World, tmp_path: Path):
     page = tmp_path / "page.html"
     page.write_text("<html>not a score file</html>")
 
@@ -137,7 +137,7 @@ def test_what_is_no_score_file_fails_for_good(world: World, tmp_path: Path):
         parse(world, str(page))
 
 
-def test_a_source_that_is_not_there_is_said(world: World, tmp_path: Path):
+def test_a_missing_source_is_named(world: World, tmp_path: Path):
     with pytest.raises(errors.StorageUnavailable, match=r"nowhere\.txt"):
         parse(world, str(tmp_path / "nowhere.txt"))
 

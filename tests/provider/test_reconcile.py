@@ -71,7 +71,7 @@ def test_what_was_never_landed_is_missing(world: World):
     assert found["extra"] == 0
 
 
-def test_missing_scores_fail_the_task_for_good_with_the_table_written(world: World):
+def test_missing_scores_fail_the_task_after_the_table_is_written(world: World):
     with fails_permanently(errors.ReportsMissing, match=r"12|missing below .*They are listed in file://"):
         reconcile(world)
 
@@ -80,8 +80,8 @@ def test_missing_scores_fail_the_task_for_good_with_the_table_written(world: Wor
     assert stat.S_IMODE(table.stat().st_mode) == 0o600
 
 
-def test_a_source_without_a_delivery_is_said_to_be_one(world: World):
-    with fails_permanently(errors.ReportsMissing, match="No delivery of the year is there at all"):
+def test_a_source_without_a_delivery_is_named_as_the_cause(world: World):
+    with fails_permanently(errors.ReportsMissing, match="No delivery of the year was found"):
         reconcile(world, source=str(world.destination.parent / "elsewhere"))
 
 
@@ -172,7 +172,7 @@ def test_deliveries_before_the_reporting_year_do_not_count(world: World):
     assert (found["deliveries"], found["landed"]) == (0, 0)
 
 
-def test_a_full_order_with_strangers_is_a_privacy_incident(world: World):
+def test_a_full_order_with_another_campus_is_a_privacy_incident(world: World):
     world.sandbox.fail("download", f"stray-record={QUILLFEATHER}")
 
     with fails_permanently(errors.WrongCampusInFile, match="campus 9120"):
@@ -189,13 +189,13 @@ def test_a_full_order_with_strangers_is_a_privacy_incident(world: World):
         ({"output": "tables"}, "output is 'tables'"),
     ],
 )
-def test_arguments_that_can_not_be_right(world: World, arguments: dict[str, Any], said: str):
+def test_invalid_arguments(world: World, arguments: dict[str, Any], said: str):
     with fails_permanently(errors.ConfigurationError, match=said):
         reconcile(world, **arguments)
     assert world.sandbox.counts["login"] == 0
 
 
-def test_only_words_that_exist_choose_what_becomes_of_missing_scores():
+def test_an_unknown_outcome_of_missing_scores_is_refused():
     with pytest.raises(ValueError, match="one of fail, report"):
         APScoresReconcileOperator(task_id="t", di_code=SALTMARSH, source="/s", on_missing="ignore")
 

@@ -1,4 +1,4 @@
-"""The record operator: the commit after a load of one's own."""
+"""The record operator: the commit after the user's own load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def stored(reference: dict, part: str = "uri") -> Path:
     return Path(reference[part].removeprefix("file://"))
 
 
-def test_what_was_landed_is_recorded_and_noted(world: World):
+def test_a_landed_file_is_recorded_and_noted(world: World):
     landed = world.download(record=False)
 
     assert world.record(landed) == landed | {"recorded": True}
@@ -31,7 +31,7 @@ def test_what_was_landed_is_recorded_and_noted(world: World):
 @pytest.mark.parametrize("form", [str, lambda landed: landed["manifest_uri"], dict], ids=["text", "address", "dict"])
 def test_a_reference_comes_in_three_forms(world: World, form):
     """
-    A template makes text of the dict unless the DAG renders native objects.
+    A template renders the dict as text unless the DAG renders native objects.
     """
     assert world.record(form(world.download(record=False)))["recorded"] is True
 
@@ -70,14 +70,14 @@ def test_without_a_download_there_is_nothing_to_record(world: World, nothing):
     assert world.sandbox.counts["login"] == 0
 
 
-def test_what_is_recorded_is_not_recorded_again(world: World):
+def test_a_recorded_download_is_not_recorded_again(world: World):
     landed = world.download()
 
     assert world.record(landed) == world.record(landed, try_number=2) == landed
     assert world.sandbox.counts["record"] == 1
 
 
-def test_a_full_download_is_recorded_when_that_is_asked_for(world: World):
+def test_a_full_download_is_recorded_on_request(world: World):
     assert world.record(world.download(download_type="full"))["recorded"] is True
 
 
@@ -102,12 +102,12 @@ def test_a_missing_manifest_is_not_recorded(world: World):
 
 
 @pytest.mark.parametrize("reference", ["/some/file.txt", {"uri": "file:///x"}, "{'cut", {"manifest_uri": 7}])
-def test_what_is_no_reference_is_said(world: World, reference):
+def test_an_invalid_reference_is_refused(world: World, reference):
     with fails_permanently(errors.ConfigurationError, match="reference to a download"):
         world.record(reference)
 
 
-def test_trouble_that_lasts_leaves_the_download_to_the_next_try(world: World):
+def test_a_lasting_fault_leaves_the_download_to_the_next_try(world: World):
     landed = world.download(record=False)
     world.sandbox.fail("record", "503", times=None)
 
@@ -119,7 +119,7 @@ def test_trouble_that_lasts_leaves_the_download_to_the_next_try(world: World):
     assert world.record(landed, try_number=2)["recorded"] is True
 
 
-def test_a_download_that_the_service_does_not_know_fails_for_good(world: World):
+def test_an_unknown_download_fails_permanently(world: World):
     landed = world.download(record=False)
     world.sandbox.fail("record", "refuse=download-id", times=None)
 
@@ -130,9 +130,9 @@ def test_a_download_that_the_service_does_not_know_fails_for_good(world: World):
 
 
 @pytest.mark.parametrize("words", ["refuse=download-id", "refuse=Already recorded."])
-def test_a_second_record_that_is_declined_is_no_trouble(world: World, words: str):
+def test_a_declined_second_record_is_no_error(world: World, words: str):
     """
-    The first one was done, and its answer was lost: nothing is new, so the reports are recorded.
+    The first record succeeded and its answer was lost. Nothing is new, so the reports are recorded.
     """
     landed = world.download(record=False)
     world.sandbox.fail("record", "lost-reply", times=4)
@@ -144,12 +144,12 @@ def test_a_second_record_that_is_declined_is_no_trouble(world: World, words: str
     assert world.sandbox.audit().recorded == [landed["download_id"]]
 
 
-def test_a_manifest_that_can_not_be_written_is_noted_by_the_next_try(world: World):
+def test_a_record_whose_note_failed_is_noted_by_the_next_try(world: World):
     landed = world.download(record=False)
     folder = stored(landed).parent
     moved = folder.rename(folder.with_name("moved"))
     folder.symlink_to(moved)
-    # A file where the part should be: as root, no permission keeps us from writing.
+    # A folder in place of the manifest: permissions do not stop root from writing.
     manifest = stored(landed, "manifest_uri")
     whole = manifest.read_bytes()
     try:
@@ -164,7 +164,7 @@ def test_a_manifest_that_can_not_be_written_is_noted_by_the_next_try(world: Worl
     assert world.record(landed, try_number=2)["recorded"] is True
 
 
-def test_another_account_can_not_record_it(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_another_account_can_not_record_the_download(world: World, monkeypatch: pytest.MonkeyPatch):
     landed = world.download(record=False)
     connection = json.loads(world.sandbox.airflow_connection) | {"password": "another"}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
