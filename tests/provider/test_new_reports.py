@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
 from airflow_provider_apscores.triggers import new_reports
 from airflow_provider_apscores.triggers.new_reports import APScoresNewReportsTrigger
-from airflow_provider_apscores.webservice import AsyncClient, Client
+from airflow_provider_apscores.webservice import AsyncClient, Client, Secret
 from tests.provider.modes import ARGUMENTS, MODES, error_of, first_event, is_error, revived, run
 from tests.provider.world import fails_permanently
 
@@ -49,9 +50,9 @@ CAMPUSES = [
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    # Every fault is a failed poll: no call waits it out.
-    monkeypatch.setattr(polling, "MIN_PATIENCE", 0.0)
+def sandbox(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Iterator[Sandbox]:
+    # Every fault is a failed poll: no call repeats its request.
+    mocker.patch("airflow_provider_apscores.webservice.retries.ATTEMPTS", 1)
     with Sandbox(campuses=CAMPUSES) as sandbox:
         set_connection(monkeypatch, sandbox)
         yield sandbox
@@ -289,7 +290,7 @@ def test_a_poll_ends_even_if_a_campus_never_gets_an_answer(mode: str, sandbox: S
     """
     The client and its own time limits are out of the way: the poll has a limit of its own.
     """
-    mocker.patch.object(polling, "_OVERHEAD", 1.0)
+    mocker.patch.object(polling, "_time_limit", return_value=2.0)
     end, order, order_async = threading.Event(), Client.order, AsyncClient.order
 
     def slow(client: Client, di_code: str, **options: Any) -> Any:
@@ -301,7 +302,7 @@ def test_a_poll_ends_even_if_a_campus_never_gets_an_answer(mode: str, sandbox: S
     mocker.patch.object(Client, "order", slow)
     mocker.patch.object(AsyncClient, "order", slow_async)
 
-    found = run_poll(mode, APScoresHook(patience=0.0))
+    found = run_poll(mode, APScoresHook())
     end.set()
 
     assert (found.new, found.none, list(found.failed)) == ((MANY, FEW), (NONE,), [MUTE])
@@ -324,7 +325,7 @@ def test_masking_that_takes_its_time_makes_no_second_login(
     """
     pauses = iter([0.0, 0.2] * 100)
 
-    async def amask(secret: str) -> None:
+    async def amask(secret: Secret) -> None:
         await asyncio.sleep(next(pauses))
 
     monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._amask", amask)
@@ -339,9 +340,9 @@ def test_a_triggerer_does_not_collect_masks(sandbox: Sandbox, monkeypatch: pytes
     """
     Airflow keeps every mask and checks each log line of the process against all of them.
     """
-    masked: set[str] = set()
+    masked: set[Secret] = set()
 
-    async def amask(secret: str) -> None:
+    async def amask(secret: Secret) -> None:
         masked.add(secret)
 
     monkeypatch.setattr("airflow_provider_apscores.hooks.apscores._amask", amask)
@@ -350,7 +351,7 @@ def test_a_triggerer_does_not_collect_masks(sandbox: Sandbox, monkeypatch: pytes
         run_poll("deferrable", APScoresHook())
 
     assert sandbox.counts["login"] == 3
-    assert masked == {sandbox.password, base64.b64encode(sandbox.password.encode()).decode()}
+    assert masked == {Secret(sandbox.password), Secret(base64.b64encode(sandbox.password.encode()).decode())}
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
@@ -404,13 +405,15 @@ def test_sensors_do_not_poll_in_step_and_a_restart_changes_no_timetable():
     assert polling.next_poll(1000.0, 3600.0, 1000.0 + 3600 * 100.5) >= 1000 + 3600 * 101
 
 
-async def test_a_clock_that_was_set_back_repeats_no_poll(sandbox: Sandbox, mocker: MockerFixture):
+async def test_a_clock_that_was_set_back_repeats_no_poll(mocker: MockerFixture):
     """
     The clock is set back by a second, right after the first poll.
     """
     due = polling.next_poll(1000.0, 3600.0, 1000.0)
-    sleep = mocker.patch.object(new_reports.asyncio, "sleep")
-    mocker.patch.object(new_reports.time, "time", side_effect=[1000.0, due, due - 1, due - 1])
+    sleep = mocker.AsyncMock()
+    clock = iter([1000.0, due, due - 1, due - 1])
+    mocker.patch.object(new_reports, "asyncio", SimpleNamespace(sleep=sleep))
+    mocker.patch.object(new_reports, "time", SimpleNamespace(time=lambda: next(clock)))
     mocker.patch.object(
         new_reports, "poll_async", side_effect=[polling.PollResult((NONE,), none=(NONE,)), CampusRefused("stop")]
     )

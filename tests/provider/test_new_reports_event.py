@@ -34,7 +34,8 @@ AIRFLOW_2 = airflow.__version__.startswith("2.")
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    monkeypatch.setattr(polling, "MIN_PATIENCE", 0.0)
+    # Every fault is a failed poll: no call repeats its request.
+    monkeypatch.setattr("airflow_provider_apscores.webservice.retries.ATTEMPTS", 1)
     monkeypatch.setattr(new_reports_event, "_EVENT_WRITE_DELAY", 0.0)
     with Sandbox(campuses=CAMPUSES) as sandbox:
         connection = json.loads(sandbox.airflow_connection)
@@ -131,7 +132,7 @@ async def test_a_poll_without_an_answer_ends_and_the_watcher_polls_again(
     """
     Without a limit for the whole poll, one answer that never comes would silence the watcher.
     """
-    mocker.patch.object(polling, "_OVERHEAD", 0.2)
+    mocker.patch.object(polling, "_time_limit", return_value=1.0)
 
     async def no_answer(*_: Any, **__: Any) -> None:
         await asyncio.sleep(60)
