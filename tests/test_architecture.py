@@ -1,4 +1,4 @@
-"""The import table of docs/explanation/architecture.md, held against the imports that are really there."""
+"""The imports of the package follow the import table of docs/explanation/architecture.md."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "airflow_provider_apscores"
 NAME = PACKAGE.name
 
-# Room -> the rooms and top-level packages that it may import besides the standard library.
-# "heavy" marks what may be imported inside functions only.
-ROOMS: dict[str, set[str]] = {
-    # What Airflow calls for our assets' URIs while it parses DAGs.
+# Package -> the packages that it may import besides the standard library; "" is the version in the root.
+PACKAGES: dict[str, set[str]] = {
+    # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
     "operators": {
         "airflow", "assets", "delivery", "errors", "hooks", "pendulum", "scorefile", "sensors", "storage", "triggers",
         "webservice",
     },
-    # Both turn our errors into Airflow's words by hooks/exceptions.py.
+    # operators and sensors share lineage and references.
     "sensors": {
         "airflow", "delivery", "errors", "hooks", "operators", "scorefile", "storage", "triggers", "webservice",
     },
     "triggers": {"airflow", "delivery", "errors", "hooks", "pendulum", "scorefile", "storage", "webservice"},
-    # asgiref, flask_appbuilder, flask_babel and wtforms come with the Airflows that need them.
+    # Airflow installs asgiref, flask_appbuilder, flask_babel and wtforms where it needs them.
     "hooks": {
         "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "imapclient",
         "pendulum", "re2", "webservice", "wtforms",
@@ -45,12 +44,12 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> list[tuple[str, bool, int]]:
-    """(what is imported, whether at the top of the module, line); type-checking imports are left out."""
+    """Return (imported name, whether at the top of the module, line) without type-checking imports."""
     tree = ast.parse(path.read_text())
     found: list[tuple[str, bool, int]] = []
 
@@ -74,7 +73,7 @@ def imports(path: Path) -> list[tuple[str, bool, int]]:
 
 
 def target(name: str) -> str:
-    """A room of ours, "" for the version in the root, or a top-level package."""
+    """Return a part of this package, "" for the version in the root, or another top-level package."""
     if name == NAME or name.startswith(f"{NAME}.__version__"):
         return ""
     if name.startswith(f"{NAME}."):
@@ -89,28 +88,32 @@ def is_stdlib(name: str) -> bool:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_each_module_imports_only_what_its_room_may(path: Path):
-    own = room(path)
-    assert own in ROOMS, f"{own} is no room of the import table; a new room needs a reason in docs/"
+def test_each_module_imports_only_what_its_package_may(path: Path):
+    own = package_of(path)
+    assert own in PACKAGES, (
+        f"{own} is not in the import table; a new package needs a reason in docs/explanation/architecture.md"
+    )
     for name, _top, line in imports(path):
         if is_stdlib(name):
             continue
-        assert target(name) in ROOMS[own] | {own}, f"{path}:{line} imports {name}"
+        assert target(name) in PACKAGES[own] | {own}, f"{path}:{line} imports {name}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_rooms_one_and_two_are_entered_by_their_door(path: Path):
+def test_webservice_and_scorefile_are_imported_by_their_init(path: Path):
     for name, _top, line in imports(path):
-        for door in ("webservice", "scorefile"):
-            inside = name.startswith(f"{NAME}.{door}.")
-            assert not inside or room(path) == door, f"{path}:{line} imports {name}, not {NAME}.{door}"
+        for public in ("webservice", "scorefile"):
+            inside = name.startswith(f"{NAME}.{public}.")
+            assert not inside or package_of(path) == public, f"{path}:{line} imports {name}, not {NAME}.{public}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_heavy_packages_are_imported_where_they_are_used(path: Path):
     for name, top, line in imports(path):
         if top and not is_stdlib(name) and not name.startswith(NAME):
-            allowed = name.split(".")[0] in LIGHT and (room(path) not in ("webservice",) or path.name == "transport.py")
+            allowed = name.split(".")[0] in LIGHT and (
+                package_of(path) not in ("webservice",) or path.name == "transport.py"
+            )
             assert allowed, f"{path}:{line} imports {name} at its top"
 
 
@@ -124,7 +127,7 @@ def test_httpx_is_used_in_one_file():
     assert users <= {"webservice/transport.py"}
 
 
-def test_a_violation_is_seen(tmp_path: Path):
+def test_imports_are_found(tmp_path: Path):
     module = tmp_path / "module.py"
     module.write_text("import os\ndef f():\n    from airflow.models import DAG\n")
 
