@@ -21,11 +21,12 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_apscores.errors import ConfigurationError, WebServiceError
 from airflow_provider_apscores.webservice import log_redaction, transport
+from airflow_provider_apscores.webservice.conversation import Conversation, T
 from airflow_provider_apscores.webservice.deadlines import AsyncTimeLimit, Deadline
 from airflow_provider_apscores.webservice.messages import FileOrder, GeneratedFile, Reply, Request, Transfer, Wait
 from airflow_provider_apscores.webservice.response_body import MAX_FILE_BYTES, ResponseBody, Sink
 from airflow_provider_apscores.webservice.secret import Secret
-from airflow_provider_apscores.webservice.session import Conversation, Session, T
+from airflow_provider_apscores.webservice.session import Session
 
 log = logging.getLogger("airflow_provider_apscores.webservice")
 
@@ -47,10 +48,11 @@ class _Driver(Generic[Http]):
         *,
         timeout: float = 120.0,
         verify: bool | str | os.PathLike[str] = True,
-        proxy: str | None = None,
+        proxy: Secret | str | None = None,
         on_secret: Callable[[Secret], Any] | None = None,
         sleep: Callable[[float], Any] | None = None,
     ) -> None:
+        proxy = Secret(proxy) if proxy else None  # it may hold a password
         if timeout <= 0:
             raise ConfigurationError(f"The time-out must be more than 0 seconds, not {timeout}.")
         self._session = session
@@ -59,9 +61,9 @@ class _Driver(Generic[Http]):
         self._sleep = sleep
         self._one_login = type(self)._lock()
         log_redaction.install()
-        self._http: Http = type(self)._open(verify, proxy or None, session.base_url)
-        if proxy and (password := urlsplit(proxy).password):
-            session.add_secret(unquote(password))
+        self._http: Http = type(self)._open(verify, proxy, session.base_url)
+        if proxy and urlsplit(proxy.reveal()).password:
+            session.add_secret(unquote(urlsplit(proxy.reveal()).password or ""))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session!r})"

@@ -1,7 +1,7 @@
 """The order of calls, without any I/O.
 
 Each call of a :class:`Session` is a generator that yields what to do next, a :class:`Request` to send or a
-:class:`Wait` to sit out, and is sent the :class:`Reply` in return; it returns the call's result. A driver that gets no
+:class:`Wait` to make, and is sent the :class:`Reply` in return; it returns the call's result. A driver that gets no
 complete reply throws :class:`ServiceUnavailable` or :class:`TransferBroken` into it instead. Two short drivers,
 blocking and awaiting, are in :mod:`~airflow_provider_apscores.webservice.client`, so what is decided here is decided
 once:
@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random as _random
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_apscores.errors import (
@@ -35,6 +34,7 @@ from airflow_provider_apscores.errors import (
 )
 from airflow_provider_apscores.webservice import addresses, protocol, retries
 from airflow_provider_apscores.webservice.answer import retry_after
+from airflow_provider_apscores.webservice.conversation import Conversation, LoginHandledElsewhere, T, send, transfer
 from airflow_provider_apscores.webservice.logins import Logins, Token
 from airflow_provider_apscores.webservice.messages import (
     DOWNLOAD_ID,
@@ -46,21 +46,12 @@ from airflow_provider_apscores.webservice.messages import (
     Reply,
     Request,
     Transfer,
-    Wait,
     check_file_format,
 )
 from airflow_provider_apscores.webservice.secret import Secret
 
-T = TypeVar("T")
-#: What a driver runs. It is sent None after a :class:`Wait`, and when another call has handled a login.
-Conversation = Generator[Request | Wait, Reply | None, T]
 #: Fresh orders in one download.
 FRESH_ORDERS = 3
-REDIRECTS = 5
-
-
-class _LoginHandledElsewhere(Exception):
-    """An internal signal: another call has logged in, or failed to."""
 
 
 @dataclass(slots=True)
@@ -240,12 +231,7 @@ class Session:
     def _log_in(self, call: _Call) -> Conversation[None]:
         request = protocol.build_log_in(self.base_url, self._credentials)
         try:
-            token = yield from self._ask(
-                call,
-                "login",
-                lambda _: self._once(call, request),
-                protocol.read_log_in,
-            )
+            token = yield from self._ask(call, "login", lambda _: self._once(call, request), protocol.read_log_in)
         except (ServiceUnavailable, UnexpectedReply, CredentialsRefused) as error:
             self._logins.fail(error)
             raise
@@ -256,7 +242,7 @@ class Session:
         """The session's token, unless this call has seen it refused: then that of a later login."""
         while (token := self._logins.token) is None or token.login == call.refused:
             self._logins.check(since=call.logins)
-            with suppress(_LoginHandledElsewhere):
+            with suppress(LoginHandledElsewhere):
                 yield from self._log_in(call)
         return token
 
@@ -276,7 +262,9 @@ class Session:
         received = yield from self._ask(
             call,
             "download",
-            lambda token: self._transfer(protocol.build_download(token, generated, self._files)),
+            lambda token: transfer(
+                protocol.build_download(token, generated, self._files), self._files, self._learn_url
+            ),
             lambda reply: protocol.read_download(reply, generated),
         )
         return received
@@ -285,34 +273,7 @@ class Session:
         """One request, one reply, within what is left of the call's patience."""
         if (left := call.patience.left) <= 0:
             raise ServiceUnavailable(f"The patience of {call.patience.seconds:g} s was used up before {request.what}.")
-        return _answered((yield replace(request, patience=left)))
-
-    def _transfer(self, request: Request) -> Conversation[Reply]:
-        """A download. Where the service does not mark the end of the file, two transfers must agree.
-
-        Such a body ends with its connection, so one that was cut between two records looks whole. A network that cuts
-        connections does not cut two of them at the same byte.
-        """
-        reply = yield from self._follow(request)
-        if (first := reply.received) is None or first.framed:
-            return reply
-        reply = yield from self._follow(replace(request, discard=True))
-        if (second := reply.received) is not None and second.sha256 != first.sha256:
-            raise TransferBroken(
-                f"Two transfers differ ({first.bytes} and {second.bytes} bytes) while {request.what}. The service "
-                "announced neither a length nor chunks, so at least one of them was cut; the file was not recorded."
-            )
-        return reply
-
-    def _follow(self, request: Request) -> Conversation[Reply]:
-        """A download through its redirects."""
-        for _ in range(REDIRECTS + 1):
-            reply = _answered((yield request))
-            if not protocol.is_redirect(reply):
-                return reply
-            request = replace(protocol.build_redirected_download(request, reply, self._files), discard=request.discard)
-            self._learn_url(Secret(request.url))
-        raise UnexpectedReply(f"More than {REDIRECTS} redirects while {request.what}.")
+        return (yield from send(replace(request, patience=left)))
 
     def _ask(
         self,
@@ -366,9 +327,3 @@ class Session:
             self.add_secret(url)
             if urlsplit(url.reveal()).query:
                 self.add_secret(urlsplit(url.reveal()).query)
-
-
-def _answered(reply: Reply | None) -> Reply:
-    if reply is None:
-        raise _LoginHandledElsewhere
-    return reply

@@ -26,6 +26,7 @@ from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavaila
 from airflow_provider_apscores.webservice.addresses import is_loopback
 from airflow_provider_apscores.webservice.deadlines import Deadline, DeadlineOver
 from airflow_provider_apscores.webservice.messages import Request
+from airflow_provider_apscores.webservice.secret import Secret
 
 BlockingHttp: TypeAlias = httpx.Client
 AwaitingHttp: TypeAlias = httpx.AsyncClient
@@ -44,7 +45,7 @@ _Transport = TypeVar("_Transport", httpx.HTTPTransport, httpx.AsyncHTTPTransport
 # ------------------------------------------------------------------------------------------------- the two clients
 
 
-def open_blocking(verify: bool | str | os.PathLike[str], proxy: str | None, base_url: str) -> httpx.Client:
+def open_blocking(verify: bool | str | os.PathLike[str], proxy: Secret | None, base_url: str) -> httpx.Client:
     """A blocking client.
 
     Args:
@@ -58,7 +59,7 @@ def open_blocking(verify: bool | str | os.PathLike[str], proxy: str | None, base
     return httpx.Client(transport=_BlockingRoutes(_TimedTransport, verify, proxy, base_url), **_settings())
 
 
-def open_awaiting(verify: bool | str | os.PathLike[str], proxy: str | None, base_url: str) -> httpx.AsyncClient:
+def open_awaiting(verify: bool | str | os.PathLike[str], proxy: Secret | None, base_url: str) -> httpx.AsyncClient:
     """The awaiting twin of :func:`open_blocking`."""
     routes = _AwaitingRoutes(httpx.AsyncHTTPTransport, verify, proxy, base_url)
     return httpx.AsyncClient(transport=routes, **_settings())
@@ -106,13 +107,13 @@ class _Routes(Generic[_Transport]):
         self,
         transport: Callable[..., _Transport],
         verify: bool | str | os.PathLike[str],
-        proxy: str | None,
+        proxy: Secret | None,
         base_url: str,
     ) -> None:
         self._make: Callable[..., _Transport] = transport
         self._tls = _tls(verify)
         self._proxy = proxy
-        self._transports: dict[str | None, _Transport] = {}
+        self._transports: dict[Secret | None, _Transport] = {}
         self._to(httpx.URL(base_url))  # A proxy that can't be used is an error before the first call.
 
     def _to(self, url: httpx.URL) -> _Transport:
@@ -121,15 +122,14 @@ class _Routes(Generic[_Transport]):
             self._transports.setdefault(proxy, self._open(proxy))  # another thread may have been faster
         return self._transports[proxy]
 
-    def _open(self, proxy: str | None) -> _Transport:
+    def _open(self, proxy: Secret | None) -> _Transport:
         try:
             if proxy is None:
                 return self._make(verify=self._tls)
-            parts = urlsplit(proxy)
-            if not parts.hostname:
+            if not urlsplit(proxy.reveal()).hostname:
                 raise ValueError("no host")
-            tls = self._tls if parts.scheme == "https" else None
-            return self._make(verify=self._tls, proxy=httpx.Proxy(proxy, ssl_context=tls))
+            tls = self._tls if urlsplit(proxy.reveal()).scheme == "https" else None
+            return self._make(verify=self._tls, proxy=httpx.Proxy(proxy.reveal(), ssl_context=tls))
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             extra = " A SOCKS proxy needs the package socksio." if isinstance(error, ImportError) else ""
         # Not httpx's own words, which may show the password in a proxy's URL.
@@ -157,7 +157,7 @@ class _AwaitingRoutes(_Routes[httpx.AsyncHTTPTransport], httpx.AsyncBaseTranspor
             await transport.aclose()
 
 
-def _environment_proxy(url: httpx.URL) -> str | None:
+def _environment_proxy(url: httpx.URL) -> Secret | None:
     """The proxy that the environment names for a host, or None.
 
     Never for this machine: the way to a loopback address leads through no proxy, and a password on its way to a
@@ -165,9 +165,10 @@ def _environment_proxy(url: httpx.URL) -> str | None:
     """
     if is_loopback(url.host) or proxy_bypass(url.netloc.decode("ascii")):
         return None
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    proxy = Secret(getproxies().get(url.scheme) or getproxies().get("all") or "")
+    if not proxy:
+        return None
+    return proxy if "://" in proxy.reveal() else Secret(f"http://{proxy.reveal()}")
 
 
 def _tls(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:

@@ -13,7 +13,6 @@ import pytest
 
 import airflow_provider_apscores
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.sandbox import Sandbox
 from airflow_provider_apscores.webservice import Credentials, GeneratedFile, Secret, protocol
 
 PACKAGE = Path(airflow_provider_apscores.__file__).parent
@@ -36,12 +35,6 @@ def leaks(error: BaseException, secrets: set[str]) -> list[str]:
             shown = repr(value)
             found += [f"{frame.f_code.co_qualname}.{name}" for secret in secrets if secret in shown]
     return found
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 class FullDisk:
@@ -69,7 +62,7 @@ def test_a_failed_call_leaves_no_secret_in_a_frame(client_of, sandbox, fault):
     known: set[str] = {sandbox.password}
     client = client_of(
         sandbox.base_url,
-        credentials=Credentials(sandbox.email, sandbox.password),
+        password=sandbox.password,
         on_secret=lambda secret: known.add(secret.reveal()),
     )
     sandbox.fail(*fault, times=None)
@@ -99,7 +92,7 @@ def test_a_crash_leaves_no_secret_in_a_frame(client_of, sandbox, mocker, crash):
     known: set[str] = {sandbox.password}
     client = client_of(
         sandbox.base_url,
-        credentials=Credentials(sandbox.email, sandbox.password),
+        password=sandbox.password,
         on_secret=lambda secret: known.add(secret.reveal()),
     )
     for name in crash:
@@ -119,7 +112,7 @@ def test_a_failing_sink_or_callback_leaves_no_secret_in_a_frame(client_of, sandb
         if failing and len(known) > 2:
             raise RuntimeError
 
-    client = client_of(sandbox.base_url, credentials=Credentials(sandbox.email, sandbox.password), on_secret=on_secret)
+    client = client_of(sandbox.base_url, password=sandbox.password, on_secret=on_secret)
     with pytest.raises(error) as caught:
         deliver(client, sandbox, sink)
     assert leaks(caught.value, known) == []
@@ -169,3 +162,10 @@ def test_a_refused_address_leaves_no_secret_in_a_frame(url):
         with pytest.raises(protocol.UnexpectedReply) as caught:
             call()
         assert leaks(caught.value, {SECRET}) == []
+
+
+@pytest.mark.parametrize("proxy", [f"http://u:{SECRET}@[", f"ftp://u:{SECRET}@proxy.example", f"u:{SECRET}"])
+def test_an_unusable_proxy_leaves_no_secret_in_a_frame(client_of, proxy):
+    with pytest.raises(ConfigurationError) as caught:
+        client_of("https://api.example", proxy=proxy)
+    assert leaks(caught.value, {SECRET}) == []
