@@ -196,10 +196,13 @@ class _TimedTransport(httpx.HTTPTransport):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._pool._network_backend = _TimedBackend()
+        self._pool._network_backend = _TimedBackend(self._pool._network_backend)
 
 
-class _TimedBackend(httpcore.SyncBackend):
+class _TimedBackend(httpcore.NetworkBackend):
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        self._backend = backend
+
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **named: Any) -> Any:
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -209,9 +212,11 @@ class _TimedBackend(httpcore.SyncBackend):
         fault: Exception = httpcore.ConnectError(f"{host} has no address")
         for *_, address in addresses:
             try:
-                return _TimedStream(super().connect_tcp(str(address[0]), port, _left(timeout), *args, **named))
+                stream = self._backend.connect_tcp(str(address[0]), port, _left(timeout), *args, **named)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 fault = error
+            else:
+                return _TimedStream(stream)
         raise fault
 
 

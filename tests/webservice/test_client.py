@@ -1,4 +1,4 @@
-"""The two drivers: what they send, where bytes go, many calls at once, and what they show of secrets."""
+"""What the two drivers send, how they retry, and what they show of secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import logging
 import socket
 import subprocess
 import sys
-import threading
 
 import httpx
 import pytest
@@ -21,15 +20,11 @@ from airflow_provider_apscores.errors import (
     APScoresError,
     ConfigurationError,
     CredentialsRefused,
-    DownloadExpired,
-    InsecureAddress,
     ServiceUnavailable,
-    StorageUnavailable,
-    TransferBroken,
     UnexpectedReply,
 )
 from airflow_provider_apscores.sandbox import DEFAULT_EMAIL, DEFAULT_PASSWORD
-from airflow_provider_apscores.webservice import AsyncClient, Client, Credentials, FileOrder, GeneratedFile, Session
+from airflow_provider_apscores.webservice import AsyncClient, Credentials, Session
 from tests.webservice.raw_server import LOGIN, NOTHING_NEW, RawServer, http, json_reply, offer
 
 ENCODED = base64.b64encode(DEFAULT_PASSWORD.encode()).decode()
@@ -37,16 +32,8 @@ FILE = b"".join(b"%-950d\n" % number for number in range(60))
 CAMPUS, ANOTHER, NOTHING_HERE = "0901", "9120", "9377"
 
 
-def fetch(client, di_code=CAMPUS):
-    sink = io.BytesIO()
-    return client.download(client.order(di_code), sink), sink.getvalue()
-
-
 def session_for(base_url, password=DEFAULT_PASSWORD):
     return Session(Credentials(DEFAULT_EMAIL, password), base_url=base_url)
-
-
-# --------------------------------------------------------------------------------------------------- conversations
 
 
 def test_the_whole_conversation(client_of, waited):
@@ -185,186 +172,6 @@ def test_a_post_never_follows_a_redirect(sandbox, client, kind, code):
         client.record("1", "TXT") if kind == "record" else client.order(CAMPUS)
     assert (sandbox.counts[kind], sandbox.audit().leaks) == (1, [])
     assert {call.kind for call in sandbox.calls} <= {"login", "order", "record"}
-
-
-# ------------------------------------------------------------------------------------------------------- downloads
-
-
-@pytest.mark.parametrize(
-    "fault", ["truncate=0", "truncate=0.5", "truncate=0.999", "break=0.5", "html", "503", "500", "drop", "reset"]
-)
-def test_a_broken_transfer_starts_again(sandbox, client, fault, waited):
-    sandbox.fail("download", fault, times=3)
-    transfer, content = fetch(client)
-    assert content.count(b"\n") == 40
-    assert transfer.sha256 == hashlib.sha256(content).hexdigest()
-    assert (sandbox.counts["download"], sandbox.counts["order"]) == (4, 1)
-    assert waited == [1, 2, 4]
-
-
-@pytest.mark.parametrize("fault", ["truncate", "break"])
-def test_a_transfer_that_keeps_breaking(sandbox, client, fault):
-    sandbox.fail("download", fault, times=None)
-    with pytest.raises(TransferBroken, match=rf"campus {CAMPUS}.*4 tries"):
-        fetch(client)
-
-
-@pytest.mark.parametrize("failure", [StorageUnavailable("The disk is full."), TransferBroken("of its own"), OSError()])
-def test_an_error_of_the_sink_ends_the_call_at_once(sandbox, client, failure, waited):
-    class Full:
-        def write(self, data):
-            raise failure
-
-        def restart(self):
-            raise AssertionError
-
-    generated = client.order(CAMPUS)
-    with pytest.raises(type(failure)) as caught:
-        client.download(generated, Full())
-    assert caught.value is failure
-    assert (sandbox.counts["download"], waited) == (1, [])
-
-
-def test_an_expired_url_costs_a_fresh_order(sandbox, client):
-    sandbox.fail("download", "403")
-    transfer, content = fetch(client)
-    assert content.count(b"\n") == 40
-    assert transfer.generated.download_id == sandbox.calls[-1].download_id
-    assert sandbox.counts["order"] == 2
-
-
-def test_urls_that_keep_expiring(sandbox, client):
-    sandbox.fail("download", "403", times=None)
-    with pytest.raises(DownloadExpired):
-        fetch(client)
-    assert sandbox.counts["order"] == 4
-
-
-def test_a_download_may_be_redirected_but_its_token_may_not(client_of):
-    with RawServer() as server, RawServer(http(FILE)) as other:
-        server.scripts = [
-            LOGIN,
-            offer(f"{server.origin}/files/1"),
-            http(status=302, Location="/files/again?Signature=2"),
-            http(status=307, Location=f"{other.origin}/cdn/1?Signature=3"),
-        ]
-        _, content = fetch(client_of(server.base_url))
-    assert content == FILE
-    assert [seen.target for seen in server.seen[2:]] == ["/files/1", "/files/again?Signature=2"]
-    assert all("x-cb-catapult-authorization-token" in seen.headers for seen in server.seen)
-    assert not [name for name in other.seen[0].headers if name.startswith("x-cb")]
-
-
-def test_a_file_at_an_unsafe_address_is_not_fetched(client_of):
-    with RawServer() as server:
-        server.scripts = [LOGIN, offer("http://files.example/a?s1gnature")]
-        with pytest.raises(InsecureAddress):
-            client_of(server.base_url).order(CAMPUS)
-        server.scripts = [LOGIN, offer(f"{server.origin}/a"), http(status=302, Location="http://files.example/?s1gn")]
-        with pytest.raises(InsecureAddress) as caught:
-            fetch(client_of(server.base_url))
-    assert "s1gn" not in str(caught.value)
-
-
-def test_a_download_handed_on_as_data_can_be_fetched_later(sandbox, client_of):
-    found = client_of(sandbox.base_url).order(CAMPUS)
-    again = GeneratedFile(FileOrder(CAMPUS), found.download_id, found.file_name, found.url)
-    assert client_of(sandbox.base_url).download(again, io.BytesIO()).bytes == 40 * 951
-
-
-# -------------------------------------------------------------------------------------------------- at the same time
-
-
-async def test_many_awaited_orders_run_at_once_and_share_one_login():
-    campuses = [f"{number:04}" for number in range(20)]
-    all_are_here = threading.Barrier(20)
-
-    def answer(connection):
-        all_are_here.wait(10)  # breaks when fewer than 20 orders are under way
-        connection.sendall(NOTHING_NEW)
-
-    with RawServer(LOGIN, answer) as server:
-        async with AsyncClient(session_for(server.base_url)) as client:
-            assert await asyncio.gather(*(client.order(campus) for campus in campuses)) == [None] * 20
-    assert [seen.target for seen in server.seen].count("/api/webServiceAuth") == 1
-
-
-async def test_many_awaited_orders_renew_a_lost_token_once(sandbox):
-    async with AsyncClient(session_for(sandbox.base_url)) as client:
-        await client.log_in()
-        sandbox.expire_tokens()
-        await asyncio.gather(*(client.order(CAMPUS) for _ in range(20)))
-    assert sandbox.counts["login"] == 2
-
-
-async def test_many_awaited_orders_send_a_bad_password_once(sandbox):
-    async with AsyncClient(session_for(sandbox.base_url, "wr0ng")) as client:
-        outcomes = await asyncio.gather(*(client.order(CAMPUS) for _ in range(20)), return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {CredentialsRefused}
-    assert sandbox.counts["login"] == 1
-
-
-@pytest.mark.parametrize(("fault", "logins"), [("drop", 4), ("500", 1)])
-async def test_many_awaited_orders_share_the_tries_of_a_broken_login(sandbox, fault, logins):
-    async def at_once(seconds):
-        await asyncio.sleep(0)
-
-    sandbox.fail("login", fault, times=None)
-    async with AsyncClient(session_for(sandbox.base_url), sleep=at_once) as client:
-        outcomes = await asyncio.gather(*(client.order(CAMPUS) for _ in range(10)), return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {ServiceUnavailable}
-    assert sandbox.counts["login"] == logins
-
-
-def test_threads_may_share_a_client(sandbox):
-    found = []
-    with Client(session_for(sandbox.base_url)) as client:
-        threads = [threading.Thread(target=lambda: found.append(client.order(CAMPUS))) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert len(found) == 8
-    assert sandbox.counts["login"] == 1
-
-
-async def test_a_slow_sink_does_not_block_the_event_loop(sandbox):
-    class Blocked(io.BytesIO):
-        go_on = threading.Event()
-        loop_ran = False
-
-        def write(self, data):
-            loop.call_soon_threadsafe(self.go_on.set)
-            self.loop_ran = self.go_on.wait(5)
-            return super().write(data)
-
-    loop, sink = asyncio.get_running_loop(), Blocked()
-    async with AsyncClient(session_for(sandbox.base_url)) as client:
-        await client.download(await client.order(CAMPUS), sink)
-    assert sink.loop_ran
-
-
-async def test_a_cancelled_download_leaves_the_client_usable():
-    stalled, left = threading.Event(), threading.Event()
-
-    def stall(connection):
-        connection.sendall(http(FILE[:-1], length=len(FILE)))
-        stalled.set()
-        left.wait(5)
-
-    with RawServer() as server:
-        server.scripts = [LOGIN, offer(f"{server.origin}/files/1"), stall, http(FILE)]
-        async with AsyncClient(session_for(server.base_url)) as client:
-            generated = await client.order(CAMPUS)
-            download = asyncio.create_task(client.download(generated, io.BytesIO()))
-            await asyncio.to_thread(stalled.wait, 5)
-            download.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await download
-            left.set()
-            sink = io.BytesIO()
-            await client.download(generated, sink)
-    assert sink.getvalue() == FILE
 
 
 # --------------------------------------------------------------------------------------------------------- secrets

@@ -1,4 +1,4 @@
-"""What becomes of an answer's bytes, in whatever pieces they come."""
+"""How a response body is processed, in pieces of any size."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_apscores.errors import ServiceUnavailable, StorageUnavailable, TransferBroken, UnexpectedReply
 from airflow_provider_apscores.webservice import Reply, Request
-from airflow_provider_apscores.webservice.response_body import ResponseBody
+from airflow_provider_apscores.webservice.response_body import KEPT_BYTES, ResponseBody
 
 FILE = b"".join(b"%-950d\n" % number for number in range(3000))
 DOWNLOAD = Request("GET", "https://files.example/a", {}, None, "download", "fetching a file")
@@ -87,17 +88,17 @@ def test_a_short_file_is_a_file_too(incoming, sink, body, size):
     ],
 )
 @pytest.mark.parametrize("size", [1, 100_000])
-def test_what_is_no_file_never_reaches_the_sink(incoming, sink, body, headers, size):
+def test_a_page_in_place_of_a_file_never_reaches_the_sink(incoming, sink, body, headers, size):
     if size == 1 and len(body) > 10_000:
         body = body[:5000]
     reply = receive(incoming, body, headers, size=size)
     assert sink.getvalue() == b""
     assert reply.received is None
-    assert 0 < len(reply.body) < 3_000_000
+    assert 0 < len(reply.body) <= KEPT_BYTES
 
 
 @pytest.mark.parametrize(("request_", "status"), [(ORDER, 200), (DOWNLOAD, 403), (DOWNLOAD, 206), (DOWNLOAD, 500)])
-def test_other_answers_are_kept(incoming, sink, request_, status):
+def test_other_replies_are_kept(incoming, sink, request_, status):
     reply = receive(incoming, b"what it says", {"X-Y": "z"}, status=status, request=request_)
     assert (reply.status, reply.body, reply.header("x-y"), reply.received) == (status, b"what it says", "z", None)
     assert sink.getvalue() == b""
@@ -124,7 +125,7 @@ def test_damaged_compressed_data_is_broken(incoming):
         receive(incoming, bytes(damaged), {"Content-Encoding": "gzip"})
 
 
-def test_a_small_answer_can_not_unfold_into_all_memory(incoming, sink):
+def test_a_compressed_file_is_decoded_in_bounded_memory(incoming, sink):
     held: list[int] = []
     sink.write = lambda data: held.append(len(data))  # type: ignore[method-assign,assignment,func-returns-value]
     sink = io.BytesIO()
@@ -133,12 +134,45 @@ def test_a_small_answer_can_not_unfold_into_all_memory(incoming, sink):
     assert sum(held) == 64 << 20
 
 
-def test_an_encoding_that_nobody_asked_for(incoming):
+def test_a_file_in_an_unknown_encoding_is_refused(incoming):
     with pytest.raises(UnexpectedReply, match="encoding"):
         receive(incoming, FILE, {"Content-Encoding": "br"})
 
 
-def test_a_json_answer_that_breaks_off_is_no_broken_transfer(incoming):
+@pytest.mark.parametrize(
+    ("headers", "framed"),
+    [
+        ({"Content-Length": str(len(FILE))}, True),
+        ({"content-length": str(len(FILE)), "Transfer-Encoding": "chunked"}, True),
+        ({"Content-Length": "", "transfer-encoding": "Chunked"}, True),
+        ({"Content-Length": "", "Connection": "close"}, False),
+    ],
+)
+def test_a_file_says_whether_its_end_was_marked(incoming, headers, framed):
+    received = receive(incoming, FILE, headers).received
+    assert received is not None
+    assert received.framed is framed
+
+
+def test_a_second_transfer_is_hashed_and_not_stored(incoming, sink):
+    received = receive(incoming, FILE, request=replace(DOWNLOAD, discard=True)).received
+    assert sink.getvalue() == b""
+    assert received is not None
+    assert (received.bytes, received.sha256) == (len(FILE), hashlib.sha256(FILE).hexdigest())
+
+
+def test_a_file_of_blanks_alone_is_stored_whole(incoming, sink):
+    receive(incoming, b"\n" * 3_000_000)
+    assert sink.getvalue() == b"\n" * 3_000_000
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+def test_a_reply_that_can_not_be_decoded_keeps_its_status(incoming, encoding):
+    reply = receive(incoming, b"garbled", {"Content-Encoding": encoding}, status=401, request=ORDER)
+    assert reply.status == 401
+
+
+def test_a_json_reply_that_breaks_off_is_no_broken_transfer(incoming):
     with pytest.raises(ServiceUnavailable):
         receive(incoming, b'{"success"', {"Content-Length": "100"}, request=ORDER)
 
@@ -168,7 +202,7 @@ class Restartable:
 
 
 @pytest.mark.parametrize("make", [io.BytesIO, Restartable])
-def test_a_broken_transfer_begins_again_in_an_empty_sink(make):
+def test_a_broken_transfer_starts_again_in_an_empty_sink(make):
     sink: Any = make()
     incoming = ResponseBody(sink)
     incoming.check_retry(fail_half_way(incoming))
@@ -233,7 +267,7 @@ def test_a_sink_that_takes_little_at_a_time_gets_all():
     "failure", [StorageUnavailable("disk full"), TransferBroken("the sink's own"), OSError(28, "x"), KeyError("x")]
 )
 @pytest.mark.parametrize("on", [1, 2, 3])
-def test_what_the_sink_raises_comes_out_as_it_was(failure, on):
+def test_an_error_of_the_sink_is_raised_unchanged(failure, on):
     class Failing(OneWay):
         def write(self, data: bytes) -> None:
             super().write(data)
