@@ -161,6 +161,11 @@ def test_a_file_is_read_whole_or_piece_by_piece(place: Folder):
     assert (len(pieces), b"".join(pieces)) == (2, content)
 
 
+def test_a_small_file_is_stored_in_one_call(place: Folder):
+    assert place.write("4866/mark", b"x") == place.uri("4866/mark")
+    assert place.read("4866/mark") == b"x"
+
+
 class Torn(MemoryFileSystem):
     """A store that breaks off while it is read, in words that hold a signed address."""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from airflow_provider_apscores.delivery.ledger import APScoresLedger
+    from airflow_provider_apscores.delivery.manifest import Delivery
     from airflow_provider_apscores.scorefile import ScoreFile
 
 
@@ -35,22 +36,29 @@ class LandedFiles:
         self.damaged: list[str] = []
 
     def __iter__(self) -> Iterator[ScoreFile]:
-        from airflow_provider_apscores.scorefile import read_score_file
-
         seen: set[str] = set()
         for delivery in self._deliveries:
-            manifest = delivery.manifest
-            if delivery.folder.size(manifest.file) is None:
+            try:
+                file = _opened(delivery)
+            except ScoreFileMalformed:
+                file = None
+            if file is None or file.sha256 != delivery.manifest.sha256:
                 self.damaged.append(delivery.uri)
-                continue
-            with delivery.folder.open(manifest.file) as content:
-                try:
-                    file = read_score_file(content)
-                except ScoreFileMalformed:
-                    self.damaged.append(delivery.uri)
-                    continue
-                if file.sha256 != manifest.sha256:
-                    self.damaged.append(delivery.uri)
-                elif file.sha256 not in seen:
-                    seen.add(file.sha256)
+            elif file.sha256 not in seen:
+                seen.add(file.sha256)
+                with file:
                     yield file
+
+
+def _opened(delivery: Delivery) -> ScoreFile | None:
+    """The score file of a delivery, or None if it is gone."""
+    from airflow_provider_apscores.scorefile import read_score_file
+    from airflow_provider_apscores.storage import LocalFolder
+
+    folder, name = delivery.folder, delivery.manifest.file
+    if folder.size(name) is None:
+        return None
+    if isinstance(folder, LocalFolder):
+        return read_score_file(folder.path / name)
+    with folder.open(name) as content:
+        return read_score_file(content)  # has a copy

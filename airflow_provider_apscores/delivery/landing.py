@@ -270,13 +270,7 @@ def _compared_with_earlier(destination: Folder, delivery: Delivery, manifest_nam
         is_manifest = re.fullmatch(rf"{manifest.di_code}/[^/\0]+/scores-[^/\0]+{re.escape(SUFFIX)}", earlier)
         if is_manifest and earlier != manifest_name and destination.size(earlier) is not None:
             return Delivery(delivery.folder, replace(manifest, duplicate_of=destination.uri(earlier)))
-    part = marks.open_part(manifest.sha256)
-    try:
-        part.write(manifest_name.encode())
-        part.publish()
-    except BaseException:
-        part.discard()
-        raise
+    marks.write(manifest.sha256, manifest_name.encode())
     return delivery
 
 

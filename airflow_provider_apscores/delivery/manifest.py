@@ -215,14 +215,8 @@ class Delivery:
         return noted
 
     def store(self) -> None:
-        """Write the manifest, whole or not at all."""
-        part = self.folder.open_part(self.manifest.name)
-        try:
-            part.write(self.manifest.to_json())
-            part.publish()
-        except BaseException:
-            part.discard()
-            raise
+        """Write the manifest."""
+        self.folder.write(self.manifest.name, self.manifest.to_json())
 
     def reference(self) -> dict[str, Any]:
         """What tasks hand each other: a small JSON dict without personal data."""

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_apscores.scorefile import Comparison
-    from airflow_provider_apscores.storage import Folder, SpoolFile
+    from airflow_provider_apscores.storage import SpoolFile
     from airflow_provider_apscores.webservice import FileOrder
 
 _ON_MISSING = ("fail", "report")
@@ -135,7 +134,7 @@ class APScoresReconcileOperator(BaseOperator):
             "changed": comparison.changed,
             "extra": comparison.extra,
             "missing_key": comparison.missing_key,
-            "uri": None if output is None else _write(comparison, output, name),
+            "uri": None if output is None else output.write(name, comparison.parquet()),
         }
 
     def _fetch(self, order: FileOrder, file: SpoolFile) -> bool:
@@ -167,16 +166,6 @@ def _reporting_year_start(given: str | date | None) -> date:
         return pendulum.from_format(text[:10], "YYYY-MM-DD").date()
     except ValueError:
         raise ConfigurationError("reporting_year_start must be a day such as 2026-07-01.") from None
-
-
-def _write(comparison: Comparison, place: Folder, name: str) -> str:
-    """Write the rows as Parquet, readable by their owner only, and return the address."""
-    part = place.open_part(name)
-    try:
-        part.write(comparison.parquet())
-        return part.publish()
-    finally:
-        part.discard()
 
 
 def _run_id(context: Context) -> str:

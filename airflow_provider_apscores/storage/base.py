@@ -52,6 +52,15 @@ class Folder(Protocol):
     def open_part(self, name: str) -> Part:
         """Begin the file *name* (slashes make subfolders)."""
 
+    def write(self, name: str, data: bytes) -> str:
+        """Store a small file, completely or not at all; return its URI."""
+        part = self.open_part(name)
+        try:
+            part.write(data)
+            return part.publish()
+        finally:
+            part.discard()
+
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading."""
 
