@@ -43,7 +43,7 @@ def described(wheel: zipfile.ZipFile) -> Message:
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile):
     names = set(wheel.namelist())
-    # The example DAGs lie at the top of the repository and become a folder of the package.
+    # The wheel contains the example DAGs of the repository as a folder of the package.
     folders = {PROJECT / PACKAGE: PACKAGE, PROJECT / "example_dags": f"{PACKAGE}/example_dags"}
     source = {
         f"{place}/{path.relative_to(folder).as_posix()}"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_apscores.sandbox import DEFAULT_PASSWORD, Sandbox
-from airflow_provider_apscores.sandbox.access import Authenticator
+from airflow_provider_apscores.sandbox.authentication import Authenticator
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "privacy_check.py"
 ENCODED = base64.b64encode(DEFAULT_PASSWORD.encode()).decode()

@@ -16,17 +16,17 @@ faults on request::
 from __future__ import annotations
 
 from airflow_provider_apscores.sandbox.archive import reports_in
-from airflow_provider_apscores.sandbox.college_board import (
+from airflow_provider_apscores.sandbox.control import RemoteSandbox
+from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
+from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT
+from airflow_provider_apscores.sandbox.faults import FAULTS, Fault, FaultKind, PlannedFault
+from airflow_provider_apscores.sandbox.sandbox import (
     DEFAULT_CAMPUSES,
     DEFAULT_EMAIL,
     DEFAULT_PASSWORD,
     DEFAULT_SEED,
     Sandbox,
 )
-from airflow_provider_apscores.sandbox.control import RemoteSandbox
-from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
-from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT
-from airflow_provider_apscores.sandbox.faults import FAULTS, Fault, FaultKind, PlannedFault
 
 __all__ = [
     "DEFAULT_CAMPUSES",

@@ -13,15 +13,15 @@ import threading
 from collections.abc import Sequence
 from random import Random
 
-from airflow_provider_apscores.sandbox.college_board import (
+from airflow_provider_apscores.sandbox.entries import Campus
+from airflow_provider_apscores.sandbox.faults import CALLS, FAULTS, REFUSALS, PlannedFault
+from airflow_provider_apscores.sandbox.sandbox import (
     DEFAULT_CAMPUSES,
     DEFAULT_EMAIL,
     DEFAULT_PASSWORD,
     DEFAULT_SEED,
     Sandbox,
 )
-from airflow_provider_apscores.sandbox.entries import Campus
-from airflow_provider_apscores.sandbox.faults import CALLS, FAULTS, REFUSALS, PlannedFault
 
 DEFAULT_PORT = 8765
 

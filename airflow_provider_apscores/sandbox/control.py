@@ -27,7 +27,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 from urllib.request import Request as UrlRequest
 
-from airflow_provider_apscores.sandbox.access import Authenticator
+from airflow_provider_apscores.sandbox.authentication import Authenticator
 from airflow_provider_apscores.sandbox.entries import Audit, Call
 from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT, FaultPlan
 from airflow_provider_apscores.sandbox.faults import CALLS, Fault, PlannedFault

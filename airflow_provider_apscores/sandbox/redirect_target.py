@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.messages import Reply, Request
-from airflow_provider_apscores.sandbox.service import CollegeBoard
+from airflow_provider_apscores.sandbox.service import WebService
 
 _SECRET_HEADERS = ("X-CB-Catapult-Authentication-Token", "X-CB-Catapult-Authorization-Token", "Authorization", "Cookie")
 
@@ -16,7 +16,7 @@ class RedirectTarget:
     a leak.
     """
 
-    def __init__(self, service: CollegeBoard, ledger: Ledger) -> None:
+    def __init__(self, service: WebService, ledger: Ledger) -> None:
         """Serve the files of *service*, and log leaks in *ledger*."""
         self._service = service
         self._ledger = ledger

@@ -15,8 +15,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.archive import Archive
+from airflow_provider_apscores.sandbox.authentication import Authenticator
 from airflow_provider_apscores.sandbox.entries import Generation
 from airflow_provider_apscores.sandbox.fault_effects import damaged_reply, replacement_reply
 from airflow_provider_apscores.sandbox.fault_plan import FaultPlan
@@ -37,7 +37,7 @@ _AUTHENTICATION = "X-CB-Catapult-Authentication-Token"
 _AUTHORIZATION = "X-CB-Catapult-Authorization-Token"
 
 
-class CollegeBoard:
+class WebService:
     """The web service."""
 
     def __init__(

@@ -46,7 +46,7 @@ def started(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str
 
 def connection(lines: list[str]) -> dict[str, object]:
     line = next(line for line in lines if line.startswith("export AIRFLOW_CONN_APSCORES_DEFAULT="))
-    # What a shell makes of the line.
+    # As a shell parses the line.
     return json.loads(shlex.split(line)[1].partition("=")[2])
 
 
@@ -70,7 +70,7 @@ def test_it_prints_its_address_serves_and_stops_cleanly(make_client, stop):
     calls = [line.split(maxsplit=1)[1] for line in rest.splitlines()[:-1]]
     assert [call.split()[0] for call in calls] == ["login", "order", "download", "record"]
     assert calls[1] == f"order    9245 -> 200 download {download_id}"
-    # One line a call, and nothing in it that must not be in a log.
+    # One line per call, without secrets and personal data.
     assert client.token not in rest
     assert "Signature" not in rest
     people = [line[8:23].strip() for line in file.decode().splitlines()]
@@ -98,7 +98,7 @@ def test_chaos_from_the_command_line():
         for _ in range(3):
             with contextlib.suppress(OSError, ValueError):
                 urlopen(f"{address.removesuffix('/aposrd-api-prod')}/files/nothing", timeout=5)
-        # Two of one kind in a row at most.
+        # At most two calls of one kind fail in a row.
         assert [injected.partition(":")[0] for injected in RemoteSandbox(address).status()["injected"]] == [
             "download"
         ] * 2

@@ -402,7 +402,7 @@ def test_chaos_draws_separately_for_each_campus():
 
 def test_chaos_lets_the_third_call_succeed():
     """
-    However unlucky the seed: the third try goes well.
+    For every seed, the third call succeeds.
     """
     for seed in range(20):
         faults = FaultPlan()
@@ -429,7 +429,7 @@ def test_transient_faults_are_valid():
 
 def test_a_client_that_retries_recovers_from_chaos(make_client):
     """
-    Whatever goes wrong: with asking again, each report arrives and is recorded.
+    With retries, each report arrives and is recorded.
     """
     campuses = [Campus("0901", "A College", 5), Campus("9120", "B College", 3)]
     for seed in range(5):
@@ -438,13 +438,13 @@ def test_a_client_that_retries_recovers_from_chaos(make_client):
             sandbox.chaos(seed, 0.6)
             arrived = []
             for di_code in sandbox.di_codes:
-                arrived += patiently(client, di_code)
+                arrived += fetch_with_retries(client, di_code)
             audit = sandbox.audit()
             assert set(arrived) == audit.all_reports == audit.recorded_reports
             assert audit.recorded_but_never_sent == []
 
 
-def patiently(client, di_code: str) -> list[str]:
+def fetch_with_retries(client, di_code: str) -> list[str]:
     for _ in range(100):
         try:
             ordered = client.order(di_code)
@@ -468,4 +468,4 @@ def patiently(client, di_code: str) -> list[str]:
                     continue
         except (*BROKEN, ValueError):
             continue
-    raise AssertionError("patience was not enough")
+    raise AssertionError("a hundred attempts were not enough")

@@ -167,7 +167,7 @@ def test_the_other_calls_need_a_token(client, token):
 
 
 def test_a_token_expires(make_client, mocker):
-    clock = mocker.patch("airflow_provider_apscores.sandbox.access.time")
+    clock = mocker.patch("airflow_provider_apscores.sandbox.authentication.time")
     clock.time.return_value = 1_800_000_000.0
     with Sandbox(campuses=[Campus("0901", "A College", 1)], token_lifetime=60) as sandbox:
         client = make_client(sandbox)
@@ -229,7 +229,7 @@ def test_a_body_that_is_not_a_json_object(client, sandbox, body):
 
 
 def test_an_address_expires(make_client, mocker):
-    clock = mocker.patch("airflow_provider_apscores.sandbox.access.time")
+    clock = mocker.patch("airflow_provider_apscores.sandbox.authentication.time")
     clock.time.return_value = 1_800_000_000.5
     with Sandbox(campuses=[Campus("0901", "A College", 1)], url_lifetime=30) as sandbox:
         client = make_client(sandbox)

@@ -1,7 +1,7 @@
-"""A script as institutions run it against the live service, with only its base URL and folder changed.
+"""A script as institutions run it against the live service; only its base URL and folder differ.
 
-Written anew after what such scripts are known to do: look at ``success`` and not only at the status, take the words
-"There were no score orders found" for nothing new, ask again after a 504 and after an answer without a URL, send the
+It does what such scripts are known to do: check ``success`` and not only the status, treat the message
+"There were no score orders found" as nothing new, retry after a 504 and after a reply without a URL, send the
 headers with every call, store under ``fileName``, and record at the end.
 """
 
@@ -122,7 +122,7 @@ def test_it_fails_as_it_does_with_the_live_service(sandbox, tmp_path):
 
 def test_the_script_would_not_pass_with_a_plain_password(sandbox, anonymous):
     """
-    The other half of the first test: what the script gets right is really asked for.
+    The sandbox really checks what the script does correctly.
     """
     assert not anonymous.call("webServiceAuth", u=sandbox.email, p=sandbox.password)["success"]
     assert json.loads(sandbox.airflow_connection)["password"] == sandbox.password

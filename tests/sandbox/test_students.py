@@ -39,7 +39,7 @@ def year(text: str) -> int:
 
 def test_the_same_seed_gives_the_same_bytes_everywhere():
     """
-    Pinned: other machines, other versions of Python, and this package in a year.
+    Pinned: the result must not change with the machine, the version of Python or of this package.
     """
     made, file = stream(), io.BytesIO()
     write_file(file, "TXT", (made.report(number, DAY) for number in range(1, 201)))
@@ -136,7 +136,7 @@ def test_awards_are_known_and_most_recent_first(reports):
 
 def test_a_later_report_contains_the_entire_history(reports):
     """
-    Cumulative: nothing that was reported goes away, delayed scores arrive, and only a cancellation takes one back.
+    Reported scores stay, delayed scores arrive, and only a cancellation removes a score.
     """
     editions = defaultdict(list)
     for report in reports:

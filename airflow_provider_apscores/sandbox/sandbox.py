@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from airflow_provider_apscores.sandbox.access import Authenticator
 from airflow_provider_apscores.sandbox.archive import Archive
+from airflow_provider_apscores.sandbox.authentication import Authenticator
 from airflow_provider_apscores.sandbox.control import Control
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
 from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT, FaultPlan
@@ -21,7 +21,7 @@ from airflow_provider_apscores.sandbox.faults import CALLS, Fault, PlannedFault
 from airflow_provider_apscores.sandbox.ledger import Ledger
 from airflow_provider_apscores.sandbox.redirect_target import RedirectTarget
 from airflow_provider_apscores.sandbox.server import Server, loopback_address
-from airflow_provider_apscores.sandbox.service import BASE_PATH, CollegeBoard
+from airflow_provider_apscores.sandbox.service import BASE_PATH, WebService
 
 DEFAULT_SEED = 2026
 DEFAULT_EMAIL = "registrar@saltmarsh.example"
@@ -113,7 +113,7 @@ class Sandbox:
             lock_after=lock_after,
         )
         self._folder = tempfile.TemporaryDirectory(prefix="apscores-sandbox-")
-        self._service = CollegeBoard(
+        self._service = WebService(
             ledger=self.ledger,
             archive=Archive(self.ledger, Path(self._folder.name), seed=seed),
             authenticator=self._authenticator,
