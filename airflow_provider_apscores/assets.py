@@ -1,16 +1,16 @@
-"""What Airflow's assets can stand for here, and their URIs: ``apscores://<DI code>/<what>``.
+"""Assets and their URIs, ``apscores://<DI code>/<what>``.
 
 =============================  ===================================================================================
-``apscores://4866/new``        reports for campus 4866 that nobody has recorded yet: :func:`new_reports`
+``apscores://4866/new``        reports for campus 4866 that are not recorded yet: :func:`new_reports`
 ``apscores://4866/full``       all reports of the reporting year, as the source of a ``full`` download
 ``apscores://4866/files``      its landed score files: :func:`score_files`
 ``apscores://4866/tables``     its tables: :func:`score_tables`
 =============================  ===================================================================================
 
-``?account=<connection>`` tells apart what several College Board accounts see, each with a cursor of its own.
+``?account=<connection>`` distinguishes the new reports of several College Board accounts, each with its own cursor.
 
-Airflow imports this module while it parses the first DAG with an asset in it, so it imports nothing but the standard
-library. On Airflow 2.11, where assets are called datasets, it gives datasets.
+Airflow imports this module when it parses the first DAG with such an asset, so it imports the standard library only. On
+Airflow 2.11 the functions return datasets.
 """
 
 from __future__ import annotations
@@ -41,18 +41,19 @@ def new_reports(
     """
     Return an asset that has an event when a campus has new reports: ``DAG(schedule=[new_reports("4866")])``.
 
-    On Airflow 3 it is watched: College Board is asked again and again, for all watched campuses of a connection in
-    one look. There is one event for each news. There is another when the reports were recorded and newer ones came,
-    or after *remind_after* if nobody recorded them. Give it to the downloading task as one of its ``inlets``, so that
-    the watcher learns of the record (Airflow 3.3). On Airflow 2.11 nobody watches it.
+    On Airflow 3 a watcher polls College Board, for all watched campuses of a connection in one poll. There is one event
+    when reports become new. There is another event when they were recorded and newer ones came, or after *remind_after*
+    if they were not recorded. Add the asset to the ``inlets`` of the task that records, so that the watcher learns of
+    the record (Airflow 3.3). Airflow 2.11 has no watchers, so there the asset has no events.
 
     :param di_code: the campus: a DI code of four digits.
-    :param poke_interval: seconds between looks, or a ``timedelta``.
-    :param minimum_interval: seconds between looks at a service that is not on this machine, at least.
-    :param remind_after: seconds, or a ``timedelta``, after which the same news is told again; None for never.
-    :param file_format: ``TXT`` or ``CSV``: what is ordered to ask.
+    :param poke_interval: seconds between polls, or a ``timedelta``.
+    :param minimum_interval: the least number of seconds between polls of a service that is not on this machine.
+    :param remind_after: seconds, or a ``timedelta``, after which reports that are still new have another event; None
+        for never.
+    :param file_format: ``TXT`` or ``CSV``: the format of the orders.
     :param apscores_conn_id: the connection to use.
-    :raises ValueError: *di_code* is none, or another argument makes no sense.
+    :raises ValueError: *di_code* is not a DI code, or another argument is invalid.
     """
     if file_format not in ("TXT", "CSV"):
         raise ValueError("file_format must be one of TXT, CSV.")
@@ -90,13 +91,13 @@ def create_asset(
     *, di_code: str, what: str = "new", account: str = DEFAULT_CONNECTION, extra: dict[str, Any] | None = None
 ) -> Asset:
     """
-    Return the asset of a campus. Airflow's hook lineage makes its assets with this.
+    Return the asset of a campus. Airflow's hook lineage creates its assets by this function.
 
     :param di_code: the campus.
     :param what: ``new``, ``full``, ``files`` or ``tables``.
-    :param account: the connection of the account that sees them.
-    :param extra: whatever shall be kept with the asset.
-    :raises ValueError: there is no such campus or kind.
+    :param account: the connection of the College Board account.
+    :param extra: the ``extra`` of the asset.
+    :raises ValueError: the campus or the kind is invalid.
     """
     from airflow.providers.common.compat.sdk import Asset
 
@@ -107,9 +108,9 @@ def create_asset(
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Bring an ``apscores://`` URI into its one form. Airflow calls this for every such asset.
+    Normalize an ``apscores://`` URI. Airflow calls this for every such asset.
 
-    :raises ValueError: it names no campus, or something that campuses don't have.
+    :raises ValueError: it names no campus, or an unknown kind.
     """
     if not re.fullmatch(r"[0-9]{4}", uri.netloc):
         raise ValueError("The URI of an apscores asset begins with a DI code of four digits: apscores://4866/new.")
@@ -120,7 +121,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def is_new_reports(uri: str, di_code: str) -> bool:
-    """Whether *uri* is that of the new reports of a campus, for whichever account."""
+    """Whether *uri* is that of the new reports of a campus, for any account."""
     parts = urlsplit(uri)
     return (parts.scheme, parts.netloc, parts.path) == (SCHEME, di_code, "/new")
 

@@ -163,6 +163,14 @@ def test_every_field_of_the_connection_is_documented():
         assert rows[name][0] == "hidden"
 
 
+def test_every_option_of_the_configuration_is_documented():
+    text = page("reference/operators.md")
+
+    for section, content in get_provider_info()["config"].items():
+        for option in content["options"]:
+            assert f"| `{section}` | `{option}` |" in text
+
+
 def test_every_column_of_the_tables_is_documented():
     from airflow_provider_apscores.scorefile import read_score_file
 
