@@ -106,14 +106,14 @@ def airflow(connection: str) -> Iterator[Api]:
         # Run only what the demo triggers, not the DAG's schedule.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     command = [sys.executable, "-m", "airflow"]
     run([*command, "db", "migrate"], env, "Airflow's metadata database could not be created")
     with (
         running([*command, "api-server"], HOME / "api-server.log", env),
-        running([*command, "scheduler"], HOME / "scheduler.log", env),
+        # The log server would listen on all interfaces.
+        running([*command, "scheduler", "--skip-serve-logs"], HOME / "scheduler.log", env),
     ):
         run([*command, "dags", "reserialize"], env, "the example DAG could not be read")
         api = Api(port)
