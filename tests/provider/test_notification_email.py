@@ -592,6 +592,15 @@ def test_a_slow_server_delays_neither_the_wait_nor_the_loop_nor_its_threads(
     assert len(beats) > 20
 
 
+def test_a_session_with_a_slow_server_ends_in_the_worker_as_well(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(imap, "TIME_LIMIT", 0.3)
+    mail.deliver(message())
+    mail.gate.plan = ["drip"]
+
+    with pytest.raises(MailboxUnavailable):
+        run(mail, "poke", max_consecutive_failures=1)
+
+
 def test_an_event_of_another_version_or_no_event_is_another_poll(mail: Mail):
     mail.deliver(message())
 
