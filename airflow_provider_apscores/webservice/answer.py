@@ -97,8 +97,8 @@ class Answer:
 
     @property
     def quoted(self) -> str:
-        """The status and the known words of the message, for errors: ``HTTP 200: "Access denied"``."""
-        known = error_text.excerpt(self.message)
+        """The status and the known words of the answer, for errors: ``HTTP 200: "Access denied"``."""
+        known = error_text.excerpt(self.message or ("" if self.succeeded else self.all_words))
         return f'HTTP {self.status}: "{known}"' if known else f"HTTP {self.status}"
 
     @property
@@ -118,7 +118,7 @@ def _texts(value: Any) -> Iterator[str]:
         if isinstance(each, str):
             yield each
         elif isinstance(each, dict | list):
-            left.extend(each.values() if isinstance(each, dict) else each)
+            left.extend(reversed(each.values() if isinstance(each, dict) else each))
 
 
 def retry_after(reply: Reply, now: datetime) -> float | None:

@@ -82,10 +82,12 @@ class Waits:
     Args:
         patience: That of the call.
         random: A number from 0 to 1; shortens waits by up to a quarter, so that many clients do not ask in step.
+        kind: The call. At login every try counts; elsewhere those that the service asked to wait for do not.
     """
 
-    def __init__(self, patience: Patience, random: Callable[[], float]) -> None:
+    def __init__(self, patience: Patience, random: Callable[[], float], kind: Kind) -> None:
         self._patience = patience
+        self._kind = kind
         self._random = random
         self._faults = self._polls = 0
 
@@ -96,7 +98,7 @@ class Waits:
             fault: What went wrong.
             asked: Seconds that the service asked to wait, waited exactly; None or 0 when it named none.
         """
-        if not asked:
+        if not asked or self._kind == "login":
             self._faults += 1
             if self._faults >= ATTEMPTS:
                 fault.args = (f"{fault} Given up after {self._faults} tries.",)

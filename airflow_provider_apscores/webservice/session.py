@@ -284,7 +284,7 @@ class Session:
         not_yet: Callable[[Reply], str | None] = lambda reply: None,
     ) -> Conversation[T]:
         """Ask with a good token until there is an answer that can be read, or no use in asking again."""
-        waits = retries.Waits(call.patience, self._random)
+        waits = retries.Waits(call.patience, self._random, kind)
         while True:
             token = None if kind == "login" else (yield from self._good_token(call))
             reply = None

@@ -107,6 +107,22 @@ def test_a_login_gives_a_token(success, token):
     assert protocol.read_log_in(answer) == Secret("tok")
 
 
+@pytest.mark.parametrize(
+    ("answer", "quoted"),
+    [
+        (no("Your account is locked"), 'HTTP 200: "Your account is locked"'),
+        (Reply(423, b'{"error": {"code": 7, "detail": "Account", "cause": ["locked"]}}'), 'HTTP 423: "Account locked"'),
+        (Reply(423, b'["Account locked"]'), 'HTTP 423: "Account locked"'),
+        (Reply(423, b"Account locked for Rosalind"), 'HTTP 423: "Account locked for …"'),
+        (Reply(423, b"<html>Account locked</html>"), "HTTP 423"),
+    ],
+)
+def test_a_refused_login_quotes_the_known_words_of_any_answer(answer, quoted):
+    with pytest.raises(CredentialsRefused) as caught:
+        protocol.read_log_in(answer)
+    assert f"({quoted})" in str(caught.value)
+
+
 LOCKED_PAGE = b"<html><body>This account is locked</body></html>"
 
 

@@ -415,6 +415,12 @@ def test_a_login_that_the_service_did_not_answer_is_repeated(fault):
     assert "4 tries" in str(error)
 
 
+def test_a_login_is_sent_four_times_at_most_even_if_a_gateway_asks_to_wait():
+    made = session()
+    steps, error = converse(made, made.log_in(), [busy(503, Retry_After="37")] * 4)
+    assert (steps, type(error)) == (["login", 37, "login", 37, "login", 37, "login"], ServiceUnavailable)
+
+
 def test_a_busy_login_hands_on_the_time_that_the_service_asks_to_wait():
     made = session()
     _, error = converse(made, made.log_in(), [busy(429, Retry_After="37")])
@@ -429,12 +435,11 @@ def test_faults_are_counted_from_the_last_sign_of_life():
     assert result == FILE
 
 
-@pytest.mark.parametrize(("call", "status"), [("login", 503), *itertools.product(["order", "record"], [429, 503])])
+@pytest.mark.parametrize(("call", "status"), list(itertools.product(["order", "record"], [429, 503])))
 def test_what_the_service_asks_to_wait_is_waited_exactly(call, status):
-    made = session(random=lambda: 1.0) if call == "login" else logged_in(random=lambda: 1.0)
-    conversation = made.log_in() if call == "login" else CALLS[call](made)
-    good = {"login": LOGIN, "order": offer(), "record": yes()}[call]
-    steps, result = converse(made, conversation, [busy(status, Retry_After="37")] * 5 + [good])
+    made = logged_in(random=lambda: 1.0)
+    good = {"order": offer(), "record": yes()}[call]
+    steps, result = converse(made, CALLS[call](made), [busy(status, Retry_After="37")] * 5 + [good])
     assert steps == [call, 37, call, 37, call, 37, call, 37, call, 37, call]
     assert not isinstance(result, Exception)
 
