@@ -71,7 +71,7 @@ def _settings() -> dict[str, Any]:
         # The reference knows no cookies, and they would follow from one port of a host to another.
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         "follow_redirects": False,
-        # No passwords from ~/.netrc. Proxies from the environment are in _Routes.
+        # Proxies from the environment are chosen in _Routes.
         "trust_env": False,
     }
 

@@ -203,14 +203,6 @@ def test_a_proxy_from_the_environment_that_can_not_be_used_is_an_error_at_once(c
     assert "pr0xy-pw" not in str(caught.value)
 
 
-def test_a_netrc_file_is_not_read(client_of, monkeypatch, tmp_path):
-    (tmp_path / "netrc").write_text("default login someone password n3trc\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with RawServer(LOGIN) as server:
-        client_of(server.base_url).log_in()
-    assert "authorization" not in server.seen[0].headers
-
-
 def clear_proxies(monkeypatch):
     for name in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{name}_proxy", raising=False)

@@ -58,6 +58,7 @@ def test_every_member_of_an_encoded_file_lands(client_of, body, encoding, framin
         (members(FILE) + gzip.compress(FILE)[:1], "gzip"),
         (zlib.compress(FILE) + b"x", "deflate"),
         (zlib.compress(FILE) + zlib.compress(FILE), "deflate"),
+        (zlib.compress(FILE) + gzip.compress(FILE), "deflate"),
         (zlib.compress(FILE)[:-1], "deflate"),
         (zlib.compress(FILE, wbits=-15), "deflate"),
         (gzip.compress(FILE), "deflate"),
