@@ -12,7 +12,7 @@ from airflow_provider_apscores.webservice.messages import Kind, Reply, Wait
 
 Fault = ServiceUnavailable | UnexpectedReply | TransferBroken
 
-#: Attempts in all when something is broken, the first included.
+#: Tries of a request when something is broken, the first included.
 ATTEMPTS = 4
 #: Longest wait while a file is being generated, in seconds.
 LONGEST_WAIT = 30.0
@@ -77,7 +77,7 @@ class Patience:
 
 
 class Waits:
-    """The waits between the attempts of one request, growing, within a call's patience.
+    """The waits between the tries of one request, growing, within a call's patience.
 
     Args:
         patience: That of the call.
@@ -92,7 +92,7 @@ class Waits:
         self._faults = self._polls = 0
 
     def after_fault(self, fault: Fault, asked: float | None) -> Wait:
-        """The wait before the next attempt; raises *fault* when there is none.
+        """The wait before the next try; raises *fault* when there is none.
 
         Args:
             fault: What went wrong.

@@ -131,7 +131,7 @@ LOCKED_PAGE = b"<html><body>This account is locked</body></html>"
     "message",
     ["Your account is locked", "Account disabled", "The password has expired", "Wrong password", "Invalid credentials"],
 )
-def test_a_login_refused_in_so_many_words_is_final_at_any_status(status, message):
+def test_a_login_refused_in_words_is_final_at_any_status(status, message):
     bodies = [
         {"success": False, "message": message},
         {"message": message},
@@ -405,13 +405,13 @@ REQUEST = protocol.build_download(TOKEN, FILE, FILES)
         ("//other.example/b", "https://other.example/b", False),
     ],
 )
-def test_a_token_stays_with_its_origin(location, url, with_token):
+def test_a_token_is_sent_to_its_origin_only(location, url, with_token):
     after = protocol.build_redirected_download(REQUEST, Reply(302, b"", {"location": location}), FILES)
     assert after.url == url
     assert (protocol.TOKEN in after.headers, protocol.SERVICE in after.headers) == (with_token, with_token)
 
 
-def test_a_token_does_not_come_back_once_its_origin_was_left():
+def test_a_redirect_back_to_the_origin_has_no_token():
     away = protocol.build_redirected_download(REQUEST, Reply(302, b"", {"Location": "https://other.example/"}), FILES)
     back = protocol.build_redirected_download(away, Reply(302, b"", {"Location": URL}), FILES)
     again = protocol.build_redirected_download(back, Reply(302, b"", {"Location": URL}), FILES)

@@ -145,7 +145,7 @@ def test_one_login_serves_many_calls():
     assert converse(made, made.record("73", "TXT"), [yes()]) == (["record"], None)
 
 
-def test_a_campus_that_is_not_the_accounts_is_not_even_asked_for():
+def test_a_campus_outside_di_codes_is_not_ordered():
     made = session(di_codes=("4866", "0901"))
     steps, error = converse(made, made.order(FileOrder("1234")), [])
     assert steps == []
@@ -198,7 +198,7 @@ def test_a_refused_login_is_never_repeated(call, answer):
         ("record", no("accept the site terms"), CredentialsRefused),
     ],
 )
-def test_a_refusal_is_not_asked_again(call, answer, error):
+def test_a_refused_call_is_not_repeated(call, answer, error):
     made = logged_in()
     steps, raised = converse(made, CALLS[call](made), [answer])
     assert (steps, type(raised)) == ([call], error)
@@ -263,7 +263,7 @@ def test_a_token_that_another_call_renewed_is_used():
     assert (again.kind, again.headers[TOKEN]) == ("order", "late")
 
 
-def test_a_login_that_another_call_sees_to_is_not_sent():
+def test_a_login_that_another_call_handles_is_not_sent():
     made = session()
     one, other = made.order(ORDER), made.order(FileOrder("0901"))
     assert (next(one).kind, next(other).kind) == ("login", "login")
@@ -272,7 +272,7 @@ def test_a_login_that_another_call_sees_to_is_not_sent():
     assert (order.kind, order.headers[TOKEN]) == ("order", "tok")
 
 
-def test_a_login_that_failed_for_another_call_failed_for_this_one():
+def test_a_failed_login_fails_all_calls_that_wait_for_it():
     made = session()
     waiting = made.order(ORDER)
     next(waiting)
@@ -299,7 +299,7 @@ def test_a_failed_login_is_not_repeated_within_a_minute():
 
 
 @pytest.mark.parametrize("not_yet", [busy(504), yes(), yes(url=""), yes(url=None)])
-def test_a_file_in_the_making_is_waited_for_patiently(not_yet):
+def test_a_call_waits_while_a_file_is_generated(not_yet):
     made = logged_in()
     steps, result = converse(made, made.order(ORDER), [not_yet] * 7 + [offer()])
     assert steps == [
@@ -308,7 +308,7 @@ def test_a_file_in_the_making_is_waited_for_patiently(not_yet):
     assert result == FILE
 
 
-def test_a_file_in_the_making_is_not_waited_for_for_ever():
+def test_waiting_for_a_file_ends_with_the_patience():
     made = logged_in(patience=100.0)
     steps, error = converse(made, made.order(ORDER), [busy(504)] * 7)
     assert sum(step for step in steps if not isinstance(step, str)) == 90
@@ -317,7 +317,7 @@ def test_a_file_in_the_making_is_not_waited_for_for_ever():
     assert "100 s" in str(error)
 
 
-def test_every_wait_says_why():
+def test_every_wait_has_a_reason():
     made = logged_in()
     conversation = made.order(ORDER)
     next(conversation)
@@ -345,7 +345,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=repr)
 @pytest.mark.parametrize("call", CALLS)
-def test_four_attempts_when_something_is_broken(call, fault):
+def test_a_fault_is_tried_four_times(call, fault):
     made = logged_in()
     steps, error = converse(made, CALLS[call](made), [fault] * 4)
     assert steps == [call, 1, call, 2, call, 4, call]
@@ -361,7 +361,7 @@ def test_four_attempts_when_something_is_broken(call, fault):
         *(("download", ARRIVED, fault) for fault in [*FAULTS, TransferBroken("it broke")]),
     ],
 )
-def test_a_temporary_fault_is_overcome(call, good, fault):
+def test_a_call_recovers_from_three_faults(call, good, fault):
     made = logged_in()
     steps, result = converse(made, CALLS[call](made), [fault, fault, fault, good])
     assert steps == [call, 1, call, 2, call, 4, call]
@@ -421,13 +421,13 @@ def test_a_login_is_sent_four_times_at_most_even_if_a_gateway_asks_to_wait():
     assert (steps, type(error)) == (["login", 37, "login", 37, "login", 37, "login"], ServiceUnavailable)
 
 
-def test_a_busy_login_hands_on_the_time_that_the_service_asks_to_wait():
+def test_a_busy_login_reports_its_retry_after():
     made = session()
     _, error = converse(made, made.log_in(), [busy(429, Retry_After="37")])
     assert (error.retry_after, error.status) == (37.0, 429)
 
 
-def test_faults_are_counted_from_the_last_sign_of_life():
+def test_faults_are_counted_from_the_last_good_answer():
     made = logged_in()
     answers = [busy(500), busy(500), busy(504), busy(500), busy(500), busy(500), offer()]
     steps, result = converse(made, made.order(ORDER), answers)
@@ -436,7 +436,7 @@ def test_faults_are_counted_from_the_last_sign_of_life():
 
 
 @pytest.mark.parametrize(("call", "status"), list(itertools.product(["order", "record"], [429, 503])))
-def test_what_the_service_asks_to_wait_is_waited_exactly(call, status):
+def test_a_retry_after_is_followed_exactly(call, status):
     made = logged_in(random=lambda: 1.0)
     good = {"order": offer(), "record": yes()}[call]
     steps, result = converse(made, CALLS[call](made), [busy(status, Retry_After="37")] * 5 + [good])
@@ -444,7 +444,7 @@ def test_what_the_service_asks_to_wait_is_waited_exactly(call, status):
     assert not isinstance(result, Exception)
 
 
-def test_waits_that_the_service_asked_for_are_no_failed_tries():
+def test_a_retry_after_does_not_count_as_a_failed_try():
     made = logged_in()
     answers = [busy(429, Retry_After="5")] * 6 + [busy(500)] * 3 + [offer()]
     steps, result = converse(made, made.order(ORDER), answers)
@@ -453,14 +453,14 @@ def test_waits_that_the_service_asked_for_are_no_failed_tries():
 
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [("1000", 1000.0), ("Thu, 01 Jan 2026 01:00:00 GMT", 3600.0)])
-def test_a_wait_past_all_patience_is_handed_on(retry_after, seconds):
+def test_a_retry_after_beyond_the_patience_ends_the_call(retry_after, seconds):
     made = logged_in()
     steps, error = converse(made, made.order(ORDER), [busy(429, Retry_After=retry_after)])
     assert (steps, type(error), error.retry_after) == (["order"], ServiceUnavailable, seconds)
     assert "600 s" in str(error)
 
 
-def test_retry_after_zero_is_no_reason_to_hammer():
+def test_retry_after_zero_waits_as_without_it():
     made = logged_in()
     steps, error = converse(made, made.order(ORDER), [busy(503, Retry_After="0")] * 4)
     assert steps == ["order", 1, "order", 2, "order", 4, "order"]
@@ -472,13 +472,13 @@ def test_retry_after_zero_is_no_reason_to_hammer():
     [Reply(404, b"<html>"), Reply(400, b"<html>"), Reply(302, b"", {"Location": "https://x.example"}), Reply(405, b"")],
     ids=repr,
 )
-def test_an_answer_that_will_not_change_is_not_asked_for_again(answer):
+def test_a_permanent_answer_is_not_requested_again(answer):
     made = logged_in()
     steps, error = converse(made, made.order(ORDER), [answer])
     assert (steps, type(error)) == (["order"], UnexpectedReply)
 
 
-def test_patience_bounds_faults_too():
+def test_the_patience_bounds_faults_too():
     made = logged_in(patience=2.5)
     steps, error = converse(made, made.order(ORDER), [busy(500)] * 2)
     assert (steps, type(error)) == (["order", 1, "order"], ServiceUnavailable)
@@ -571,7 +571,7 @@ def test_a_fresh_url_that_looks_expired_is_tried_since_clocks_differ():
     assert (steps, transfer.generated.download_id) == (["order", "download"], "74")
 
 
-def test_a_file_of_this_session_that_looks_expired_is_tried_for_the_same_reason():
+def test_a_file_that_this_session_ordered_is_tried_even_if_it_looks_expired():
     made = logged_in()
     looks_old = offer(74, "https://files.example/b?Expires=1&Signature=s3cret")
     _, generated = converse(made, made.order(ORDER), [looks_old])
@@ -580,7 +580,7 @@ def test_a_file_of_this_session_that_looks_expired_is_tried_for_the_same_reason(
     assert (steps, transfer.generated) == (["download"], generated)
 
 
-def test_fresh_orders_come_to_an_end():
+def test_fresh_orders_are_limited():
     made = logged_in()
     steps, error = converse(made, made.download(FILE), [EXPIRED] + [offer(), EXPIRED] * 3)
     assert steps == ["download"] + ["order", "download"] * 3
@@ -603,7 +603,7 @@ def test_a_fresh_order_waits_for_its_file_and_keeps_the_one_renewal():
     assert (type(error), error.transient) == (UnexpectedReply, True)
 
 
-def test_redirects_are_followed_and_lose_the_token_on_the_way_out():
+def test_redirects_are_followed_without_the_token_at_another_origin():
     made = logged_in()
     conversation = made.download(FILE)
     first = next(conversation)
@@ -616,7 +616,7 @@ def test_redirects_are_followed_and_lose_the_token_on_the_way_out():
     ]
 
 
-def test_redirects_come_to_an_end():
+def test_redirects_are_limited():
     made = logged_in()
     round_and_round = Reply(302, b"", {"Location": "/a"})
     steps, error = converse(made, made.download(FILE), [round_and_round] * 6 * 4)
@@ -675,11 +675,11 @@ def test_no_error_and_no_repr_shows_a_secret():
 
 
 @pytest.mark.parametrize("base_url", ["http://api.example", "api.example", "https://u:p@api.example"])
-def test_a_session_wants_a_safe_address(base_url):
+def test_an_unsafe_base_url_is_refused(base_url):
     with pytest.raises(ConfigurationError):
         session(base_url=base_url)
 
 
-def test_production_is_meant_when_no_address_is_given():
+def test_the_default_base_url_is_production():
     assert session(base_url="").base_url == "https://aposrd-api-gw.collegeboard.org/aposrd-api-prod"
     assert isinstance(next(session().log_in()), Request)
