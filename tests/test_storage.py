@@ -234,7 +234,7 @@ def leave_part(place: Folder, name: str, hours: float, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("place", ["local", "sftp"], indirect=True)
-def test_parts_are_removed_when_they_are_old_or_ones_own(place: Folder, monkeypatch: pytest.MonkeyPatch):
+def test_parts_are_removed_when_they_are_old_or_of_the_same_task(place: Folder, monkeypatch: pytest.MonkeyPatch):
     leave_part(place, "scores.txt", 7, monkeypatch)
     young = leave_part(place, "scores.txt", 0, monkeypatch)
     kept = place.open_part("kept.txt")

@@ -17,7 +17,7 @@ from airflow_provider_apscores.errors import APScoresError
 from airflow_provider_apscores.scorefile.conversion import Progress, WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.summary import Summary
-from airflow_provider_apscores.scorefile.writing.formats import ENDINGS
+from airflow_provider_apscores.scorefile.writing.formats import FORMATS
 
 _BAR = 40
 
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", metavar="FILE", help="path or URI of the score file; - for standard input")
     parser.add_argument("--to", metavar="DIR", help="write the tables under this folder (path or URI)")
     parser.add_argument(
-        "--format", action="append", choices=list(ENDINGS), help="format of the tables, may be repeated (parquet)"
+        "--format", action="append", choices=FORMATS, help="format of the tables, may be repeated (parquet)"
     )
     parser.add_argument("--stem", help="name of the files without ending (campus and digest)")
     parser.add_argument(

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
+from airflow_provider_apscores.scorefile.columns.arrays import plain
 from airflow_provider_apscores.scorefile.columns.assemble import Assembler
 from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
@@ -24,7 +25,6 @@ from airflow_provider_apscores.scorefile.reading.lines import RecordSplitter
 from airflow_provider_apscores.scorefile.reading.source import Source
 from airflow_provider_apscores.scorefile.spec.tables import TABLES
 from airflow_provider_apscores.scorefile.workers import ahead
-from airflow_provider_apscores.scorefile.writing.formats import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -91,7 +91,7 @@ def test_a_transfer_that_begins_again_counts_once(land, landing):
     assert delivery.manifest.records == 2
 
 
-def test_a_storage_that_swallows_bytes_is_noticed_before_anything_is_said(place: Path, landing):
+def test_a_store_that_loses_bytes_is_noticed_before_the_manifest_is_written(place: Path, landing):
     content = score_file("1", "2")
     with landing().begin() as incoming:
         incoming.write(content[:951])
@@ -110,7 +110,7 @@ def test_a_storage_that_swallows_bytes_is_noticed_before_anything_is_said(place:
         (score_file("1", di_code="0417"), WrongCampusInFile, "1 of campus 0417.*privacy incident"),
     ],
 )
-def test_what_is_wrong_is_set_aside(place: Path, land, content: bytes, error: type[Exception], said: str):
+def test_a_refused_file_is_set_aside(place: Path, land, content: bytes, error: type[Exception], said: str):
     with pytest.raises(error, match=f"(?s){said}.*set aside as file://.*not published and not recorded"):
         land(content)
 
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_set_aside(place: Path, land, content: bytes, error: ty
     assert aside.read_bytes() == content
 
 
-def test_of_a_large_file_the_beginning_is_set_aside(place: Path, landing):
+def test_only_the_first_megabyte_of_a_large_file_is_set_aside(place: Path, landing):
     """
     The sink raises at the first defect, which ends the transfer.
     """
@@ -151,7 +151,7 @@ def full_disk(limit: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_is_said_as_such_and_leaves_nothing(place: Path, land):
+def test_a_full_disk_is_a_clear_error_and_leaves_nothing(place: Path, land):
     with full_disk(1000), pytest.raises(StorageUnavailable, match="File too large"):
         land(score_file(*map(str, range(50))))
 
@@ -176,7 +176,7 @@ def test_another_campus_or_content_is_no_duplicate(land):
     assert land(score_file("1", di_code="0417"), di_code="0417").manifest.duplicate_of is None
 
 
-def test_the_mark_of_a_try_that_was_killed_before_its_manifest_is_no_delivery(land):
+def test_the_mark_of_a_try_that_was_killed_before_its_manifest_is_replaced(land):
     first = land()
     (Path(first.manifest_uri.removeprefix("file://"))).unlink()
 

@@ -83,7 +83,7 @@ def test_a_field_without_csv_column_is_refused():
         encode_csv_record({"filler_1": "x"})
 
 
-def test_the_room_and_its_raw_writer_import_nothing_heavy():
+def test_the_package_and_its_raw_writer_import_nothing_heavy():
     program = (
         "import sys, airflow_provider_apscores.scorefile as s; s.encode_record({'ap_id': '1'});"
         "print([m for m in ('pyarrow', 'numpy', 'pandas', 'fsspec', 'airflow', 'httpx') if m in sys.modules])"

@@ -135,7 +135,7 @@ def test_lines_that_could_not_be_read_are_set_aside_for_the_owner_alone(tmp_path
     assert (written.records, written.rows["students"], written.rows["problems"]) == (4, 3, 2)
 
 
-def test_rejected_lines_go_when_the_file_is_read_whole_after_all(tmp_path):
+def test_rejected_lines_are_removed_when_the_file_is_read_whole(tmp_path):
     write_tables(BROKEN, tmp_path, stem="s")
     write_tables(DATA, tmp_path, stem="s")
     assert not (tmp_path / "rejected" / "s.txt").exists()
@@ -151,7 +151,7 @@ def test_nothing_is_published_when_it_fails(tmp_path, source, options):
     assert files(tmp_path) == []
 
 
-def test_what_to_do_with_problems_is_one_of_two(tmp_path):
+def test_on_problem_must_be_quarantine_or_fail(tmp_path):
     with pytest.raises(ConfigurationError, match="on_problem"):
         write_tables(BROKEN, tmp_path, on_problem="Fail")
     assert files(tmp_path) == []
@@ -202,7 +202,7 @@ def test_the_name_of_files_without_one_campus(tmp_path, records, stem):
     assert files(tmp_path)[0].split("/")[1].startswith(f"{stem}-")
 
 
-def test_the_result_is_plain_and_about_nobody(tmp_path):
+def test_the_result_is_plain_and_holds_no_personal_data(tmp_path):
     source = txt([student(1, exam_code_01="99", exam_code_02="RI"), student(2, birth_date="999999")])
     found = write_tables(source, tmp_path, stem="s").to_dict()
     text = json.dumps(found)
@@ -213,7 +213,7 @@ def test_the_result_is_plain_and_about_nobody(tmp_path):
     assert not any("RI" in str(row) for row in problems)
 
 
-def test_progress_is_told_up_to_the_end(tmp_path):
+def test_progress_is_reported_up_to_the_end(tmp_path):
     source = txt([student(number) for number in range(40_000)])
     seen = []
     write_tables(source, tmp_path, progress=lambda done, total: seen.append((done, total)))

@@ -157,3 +157,14 @@ def text_parts(column: pa.StringArray) -> tuple[Any, Bytes]:
     _, starts, values = column.buffers()
     offsets = np.frombuffer(starts, np.int32)[column.offset : column.offset + len(column) + 1]
     return offsets, np.frombuffer(values, np.uint8) if values is not None else np.zeros(0, np.uint8)
+
+
+def plain(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The same rows in exactly the types of *schema*, dictionaries written out."""
+    import pyarrow as pa
+
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(rows.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

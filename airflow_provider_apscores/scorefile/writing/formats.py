@@ -12,8 +12,8 @@ from airflow_provider_apscores.scorefile.spec.tables import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: The endings of files, by format.
-ENDINGS = {"parquet": "parquet", "csv": "csv", "jsonl": "jsonl"}
+#: The formats, which are the endings of their files as well.
+FORMATS = ("parquet", "csv", "jsonl")
 
 #: Columns that people filter by or that are sorted, so that readers can skip pieces of a file. In other columns every
 #: piece would have the same lowest and highest value.
@@ -28,7 +28,6 @@ _ROW_GROUP = 1 << 15
 
 #: Bytes that are written at a time: pyarrow writes Parquet in small pieces, and each write waits for the interpreter.
 _WRITTEN = 1 << 18
-
 
 #: What spreadsheets run as a formula, at the beginning of a cell (OWASP, "CSV Injection").
 _FORMULA = r"^[=+\-@\t\r]"
@@ -50,9 +49,9 @@ def check_formats(formats: tuple[str, ...]) -> None:
     Raises:
         ConfigurationError: There is none, or one is not known.
     """
-    unknown = [each for each in formats if each not in ENDINGS]
+    unknown = [each for each in formats if each not in FORMATS]
     if unknown or not formats:
-        raise ConfigurationError(f"Formats of tables are {', '.join(ENDINGS)}; not {', '.join(unknown) or 'none'}.")
+        raise ConfigurationError(f"Formats of tables are {', '.join(FORMATS)}; not {', '.join(unknown) or 'none'}.")
 
 
 def open_encoder(name: str, table: Table, write: Callable[[bytes], Any], escape_formulas: bool) -> Encoder:
@@ -150,6 +149,8 @@ class _Csv:
         self._writer = csv.CSVWriter(_Stream(write), self._schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
+        from airflow_provider_apscores.scorefile.columns.arrays import plain
+
         rows = plain(rows, self._schema)
         self._writer.write_batch(_without_formulas(rows) if self._escape_formulas else rows)
 
@@ -180,17 +181,6 @@ class _JsonLines:
 
     def close(self) -> None:
         pass
-
-
-def plain(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The same rows in exactly the types of *schema*, dictionaries written out."""
-    import pyarrow as pa
-
-    columns = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(rows.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _without_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -99,7 +99,7 @@ def encode_csv_record(values: Mapping[str, str], delimiter: str = ",") -> str:
 
     Args:
         values: Text by field name; a field that is left out is empty. Fillers have no column of their own.
-        delimiter: What stands between values.
+        delimiter: The character between values.
 
     Raises:
         ValueError: A field that the CSV file has no column for.

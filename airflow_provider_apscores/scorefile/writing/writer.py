@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_apscores.scorefile.spec.tables import TABLES
 from airflow_provider_apscores.scorefile.workers import Hand
-from airflow_provider_apscores.scorefile.writing.formats import ENDINGS, open_encoder
+from airflow_provider_apscores.scorefile.writing.formats import open_encoder
 from airflow_provider_apscores.storage import Part, Staging
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class TablesWriter:
         self._workers = workers
         self._pending: deque[list[Future[None]]] = deque()
         self.rows = dict.fromkeys(TABLES, 0)
-        self.names = {table: {name: f"{table}/{stem}.{ENDINGS[name]}" for name in formats} for table in TABLES}
+        self.names = {table: {name: f"{table}/{stem}.{name}" for name in formats} for table in TABLES}
         # Every table has a file, also if it has no rows.
         self._encoders = [
             (table.name, open_encoder(name, table, staging.open(self.names[table.name][name]).write, escape_formulas))
