@@ -1,15 +1,15 @@
-"""What many waiting sensors cost a triggerer: CPU, memory, and whether its loop was ever blocked.
+"""What many waiting sensors cost a triggerer: CPU, memory, and whether its loop was blocked.
 
-    python benchmarks/waiting.py [--sensors 1000] [--interval 3600] [--seconds 300]
+    python -m benchmarks.waiting [--sensors 1000] [--interval 3600] [--seconds 300]
 
-A real Airflow (API server, scheduler, DAG processor, triggerer: processes of their own, SQLite) and a sandbox College
-Board with three campuses without news. First come as many of Airflow's own sensors, waiting for a day in 2099. Then
-ours at their default pace, a look an hour each, with its jitter. Their timetables are spread evenly over the hour, as
-those of sensors that began at any time, so that a few minutes hold as many looks as any other few minutes.
+It runs a real Airflow (API server, scheduler, DAG processor and triggerer as processes, SQLite) and a sandbox with
+three campuses without new reports. It first measures Airflow's own sensors, waiting for a day in 2099, then as many of
+ours at their default interval: a poll an hour each, with jitter. Their timetables are spread evenly over the hour, like
+those of sensors that started at any time, so that any few minutes contain the same number of polls.
 
-No worker is needed to defer them, for they begin in the triggerer (``start_from_trigger``). Airflow 3.3 pays for that
-by loading the DAG once for each trigger; so the triggerer that is measured is a new one, after the DAGs were changed
-back, and finds the sensors as workers leave them. Linux only.
+No worker defers them: they start in the triggerer (``start_from_trigger``). For that, Airflow 3.3 loads the DAG once
+for each trigger. So the measured triggerer is a new one, after the DAGs were changed back, and it finds the sensors as
+workers leave them. Linux only.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ for number in range({dags}):
             {sensor}
     globals()[dag.dag_id] = dag
 """
-# They begin in one moment here, so their timetables say that they began at any time of an interval long ago.
-OURS = """news = APScoresNewReportsSensor(
-                task_id=f"news_{{each}}", poke_interval={interval}, deferrable=True, start_from_trigger=True
+# They all start at the same moment here. So their timetables say that they started at various times long ago.
+OURS = """sensor = APScoresNewReportsSensor(
+                task_id=f"wait_{{each}}", poke_interval={interval}, deferrable=True, start_from_trigger=True
             )
-            began = (number * {sensors} + each) / ({dags} * {sensors})
-            news.start_trigger_args.trigger_kwargs["since"] = 1_780_000_000 - {interval} * began"""
-# What Airflow itself needs for as many.
+            started = (number * {sensors} + each) / ({dags} * {sensors})
+            sensor.start_trigger_args.trigger_kwargs["last_poll"] = 1_780_000_000 - {interval} * started"""
+# What as many of Airflow's own sensors need.
 CONTROL = """DateTimeSensorAsync(
-                task_id=f"news_{{each}}",
+                task_id=f"wait_{{each}}",
                 target_time="2099-01-01T00:00:00+00:00",
                 start_from_trigger=True,
             )"""
@@ -57,7 +57,7 @@ CONTROL = """DateTimeSensorAsync(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sensors", type=int, default=1000)
-    parser.add_argument("--interval", type=float, default=3600, help="seconds between looks")
+    parser.add_argument("--interval", type=float, default=3600, help="seconds between polls")
     parser.add_argument("--seconds", type=float, default=300, help="how long to measure")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="waiting-") as name:
@@ -66,7 +66,7 @@ def main() -> int:
         with sandbox(folder, *campuses) as (college_board, connection):
             dags = max(1, chosen.sensors // 50)
             each = chosen.sensors // dags
-            stages = {"Airflow's own": CONTROL, f"ours, a look each {chosen.interval:g} s": OURS}
+            stages = {"Airflow's own": CONTROL, f"ours, a poll each {chosen.interval:g} s": OURS}
             for number, (title, sensor) in enumerate(stages.items()):
                 sensor = sensor.format(interval=chosen.interval, dags=dags, sensors=each)
                 text = DAG.format(dags=dags, sensors=each, sensor=sensor)
@@ -82,10 +82,10 @@ def fill(airflow: Deployment, sensors: int) -> None:
     """Defer the sensors, then start a new triggerer that takes them over."""
     waits_for(airflow, "SELECT count(*) FROM task_instance WHERE state='deferred'", sensors)
     airflow.kill("triggerer")
-    # In the database, for a run keeps the version of the DAG that it began with.
-    began, not_began = '"start_from_trigger": true', '"start_from_trigger": false'
+    # In the database, because a run keeps the version of the DAG that it started with.
+    enabled, disabled = '"start_from_trigger": true', '"start_from_trigger": false'
     with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=60)) as database, database:
-        changed = database.execute("UPDATE serialized_dag SET data = replace(data, ?, ?)", (began, not_began))
+        changed = database.execute("UPDATE serialized_dag SET data = replace(data, ?, ?)", (enabled, disabled))
         assert changed.rowcount
     killed = airflow.query("SELECT max(id) FROM job WHERE job_type='TriggererJob'")[0][0]
     (airflow.home / "triggerer.log").unlink()
@@ -101,19 +101,19 @@ def waits_for(airflow: Deployment, query: str, sensors: int) -> None:
 
 
 def measure(airflow: Deployment, college_board: RemoteSandbox, duration: float, title: str) -> None:
-    time.sleep(20)  # for the last to be on their way
+    time.sleep(20)  # until the last ones wait
     triggerer = airflow.running["triggerer"].pid
     before = blocks(airflow)
-    looks, begun, cpu = looked(college_board), time.monotonic(), processor_time(triggerer)
+    polls, begun, cpu = polled(college_board), time.monotonic(), processor_time(triggerer)
     most = 0
     while time.monotonic() < begun + duration:
         time.sleep(2)
         most = max(most, memory(triggerer))
     seconds = time.monotonic() - begun
-    cpu, looks = processor_time(triggerer) - cpu, looked(college_board) - looks
+    cpu, polls = processor_time(triggerer) - cpu, polled(college_board) - polls
     after = blocks(airflow)[len(before) :]
     print(
-        f"{title}: {looks / seconds:.2f} looks/s for {seconds:.0f} s; {100 * cpu / seconds:.1f} % of a core; "
+        f"{title}: {polls / seconds:.2f} polls/s for {seconds:.0f} s; {100 * cpu / seconds:.1f} % of a core; "
         f"{most / 1e6:.0f} MB in all its processes; loop blocked {len(before)} times while they were taken over "
         f"({', '.join(before) or 'never'} s), {len(after)} times since ({', '.join(after) or 'never'})",
         flush=True,
@@ -121,29 +121,29 @@ def measure(airflow: Deployment, college_board: RemoteSandbox, duration: float, 
 
 
 def blocks(airflow: Deployment) -> list[str]:
-    """For how many seconds the triggerer says that its loop was blocked, each time."""
+    """The seconds for which the triggerer reports that its loop was blocked, one for each time."""
     log = (airflow.home / "triggerer.log").read_text(errors="replace")
     return re.findall(r"was blocked for ([\d.]+) seconds", log)
 
 
-def looked(college_board: RemoteSandbox) -> int:
+def polled(college_board: RemoteSandbox) -> int:
     return college_board.audit().calls_by_campus.get(CAMPUS, {}).get("order", 0)
 
 
 def family(leader: int) -> list[int]:
-    """The processes of a session: a piece of Airflow with its children."""
+    """The processes of a session: a component of Airflow with its children."""
     found = []
     for each in Path("/proc").iterdir():
         try:
             if each.name.isdigit() and os.getsid(int(each.name)) == leader:
                 found.append(int(each.name))
-        except OSError:  # gone meanwhile
+        except OSError:  # it has ended
             continue
     return found
 
 
 def processor_time(leader: int) -> float:
-    """Seconds of CPU, user and system, that a piece of Airflow has used."""
+    """Seconds of CPU, user and system, that a component of Airflow has used."""
     ticks = 0
     for pid in family(leader):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -152,7 +152,7 @@ def processor_time(leader: int) -> float:
 
 
 def memory(leader: int) -> int:
-    """Bytes of a piece of Airflow; what its processes share is counted once (PSS)."""
+    """Bytes of a component of Airflow; shared memory is counted once (PSS)."""
     total = 0
     for pid in family(leader):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
