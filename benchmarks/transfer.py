@@ -1,9 +1,9 @@
-"""How fast a score file comes in, next to curl: the same loopback server, the same file, both to a file on disk.
+"""Compare the speed of a download with curl: the same loopback server, the same file, both to a file on disk.
 
     python benchmarks/transfer.py [--megabytes 1024] [--rounds 5]
 
-curl only fetches. We fetch, check the length, hash (SHA-256) and count; ``curl, then sha256sum`` is what a script would
-have to do for the same. Needs curl; Linux and macOS.
+curl only fetches. The clients fetch, check the length, hash (SHA-256) and count; ``curl, then sha256sum`` is what a
+script has to do for the same. Needs curl; Linux and macOS.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from airflow_provider_apscores.webservice import (
     Credentials,
     FileOrder,
     GeneratedFile,
+    Secret,
     Session,
 )
 
@@ -35,7 +36,7 @@ WAYS = ("curl", "curl, then sha256sum", "Client", "AsyncClient")
 
 
 def serve(listener: socket.socket, path: Path) -> None:
-    """The least server there can be: a login that always succeeds, and one file, sent by the kernel."""
+    """Serve a login that always succeeds, and one file, sent by the kernel."""
     size = path.stat().st_size
     login = json.dumps({"success": True, "authToken": "benchmark"}).encode()
     while True:
@@ -70,11 +71,11 @@ def fetch_here(way: str, base_url: str, target: Path) -> None:
 
     who = resource.RUSAGE_SELF
     session = Session(Credentials("registrar@college.edu", "benchmark"), base_url=base_url)
-    generated = GeneratedFile(FileOrder("4866"), "1", "scores.txt", f"{base_url}/scores.txt")
+    generated = GeneratedFile(FileOrder("4866"), "1", "scores.txt", Secret(f"{base_url}/scores.txt"))
     if way.startswith("curl"):
         who = resource.RUSAGE_CHILDREN
         started = time.perf_counter()
-        subprocess.run(["curl", "-s", "-o", str(target), generated.url], check=True)
+        subprocess.run(["curl", "-s", "-o", str(target), generated.url.reveal()], check=True)
         if "sha256sum" in way:
             subprocess.run(["sha256sum", str(target)], check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
@@ -124,7 +125,7 @@ def main() -> None:
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         taken: dict[str, list[float]] = {way: [] for way in ways}
         memory: dict[str, float] = {}
-        for _ in range(chosen.rounds):  # in turn, so that what else the machine does hits all alike
+        for _ in range(chosen.rounds):  # in turn, so that other load on the machine affects all ways alike
             for way in ways:
                 seconds, memory[way] = fetch(way, base_url, Path(folder, "fetched"))
                 taken[way].append(seconds)
