@@ -134,8 +134,8 @@ def connection_type() -> dict[str, Any]:
                 "schema": {"type": ["string", "null"]},
             },
             "timeout": {
-                "label": "Read time-out (seconds)",
-                "description": "How long to wait for an answer. The default is 120, because large files take a while.",
+                "label": "Time-out (seconds)",
+                "description": "Seconds to wait for a whole answer. The default is 120: large files take a while.",
                 "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600, "default": 120},
             },
             "verify": {

@@ -114,6 +114,8 @@ def test_it_asks_for_few_packages_at_run_time(described: Message):
     assert needed == {
         "apache-airflow",
         "apache-airflow-providers-common-compat",
+        "fsspec",
+        "httpcore",
         "httpx",
         "numpy",
         "pendulum",

@@ -37,7 +37,7 @@ _FAULTS = (*transport.FAULTS, WebServiceError)
 
 
 class _Driver(Generic[Http]):
-    """What both clients have in common: how they are set up, and what they make of a failed exchange."""
+    """What both clients share: their arguments, and the errors of failed exchanges."""
 
     _open: Callable[..., Http]
     _lock: Callable[[], Any]
@@ -91,7 +91,7 @@ class Client(_Driver[transport.BlockingHttp]):
         verify: Whether to check the server's certificate, or the path of a CA bundle to check it with.
         proxy: The URL of a proxy. Without it, the usual environment variables count, except for loopback addresses.
         on_secret: Called with each :class:`Secret` as soon as it exists, before anything is done with it.
-        sleep: How to wait; ``time.sleep`` unless told otherwise.
+        sleep: How to wait; ``time.sleep`` by default.
 
     Raises:
         ConfigurationError: The CA bundle or the proxy can't be used.
@@ -101,7 +101,7 @@ class Client(_Driver[transport.BlockingHttp]):
     _lock = threading.Lock
 
     def log_in(self, *, patience: float | None = None) -> None:
-        """Log in, whether or not that was done before. See :meth:`Session.log_in`."""
+        """Log in, also when there is a token. See :meth:`Session.log_in`."""
         with self._one_login:
             self._run(self._session.log_in(patience=patience), login=True)
 
@@ -148,7 +148,7 @@ class Client(_Driver[transport.BlockingHttp]):
         body = body or ResponseBody()
         outcome: Reply | Fault | None = None
         while True:
-            logins = self._session.logins  # as they were when the session decides that one is needed
+            logins = self._session.logins  # before the session decides that one is needed
             try:
                 step = _next(conversation, outcome)
             finally:
@@ -188,7 +188,7 @@ class Client(_Driver[transport.BlockingHttp]):
                     deadline.receive(len(chunk))
                     if work := body.take(chunk):
                         work.result()
-                        deadline.restart()  # Waiting for the sink is not the service's time.
+                        deadline.restart()  # Waiting for the sink does not count.
                     if body.full:
                         break
                 if work := body.flush():
@@ -255,7 +255,7 @@ class AsyncClient(_Driver[transport.AwaitingHttp]):
         body = body or ResponseBody()
         outcome: Reply | Fault | None = None
         while True:
-            logins = self._session.logins  # as they were when the session decides that one is needed
+            logins = self._session.logins  # before the session decides that one is needed
             try:
                 step = _next(conversation, outcome)
             finally:

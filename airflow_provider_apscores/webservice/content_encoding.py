@@ -1,7 +1,7 @@
-"""Undoing a Content-Encoding piece by piece, in bounded memory.
+"""Decoding a Content-Encoding piece by piece, in bounded memory.
 
-Nothing is asked for but ``identity``. Object stores send a stored encoding all the same, so gzip and deflate are
-understood, and whatever would leave bytes out is refused: decoding ends with the last byte of the body or not at all.
+Requests ask for ``identity`` only. Object stores send a stored encoding anyway, so gzip and deflate are supported. A
+body is accepted only if its last byte is the last byte of its encoding; otherwise records could be missing.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-#: Bytes that come out at once.
+#: Largest piece of decoded bytes.
 PIECE = 1 << 20
-#: Bytes that go in at once. zlib copies what follows a gzip member, so many small members must not copy much.
+#: Bytes given to zlib at once. It copies what follows a gzip member; this keeps many small members cheap.
 _SLICE = 1 << 14
 
 _GZIP, _ZLIB = zlib.MAX_WBITS | 16, zlib.MAX_WBITS
@@ -19,7 +19,7 @@ _FORMATS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
 
 
 class DamagedEncoding(Exception):
-    """The body is not in the encoding that its header names. The message says what is wrong with it."""
+    """The body can't be decoded as its header says. The message is the reason."""
 
 
 class Decoder:
@@ -45,14 +45,14 @@ class Decoder:
 
     @property
     def complete(self) -> bool:
-        """Whether the body may end here: nothing has come, or a stream has ended."""
+        """Whether the body may end here: it is empty, or its stream has ended."""
         return self._stream.eof or not self._begun
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """The decoded bytes of the next piece, at most :data:`PIECE` at once.
+        """Decode the next bytes of the body, in pieces of at most :data:`PIECE`.
 
         Raises:
-            DamagedEncoding: They can't be decoded, or follow the end.
+            DamagedEncoding: The bytes can't be decoded, or follow the end of the encoding.
         """
         view = memoryview(data)
         for start in range(0, len(data), _SLICE):

@@ -1,7 +1,7 @@
-"""When an answer must have got further, as time limits without any I/O.
+"""Time limits of exchanges, without any I/O.
 
-A time-out between two pieces of an answer is no limit: a peer that sends one byte now and then never meets it. So each
-exchange has a :class:`Deadline`. The blocking transport limits every read by what is left of it, and
+A time-out for each read does not limit a reply: a server that sends a byte every few seconds never exceeds it. So each
+exchange has a :class:`Deadline`. The blocking transport limits every read to the time that is left, and
 :class:`AsyncTimeLimit` cancels an awaited exchange.
 """
 
@@ -42,34 +42,34 @@ class Deadline:
 
     @property
     def reason(self) -> str:
-        """What is wrong when the limit is over."""
+        """The reason for a failure when no time is left."""
         if self._is_file:
             return f"fewer than {MIN_RATE} bytes a second came for {self.seconds:g} s"
         return f"no complete answer within {self.seconds:.1f} s"
 
     def restart(self) -> None:
-        """Begin a window: at the headers of a file, and after the sink kept the transfer waiting."""
+        """Start a new window: after the headers of a file, and after waiting for the sink."""
         self._at = self._clock() + self.seconds
         self._received = 0
 
     def start_file(self) -> None:
-        """The headers of a file are here; from now on the rate counts."""
+        """Switch from the limit of a reply to the rate of a file."""
         self._is_file = True
         self.restart()
 
     def receive(self, count: int) -> None:
-        """Count the bytes of a body. Enough of them begin the next window."""
+        """Count bytes of a body. A file that keeps the rate gets a new window."""
         self._received += count
         if self._is_file and self._received >= MIN_RATE * self.seconds:
             self.restart()
 
 
 class DeadlineOver(Exception):
-    """The deadline of an awaited exchange is over."""
+    """An awaited exchange exceeded its deadline."""
 
 
 class AsyncTimeLimit:
-    """Cancels what is awaited inside, and raises :class:`DeadlineOver`, when *deadline* is over."""
+    """Cancels what is awaited inside when *deadline* is exceeded, and raises :class:`DeadlineOver`."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -84,13 +84,13 @@ class AsyncTimeLimit:
     ) -> None:
         try:
             await self._scope.__aexit__(kind, error, trace)
-        except TimeoutError:  # asyncio's own; one from inside would only pass through
+        except TimeoutError:  # raised by the scope; a TimeoutError from inside is not caught here
             raise DeadlineOver from None
 
     def pause(self) -> None:
-        """No limit until :meth:`update`."""
+        """Suspend the limit until :meth:`update`."""
         self._scope.reschedule(None)
 
     def update(self) -> None:
-        """Take over what the deadline says now."""
+        """Apply the deadline as it is now."""
         self._scope.reschedule(asyncio.get_running_loop().time() + self._deadline.left)

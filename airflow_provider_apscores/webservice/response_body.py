@@ -1,9 +1,9 @@
-"""The body of a reply on its way in, without any I/O but the sink's.
+"""Processing of response bodies. The sink's is the only I/O.
 
-A JSON reply is kept, up to :data:`KEPT_BYTES`. A file goes to the sink in constant memory; its bytes are hashed,
-counted and checked in the same pass. HTML pages and error documents that come in place of a file never reach the sink.
-Files are processed in a thread, one piece behind what is being received: that is faster than one after the other, and
-a slow disk does not block an event loop.
+A JSON reply is kept, up to :data:`KEPT_BYTES`. A file goes to the sink in constant memory; its bytes are decoded,
+hashed, counted and written in one pass. HTML pages and error documents that come in place of a file never reach the
+sink. Files are processed in a thread, one piece behind what is being received: this is faster, and a slow disk does not
+block an event loop.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from airflow_provider_apscores.errors import FileTooLarge, ServiceUnavailable, T
 from airflow_provider_apscores.webservice.content_encoding import DamagedEncoding, Decoder
 from airflow_provider_apscores.webservice.messages import Received, Reply, Request
 
-#: Largest file that is accepted unless the caller says otherwise, in bytes: two million student records.
+#: Largest file that is accepted by default, in bytes: two million student records.
 MAX_FILE_BYTES = 2 << 30
-#: Bytes of a body that is no file, after decoding, that are kept; what follows is not read. JSON replies have hundreds.
+#: Decoded bytes that are kept of a body that is not a file; the rest is not read. JSON replies have a few hundred.
 KEPT_BYTES = 1 << 16
-#: Bytes that are handed to the thread at once.
+#: Bytes that the thread processes at once.
 _PIECE = 1 << 20
-#: Bytes that show what a body is.
+#: Bytes that are enough to tell a file from a page.
 _SAMPLE = 64
-#: Seconds that a write under way is waited for when its call is over.
+#: Seconds that closing waits for a write in progress.
 _LAST_WRITE = 10.0
 _BLANK = b"\xef\xbb\xbf \t\r\n\x00"
 
@@ -41,7 +41,7 @@ class Sink(Protocol):
 
 
 class ResponseBody:
-    """Takes the replies to one call: :meth:`begin`, :meth:`take` for each chunk, :meth:`flush`, :meth:`end`.
+    """Processes the replies to one call: :meth:`begin`, :meth:`take` for each chunk, :meth:`flush`, :meth:`end`.
 
     Args:
         sink: Where a file goes; None for calls that fetch none.
@@ -58,10 +58,10 @@ class ResponseBody:
         self._work: Future[None] | None = None
 
     def begin(self, request: Request, status: int, headers: Mapping[str, str]) -> None:
-        """A new reply starts.
+        """Start a new reply.
 
         Raises:
-            UnexpectedReply: A file is in an encoding that is not understood.
+            UnexpectedReply: A file has an encoding that is not supported.
             FileTooLarge: A file is announced to be longer than the limit.
         """
         self._what = request.what
@@ -80,10 +80,10 @@ class ResponseBody:
             self._check_size(self._announced)
 
     def take(self, chunk: bytes) -> Future[None] | None:
-        """The next bytes, as they came over the wire.
+        """Process the next bytes, as received.
 
         Returns:
-            What to wait for before the next chunk, so that no more than a few pieces are in memory; or None.
+            A future to wait for before the next chunk, so that only a few pieces are in memory; or None.
 
         Raises:
             TransferBroken: Earlier bytes can't be decoded.
@@ -97,12 +97,12 @@ class ResponseBody:
         return self._submit(last=False) if self._waiting >= _PIECE or not self.expects_file else None
 
     def flush(self) -> Future[None] | None:
-        """No more bytes: returns what to wait for before :meth:`end`, or None."""
+        """Process what remains. Returns a future to wait for before :meth:`end`, or None."""
         self._submit(last=True)
         return self._work
 
     def end(self) -> Reply:
-        """The reply is complete, or enough of it is kept.
+        """Return the reply, once all of it is received or enough of it is kept.
 
         Raises:
             TransferBroken: It is not as long as announced, or can't be decoded.
@@ -121,21 +121,21 @@ class ResponseBody:
         return Reply(self._reply.status, bytes(self._held), self._reply.headers)
 
     def broken(self, why: str) -> TransferBroken | ServiceUnavailable:
-        """The error for bytes that stop early."""
+        """The error for a body that ends early."""
         if self._is_file:
             return TransferBroken(f"The transfer broke while {self._what}: {why}.")
         return ServiceUnavailable(f"The answer broke off while {self._what}: {why}.", status=self._reply.status)
 
     @property
     def pending(self) -> Future[None] | None:
-        """What to wait for when receiving has failed, or None."""
+        """The future to wait for when receiving has failed, or None."""
         return self._work
 
     def check_retry(self, fault: Exception) -> None:
-        """Raise what makes it useless to ask again after *fault*.
+        """Raise an error if the request can't be repeated after *fault*.
 
         Raises:
-            Exception: Whatever the sink raised; or *fault*, when bytes are in the sink and can't be taken back.
+            Exception: What the sink raised; or *fault*, when the sink holds bytes and can't go back.
         """
         if self._sink_failed and self._failure is not None:
             raise self._failure
@@ -143,7 +143,7 @@ class ResponseBody:
             raise fault
 
     def close(self) -> None:
-        """End the thread. A write under way is waited for, with a limit."""
+        """End the thread. Waits for a write in progress, but not longer than ten seconds."""
         if self._worker is not None:
             if self._work is not None:
                 wait([self._work], _LAST_WRITE)
@@ -163,7 +163,7 @@ class ResponseBody:
     # ------------------------------------------------------------------------------------------- in the thread
 
     def _process(self, piece: bytes, last: bool) -> None:
-        """Never raises: what goes wrong is raised where the caller is, by :meth:`take` or :meth:`end`."""
+        """Process a piece. Never raises: :meth:`take` and :meth:`end` raise the failure in the caller's thread."""
         if self._failure is not None or self.full:
             return
         try:
@@ -189,10 +189,10 @@ class ResponseBody:
         except DamagedEncoding as damage:
             if self.expects_file:
                 raise self.broken(str(damage)) from None
-            self.full = True  # An answer has come, and its status counts: at login, it must not be asked for again.
+            self.full = True  # The status counts: a login that was answered must not be repeated.
 
     def _hold(self, plain: bytes) -> bool:
-        """Keep bytes of what is no file, or not known to be one; True when enough is kept."""
+        """Keep bytes of a body that is not a file, or not yet known to be one; True when enough is kept."""
         self._held += plain
         if self._undecided and (len(self._held.lstrip(_BLANK)) >= _SAMPLE or len(self._held) >= KEPT_BYTES):
             self._decide()
@@ -202,7 +202,7 @@ class ResponseBody:
         return self.full
 
     def _decide(self) -> None:
-        """Decide whether the body is a file; if so, what is held goes to the sink."""
+        """Decide whether the body is a file. If so, write the kept bytes to the sink."""
         self._undecided = False
         start = bytes(self._held.lstrip(_BLANK)[:1])
         html = "html" in self._reply.header("Content-Type").lower()
@@ -269,7 +269,7 @@ class ResponseBody:
             return Decoder(encoding)
         except ValueError:
             if not self.expects_file:
-                return None  # Its status counts, and its bytes are no JSON.
+                return None  # Its status is enough.
         raise UnexpectedReply(f"A file in an encoding other than gzip and deflate came while {self._what}.")
 
 
@@ -278,7 +278,7 @@ def _count(announced: int | None) -> str:
 
 
 def _position(sink: Any) -> int | None:
-    """Where a sink that can go back is now, or None when it can't."""
+    """The position of a sink that can go back, or None when it can't."""
     try:
         return int(sink.tell()) if sink.seekable() and hasattr(sink, "truncate") else None
     except (AttributeError, OSError):

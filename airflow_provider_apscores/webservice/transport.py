@@ -1,8 +1,7 @@
-"""How bytes travel: the only file that knows httpx and httpcore.
+"""HTTP connections: the only module that imports httpx and httpcore.
 
-Two httpx clients are made here, blocking and awaiting, that check certificates, go through proxies and keep
-:class:`~airflow_provider_apscores.webservice.deadlines.Deadline` limits in the same way; and what their errors mean is
-said here, in words that show no signed URL and no password.
+It makes the blocking and the awaiting httpx client. Both check certificates and use proxies in the same way. It also
+turns httpx's errors into this package's errors, whose messages show no signed URL and no password.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from airflow_provider_apscores.webservice.secret import Secret
 
 BlockingHttp: TypeAlias = httpx.Client
 AwaitingHttp: TypeAlias = httpx.AsyncClient
-#: What an exchange may raise besides our own errors.
+#: What an exchange may raise besides the errors of this package.
 FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, DeadlineOver)
 
 #: Seconds to connect, at most.
 _CONNECT = 30.0
 
-#: The limit of the exchange that this thread is in.
+#: The deadline of the exchange in this thread.
 _deadline: ContextVar[Deadline | None] = ContextVar("_deadline", default=None)
 
 _Transport = TypeVar("_Transport", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
@@ -89,7 +88,7 @@ def arguments(request: Request, deadline: Deadline) -> dict[str, Any]:
 
 @contextmanager
 def time_limit(deadline: Deadline) -> Iterator[None]:
-    """While this lasts, what the blocking client does in this thread ends at *deadline*."""
+    """Limit what the blocking client does in this thread to *deadline*."""
     before = _deadline.set(deadline)
     try:
         yield
@@ -97,11 +96,11 @@ def time_limit(deadline: Deadline) -> Iterator[None]:
         _deadline.reset(before)
 
 
-# ----------------------------------------------------------------------------------------------------- the way there
+# --------------------------------------------------------------------------------------------- certificates, proxies
 
 
 class _Routes(Generic[_Transport]):
-    """One httpx transport for each way to a host: directly, or through a proxy."""
+    """Chooses between httpx transports: one for direct connections, one for each proxy."""
 
     def __init__(
         self,
@@ -114,12 +113,12 @@ class _Routes(Generic[_Transport]):
         self._tls = _tls(verify)
         self._proxy = proxy
         self._transports: dict[Secret | None, _Transport] = {}
-        self._to(httpx.URL(base_url))  # A proxy that can't be used is an error before the first call.
+        self._to(httpx.URL(base_url))  # Fails before the first call if the proxy can't be used.
 
     def _to(self, url: httpx.URL) -> _Transport:
         proxy = self._proxy or _environment_proxy(url)
         if proxy not in self._transports:
-            self._transports.setdefault(proxy, self._open(proxy))  # another thread may have been faster
+            self._transports.setdefault(proxy, self._open(proxy))  # another thread may have opened one meanwhile
         return self._transports[proxy]
 
     def _open(self, proxy: Secret | None) -> _Transport:
@@ -160,8 +159,8 @@ class _AwaitingRoutes(_Routes[httpx.AsyncHTTPTransport], httpx.AsyncBaseTranspor
 def _environment_proxy(url: httpx.URL) -> Secret | None:
     """The proxy that the environment names for a host, or None.
 
-    Never for this machine: the way to a loopback address leads through no proxy, and a password on its way to a
-    sandbox would leave the machine unencrypted.
+    None for loopback addresses: a proxy can't reach this machine's loopback, and the password of an http service on
+    it would leave the machine in clear.
     """
     if is_loopback(url.host) or proxy_bypass(url.netloc.decode("ascii")):
         return None
@@ -188,10 +187,10 @@ def _tls(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:
 
 
 class _TimedTransport(httpx.HTTPTransport):
-    """Reads and writes end at the exchange's deadline.
+    """Ends reads and writes at the exchange's deadline.
 
-    httpx has time-outs between two pieces only, and reads headers in a loop of its own. httpcore takes a network
-    backend, and httpx hands none on.
+    httpx has time-outs for each read only, and one reply takes many reads. httpcore accepts a network backend, but
+    httpx has no argument for it, hence the private attributes.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -208,7 +207,7 @@ class _TimedBackend(httpcore.NetworkBackend):
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        # One by one, since each address of a host would be given the whole time-out.
+        # One by one: socket.create_connection() gives each address of a host the whole time-out.
         fault: Exception = httpcore.ConnectError(f"{host} has no address")
         for *_, address in addresses:
             try:
@@ -256,7 +255,7 @@ def _left(timeout: float | None) -> float | None:
 
 
 def configuration_fault(error: BaseException, request: Request) -> ConfigurationError | None:
-    """The error of a connection that has to be corrected before anything can be sent, or None."""
+    """The error for a certificate or a proxy that must be configured before anything can be sent, or None."""
     host = urlsplit(request.url).hostname
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -270,7 +269,7 @@ def configuration_fault(error: BaseException, request: Request) -> Configuration
 
 
 def no_answer(error: BaseException, request: Request, why: str) -> ServiceUnavailable:
-    """The error of an exchange that ended before its headers; *why* from :func:`reason`."""
+    """The error for an exchange that failed before the headers came; *why* comes from :func:`reason`."""
     host = urlsplit(request.url).hostname
     if isinstance(error, httpx.ProxyError):
         return ServiceUnavailable(f"The proxy could not connect to {host} while {request.what}.")
@@ -278,7 +277,7 @@ def no_answer(error: BaseException, request: Request, why: str) -> ServiceUnavai
 
 
 def reason(error: BaseException, deadline: Deadline) -> str:
-    """Why an exchange failed, in a few words that hold nothing of a URL."""
+    """Why an exchange failed, in a few words without any part of a URL."""
     if isinstance(error, httpx.PoolTimeout):
         return "too many calls at once"
     if isinstance(error, httpx.ConnectTimeout):
@@ -293,7 +292,7 @@ def reason(error: BaseException, deadline: Deadline) -> str:
 
 
 def _strerror(cause: OSError) -> str:
-    # asyncio puts words of its own where the operating system's belong.
+    # asyncio replaces the text of the operating system by its own.
     return os.strerror(cause.errno) if isinstance(cause, ConnectionError) and cause.errno else str(cause.strerror)
 
 
