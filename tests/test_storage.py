@@ -311,10 +311,10 @@ def test_a_broken_upload_to_other_stores_leaves_no_part(place: RemoteFolder, moc
     assert (place.size("scores.txt"), place.listed()) == (None, [])
 
 
-def test_a_full_temporary_folder_is_one_clear_error(mocker):
-    mocker.patch("airflow_provider_apscores.storage.temporary.TemporaryFile", side_effect=OSError(28, "No space left"))
+def test_a_missing_temporary_folder_is_one_clear_error(mocker):
+    mocker.patch("tempfile.gettempdir", side_effect=FileNotFoundError(2, "No usable temporary directory found"))
 
-    with pytest.raises(StorageUnavailable, match=r"worker's temporary folder .*: No space left. Make room there"):
+    with pytest.raises(StorageUnavailable, match=r"temporary folder: No usable .* found\. Make room there, or set"):
         folder("memory://full/scores").open_part("scores.txt")
 
 

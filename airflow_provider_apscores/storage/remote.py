@@ -118,7 +118,7 @@ class RemoteFolder(Folder):
             part = head + slash + part_name(last)
             try:
                 self._in_folder(part, lambda path: self.fs.put_file(spool.path, path))
-                self._in_folder(name, lambda path: self.fs.mv(self.path(part), path))
+                self.fs.mv(self.path(part), self.path(name))
             except BaseException:
                 # The removal may not hide the original error.
                 with suppress(Exception):

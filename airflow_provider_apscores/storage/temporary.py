@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from tempfile import TemporaryFile, gettempdir
+from tempfile import TemporaryFile
 
 from airflow_provider_apscores.errors import StorageUnavailable
 
@@ -89,5 +89,5 @@ def _temporary_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageUnavailable(
-            f"Can't use the worker's temporary folder {gettempdir()}: {error.strerror}. Make room there, or set TMPDIR."
+            f"Can't use the worker's temporary folder: {error.strerror}. Make room there, or set TMPDIR."
         ) from error
