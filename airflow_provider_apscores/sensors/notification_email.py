@@ -128,7 +128,7 @@ class APScoresNotificationEmailSensor(PollingSensor):
     def poll(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:
         """Poll the mailbox, or take what the trigger found there; then mark or move the messages."""
         from airflow_provider_apscores.hooks.imap import CONN_TYPE
-        from airflow_provider_apscores.hooks.lookup import connection_errors
+        from airflow_provider_apscores.hooks.lookup import OpaqueConnection, connection_errors
         from airflow_provider_apscores.hooks.mailbox import Notifications, open_mailbox
 
         found = Notifications.from_event(event) if event else Notifications()
@@ -137,7 +137,7 @@ class APScoresNotificationEmailSensor(PollingSensor):
             return list(found.di_codes)
         rules = read_rules(**self._rules())
         with connection_errors(self.imap_conn_id, CONN_TYPE):
-            connection = BaseHook.get_connection(self.imap_conn_id)
+            connection = OpaqueConnection(BaseHook.get_connection(self.imap_conn_id))
         with open_mailbox(connection, self.folder) as mailbox:
             if not found.di_codes:
                 found = mailbox.poll(rules, max_age=self._max_age, on_unmatched=self.on_unmatched)

@@ -62,10 +62,10 @@ class APScoresNotificationEmailTrigger(PollingTrigger):
         from airflow.providers.common.compat.connection import get_async_connection
 
         from airflow_provider_apscores.hooks.imap import CONN_TYPE, TIME_LIMIT, TIMEOUT
-        from airflow_provider_apscores.hooks.lookup import connection_errors
+        from airflow_provider_apscores.hooks.lookup import OpaqueConnection, connection_errors
 
         with connection_errors(self.imap_conn_id, CONN_TYPE):
-            connection = await get_async_connection(self.imap_conn_id)
+            connection = OpaqueConnection(await get_async_connection(self.imap_conn_id))
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(TIME_LIMIT + 2 * TIMEOUT):
             found = await loop.run_in_executor(_THREADS, copy_context().run, self._poll_mailbox, connection)
