@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_apscores.delivery import APScoresLedger, Landing, Run
+from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import encode_record
 from airflow_provider_apscores.storage import RemoteFolder
 
@@ -112,6 +113,28 @@ def test_a_landing_killed_in_an_object_store(address: str, point: int):
     delivery.check()
     assert delivery.manifest.duplicate_of is None
     assert delivery.manifest_uri in [each.manifest_uri for each in APScoresLedger(_Path(where)).deliveries()]
+
+
+def test_a_bucket_with_versions_keeps_no_hidden_copy_of_student_records(address: str):
+    """
+    Every version under every key is a file that was meant to stay: the delivery, and the head of a refused file.
+    """
+    where = place(address, uuid.uuid4().hex)
+    where.fs.make_bucket_versioned("scores")
+    try:
+        delivery = land(where, 1)
+        with landing(where, 2).begin() as incoming, pytest.raises(ScoreFileMalformed):
+            incoming.write(CONTENT + b"x" * 940 + b"\n" + CONTENT)
+        with landing(where, 3).begin() as incoming:
+            incoming.write(CONTENT[:951])  # and then the transfer broke
+        listed = where.fs.call_s3("list_object_versions", Bucket="scores", Prefix=where.path("").partition("/")[2])
+    finally:
+        where.fs.make_bucket_versioned("scores", versioned=False)
+
+    names = sorted(each["Key"].rpartition("/")[2] for each in listed["Versions"] if ".digests" not in each["Key"])
+    assert names[1:] == [delivery.manifest.name, delivery.manifest.file]
+    assert [name.rpartition("/")[2] for name in APScoresLedger(_Path(where)).quarantined()] == names[:1]
+    assert "DeleteMarkers" not in listed
 
 
 class _Path:
