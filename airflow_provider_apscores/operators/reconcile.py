@@ -110,11 +110,15 @@ class APScoresReconcileOperator(BaseOperator):
     def _reconcile(self, order: FileOrder, context: Context) -> dict[str, Any]:
         from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, run_slug
         from airflow_provider_apscores.operators.references import airflow_path
+        from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.scorefile import compare_exam_scores, read_score_file
         from airflow_provider_apscores.storage import SpoolFile, folder
 
         begin = _reporting_year_start(self.reporting_year_start)
-        landed = LandedFiles(APScoresLedger(airflow_path(self.source, "source")), order.di_code, begin)
+        source = airflow_path(self.source, "source")
+        if unshared := unshared_folder(source, self):
+            self.log.warning(unshared)
+        landed = LandedFiles(APScoresLedger(source), order.di_code, begin)
         output = folder(airflow_path(self.output_uri, "output")) if self.output_uri else None
         # An unnamed file is never mistaken for a delivery, and disappears even if this process is killed.
         with closing(SpoolFile()) as file:
