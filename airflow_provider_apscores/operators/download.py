@@ -143,7 +143,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         try:
             return self._land(client, order, landing)
         except ScoreFileMalformed as defect:
-            # A transfer without an announced length that ends early gives such a file as well.
+            # A file that was cut on its way, together with its announced length, looks the same.
             self.log.warning("%s Ordering it once more.", defect)
         return self._land(client, order, landing)
 

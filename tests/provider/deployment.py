@@ -1,4 +1,4 @@
-"""A real Airflow in pieces, and sandboxes beside it: every piece a process of its own, which may be killed."""
+"""A real Airflow and sandboxes: each component is a process, which tests may kill."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Deployment:
             )  # fmt: skip
 
     def kill(self, piece: str) -> None:
-        """As a machine dies: with all its children, without a word."""
+        """Kill a component with all its children, as a failing machine does."""
         process = self.running.pop(piece)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -97,7 +97,7 @@ class Deployment:
         return [json.loads(value) for (value,) in self.query(sql, dag_id, task_id)]
 
     def wait(self, look: Callable[[], Any], what: str, seconds: float = 180) -> Any:
-        """Wait until *look* finds something true; tell what the pieces said if it never does."""
+        """Wait until *look* returns something true; on a time-out, include the logs of all components."""
 
         def check_and_look() -> Any:
             dead = [piece for piece, process in self.running.items() if process.poll() is not None]
@@ -138,12 +138,12 @@ def deployment(home: Path, connections: dict[str, str], dags: dict[str, str]) ->
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
-        # On a busy machine the first answers take their time, and a task that gets none fails.
+        # On a busy machine the first answers are slow, and a task without an answer fails.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-        # A killed triggerer is found dead after so many seconds without a heartbeat.
+        # A triggerer counts as dead after so many seconds without a heartbeat.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
@@ -176,7 +176,7 @@ def process(command: list[str], output: Path, env: dict[str, str]) -> Iterator[N
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, without another Airflow and without a proxy on the way to loopback."""
+    """The environment of this process, without another Airflow and without a proxy for loopback."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
     path = os.pathsep.join([str(PROJECT), *filter(None, [env.get("PYTHONPATH")])])
     # Airflow 2.11 starts tasks by the command's name.
@@ -186,7 +186,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Below the range from which the system serves itself: those that are free now may be taken in a moment."""
+    """Return a free port below the ephemeral range, whose ports the system may assign at any moment."""
     while True:
         port = random.randrange(20_000, 32_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):

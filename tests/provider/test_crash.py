@@ -20,7 +20,7 @@ from tests.provider.world import QUILLFEATHER, SALTMARSH, World, reports_in
 
 EXCHANGE, WRITE, PUBLISH, REPLACE = "Client._exchange", "CheckedFile.write", "_LocalPart.publish", "posix.replace"
 
-#: Where the first try dies; how many orders, and how many calls to record, the service has seen in the end.
+#: Where the first try is killed; the numbers of orders and of record calls in the end.
 DOWNLOAD = [
     (Point("APScoresDownloadOperator._deliver"), 1, 1),
     (Point(EXCHANGE, "before", 1), 1, 1),  # log in
@@ -108,7 +108,7 @@ def download(world: World, **more: Any) -> Try:
 
 
 def long_enough(world: World, point: Point) -> None:
-    """Make the file one that comes in two pieces where the point is between them."""
+    """Make the file long enough for two pieces if the point is between them."""
     if point.name == WRITE:
         world.sandbox.add_reports(SALTMARSH, 1500)
 
@@ -119,7 +119,7 @@ def file_of(outcome: Outcome) -> Path:
 
 
 def handed_on(*outcomes: Outcome) -> set[str]:
-    """The reports that the tasks behind these received."""
+    """The reports that the next tasks received."""
     return {report for each in outcomes if each.state == "returned" for report in reports_in(file_of(each))}
 
 
@@ -182,7 +182,7 @@ def test_a_record_that_was_not_noted_is_named_by_the_next_run(world: World, hire
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["nothing is new", "landed"])
-def test_what_a_killed_try_left_is_deleted_where_nothing_is_ordered(world: World, hire: Hire, recorded: bool):
+def test_the_part_of_a_killed_try_is_deleted_even_without_an_order(world: World, hire: Hire, recorded: bool):
     assert hire().run(download(world, at={Point(WRITE, "after"): KILL})).state == "killed"
     (left,) = unfinished_score_files(world)
     assert hire().run(download(world, run="day-2", arguments={"record": recorded})).state == "returned"
@@ -197,7 +197,7 @@ def test_what_a_killed_try_left_is_deleted_where_nothing_is_ordered(world: World
 
 
 @pytest.mark.parametrize("point", [Point(PUBLISH), Point(REPLACE), Point(REPLACE, "after")], ids=str)
-def test_a_file_of_another_campus_is_set_aside_whatever_dies(world: World, hire: Hire, point: Point):
+def test_a_file_of_another_campus_goes_to_quarantine_despite_a_kill(world: World, hire: Hire, point: Point):
     world.sandbox.fail("download", f"wrong-campus={QUILLFEATHER}", times=None)
     assert hire().run(download(world, at={point: KILL})).state == "killed"
 
@@ -211,10 +211,10 @@ def test_a_file_of_another_campus_is_set_aside_whatever_dies(world: World, hire:
 
 @pytest.mark.parametrize("arrive", [False, True], ids=["", "reports arrive"])
 @pytest.mark.parametrize("point", STEPS, ids=str)
-def test_a_try_that_was_taken_for_dead(world: World, hire: Hire, point: Point, arrive: bool):
+def test_a_try_that_airflow_considered_dead(world: World, hire: Hire, point: Point, arrive: bool):
     """
-    A worker loses touch, Airflow starts the next try elsewhere, and then the first goes on. What it returns goes
-    nowhere, so the second must hand on everything.
+    A worker loses its network, Airflow starts the next try elsewhere, and then the first continues. Its result is
+    ignored, so the second must hand on everything.
     """
     long_enough(world, point)
     lost = hire()
@@ -235,9 +235,9 @@ def test_a_try_that_was_taken_for_dead(world: World, hire: Hire, point: Point, a
 @pytest.mark.parametrize(
     ("point", "arrive"), [*((point, True) for point in STEPS), *((point, False) for point in STEPS[:5])], ids=str
 )
-def test_a_second_try_that_waits_while_the_first_goes_on(world: World, hire: Hire, point: Point, arrive: bool):
+def test_a_second_try_that_waits_while_the_first_continues(world: World, hire: Hire, point: Point, arrive: bool):
     """
-    The other way round: it is the second try that holds, after it has seen that nothing was landed.
+    The second try holds, after it has found that nothing was landed.
     """
     first, second = hire(), hire(elsewhere=True)
     long_enough(world, point)
@@ -276,11 +276,11 @@ def test_two_runs_of_one_campus_at_once(world: World, hire: Hire, point: Point):
 
 
 class Terminated(BaseException):
-    """What Airflow raises in a task that is told to stop, or that has run too long."""
+    """The exception that Airflow raises in a task that must stop or has run too long."""
 
 
 @pytest.mark.parametrize("seconds", [0.2, 0.6])
-def test_a_task_that_is_told_to_stop_leaves_nothing_behind(world: World, seconds: float):
+def test_a_terminated_task_leaves_nothing_behind(world: World, seconds: float):
     def stop(*_: object) -> None:
         raise Terminated
 

@@ -1,4 +1,4 @@
-"""The same with a real Airflow: its own scheduler starts the tasks, loses them to SIGKILL, and tries again."""
+"""Kills under a real Airflow: its scheduler starts the tasks, loses them to SIGKILL, and retries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ with DAG("crash", schedule="@once", start_date=datetime(2026, 7, 1), catchup=Fal
 @pytest.mark.skipif(AIRFLOW == (3, 0), reason="Airflow 3.0 fails a killed task without a retry")
 def test_a_task_killed_in_a_real_airflow_is_completed_by_its_retry(tmp_path: Path):
     """
-    One process dies in the middle of its transfer, the other when its download is recorded and nobody knows yet.
+    One process is killed during its transfer, the other after the record and before Airflow has the result.
     """
     destination = tmp_path / "ap"
     dag = DAG.format(saltmarsh=SALTMARSH, quillfeather=QUILLFEATHER, destination=destination)

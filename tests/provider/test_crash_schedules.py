@@ -1,7 +1,7 @@
-"""Random days: faults of the service, kills at random points, reports that arrive at random points, from a seed.
+"""Random days from a seed: faults of the service, kills at random points, reports that arrive at random points.
 
-Each schedule is some days of two campuses. After every try, and at the end, an independent reader says whether each
-report that was ever issued is in storage or still new, and whether exactly the recorded ones are recorded.
+Each schedule is some days of two campuses. After every try, and at the end, an independent reader checks that each
+report that was issued is in storage or still new, and that each noted record was made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POINTS = 1000
 
 
 @pytest.mark.parametrize("first", range(0, SCHEDULES, BATCH))
-def test_nothing_is_lost_whatever_happens(tmp_path: Path, first: int):
+def test_no_report_is_lost_in_random_schedules(tmp_path: Path, first: int):
     def schedule(seed: int) -> Counter[str]:
         place = tmp_path / str(seed)
         place.mkdir()
@@ -37,7 +37,7 @@ def test_nothing_is_lost_whatever_happens(tmp_path: Path, first: int):
                 raise
             return days.states
 
-    # Each schedule is a world of its own; two at a time, since most of one is waiting for a process.
+    # Two schedules at a time: most of one is waiting for a process.
     with ThreadPoolExecutor(2) as pool:
         states = sum(pool.map(schedule, range(first, first + BATCH)), Counter())
     assert states["killed"] >= BATCH / 2, "the schedules are not dangerous enough"
@@ -67,7 +67,7 @@ class Days:
         sandbox.clear_faults()
         self.story.append("calm")
         for run in self.unfinished:
-            # Somebody clears what failed.
+            # The failed tasks are cleared.
             outcome = self._run(Try(run.task, run.arguments, run.run, 5, 8))
             assert outcome.state in ("returned", "skipped"), outcome
         for campus in (QUILLFEATHER, EMBERWICK):
@@ -75,10 +75,10 @@ class Days:
             outcome = self._run(Try("download", arguments, "last"))
             assert outcome.state in ("returned", "skipped"), outcome
         self.world.assert_all_is_well()
-        assert self.handed_on == sandbox.audit().all_reports, "a report is in storage, and no task was told of it"
+        assert self.handed_on == sandbox.audit().all_reports, "a report is in storage, and no task handed it on"
 
     def _day(self, run: str, campus: str) -> None:
-        """One run for one campus, recorded by its download task or by a task of its own."""
+        """One run for one campus, recorded by its download task or by a record task."""
         itself = self.random.random() < 0.7
         arguments = {
             "di_code": campus,
@@ -91,7 +91,7 @@ class Days:
             self._tries(Try("record", {"download": landed.value}, run), campus)
 
     def _tries(self, task: Try, campus: str) -> Outcome | None:
-        """Up to four tries of a task, as Airflow would make them; None when none of them came to an end."""
+        """Up to four tries of a task, as Airflow makes them; None if none of them ended."""
         for number in range(1, 5):
             outcome = self._run(Try(task.task, task.arguments, task.run, number, 3, self._dangers(campus)))
             assert not outcome.final, outcome
@@ -117,7 +117,7 @@ class Days:
         outcome = worker.run(attempt)
         self.states[outcome.state] += 1
         if outcome.state == "holds":
-            # Airflow takes it for dead, and makes the next try; it goes on when that one is over.
+            # Airflow considers it dead and makes the next try. The first continues after that.
             following = self._run(
                 Try(attempt.task, attempt.arguments, attempt.run, attempt.try_number + 1, attempt.max_tries)
             )
@@ -125,7 +125,7 @@ class Days:
             self.story.append(f"late {late.state}")
             outcome = following
             if late.state == "returned" and following.state == "skipped":
-                # It found reports that came after the next try had found none. The task is cleared to hand them on.
+                # It found reports that arrived after the next try had found none. Clearing the task hands them on.
                 self.unfinished.append(attempt)
         elif outcome.state == "killed":
             worker.close()

@@ -1,4 +1,4 @@
-"""Traces: after a day of faults and crashes, no secret and nobody's name is anywhere but in the score files."""
+"""Traces: after a day of faults and crashes, secrets and personal data are in no file but the score files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from tests.provider.worker import KILL, Outcome, Try, Worker
 from tests.provider.world import QUILLFEATHER, SALTMARSH, World
 
-#: What says who somebody is, in the sandbox's records.
+#: Fields of the sandbox's records that identify a student.
 PERSONAL = ("ap_id", "last_name", "first_name", "street_1", "birth_date", "student_identifier")
 
 
-def test_a_day_of_trouble_leaves_no_secret_and_no_name(world: World, tmp_path: Path):
+def test_a_day_of_faults_leaves_no_secret_and_no_personal_data(world: World, tmp_path: Path):
     log = tmp_path / "worker.log"
     outcomes: list[Outcome] = []
     arguments = {"di_code": SALTMARSH, "destination": str(world.destination)}
@@ -51,8 +51,8 @@ def test_a_day_of_trouble_leaves_no_secret_and_no_name(world: World, tmp_path: P
     for what, content in traces.items():
         for needle in secrets(world.sandbox.password) | secrets("Wr0ng-Pa55?ßword") | people(world):
             found = re.search(rb"(?<![0-9A-Za-z])" + re.escape(needle) + rb"(?![0-9A-Za-z])", content)
-            assert not found, f"{what} holds something that it must not: a {len(needle)}-byte value"
-        assert not re.search(rb"Signature=\w|Expires=\d|authToken|[?&]X-Amz", content), f"{what} holds a signed address"
+            assert not found, f"{what} has a secret or personal value of {len(needle)} bytes"
+        assert not re.search(rb"Signature=\w|Expires=\d|authToken|[?&]X-Amz", content), f"{what} has a signed address"
 
 
 def secrets(password: str) -> set[bytes]:

@@ -1,10 +1,10 @@
-"""A worker: a real process that runs tries of tasks and can be killed at any point of our code.
+"""A worker: a real process that runs tries of tasks and can be killed at any point of the package's code.
 
-Points are counted by a profiling hook: each call of and return from a function of the package is one. At a point that
-was chosen, by number or by name, the process kills itself with SIGKILL, holds until it is told to go on, or lets new
-reports arrive at College Board. So two workers can be interleaved at will, and the same seed does the same again.
+A profiling hook counts points: each call of a function of the package and each return from one. At a chosen point, by
+number or by name, the process kills itself with SIGKILL, holds until the test lets it continue, or lets new reports
+arrive at College Board. So tests can interleave two workers, and the same seed gives the same sequence.
 
-Processes are forked by a server that has imported Airflow, which makes one a matter of milliseconds.
+A server that has imported Airflow forks the processes, so a new one takes milliseconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy  # noqa: F401 - so that it is there before the fork
+import numpy  # noqa: F401 - loaded before the fork
 import pendulum  # noqa: F401 - likewise
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import (
@@ -47,7 +47,7 @@ from airflow_provider_apscores.sandbox.control import RemoteSandbox
 from tests.provider.world import task_instance
 
 _PACKAGE = Path(airflow_provider_apscores.__file__).parent
-#: Where points are. Reading a record or a header is nothing that the outside could notice.
+#: Code with points. Reading a record or a header has no effect outside the process.
 WATCHED = tuple(str(_PACKAGE / name) for name in ("operators", "hooks", "webservice", "delivery", "storage"))
 OPERATORS = {"download": APScoresDownloadOperator, "record": APScoresRecordDownloadOperator}
 
@@ -58,7 +58,7 @@ KILL, HOLD = "kill", "hold"
 class Point:
     """A call of a function of the package, or the return from it.
 
-    *name* is its qualified name, or that of a built-in that our code calls (``posix.replace`` for ``os.replace``).
+    *name* is its qualified name, or that of a built-in that the package calls (``posix.replace`` for ``os.replace``).
     """
 
     name: str
@@ -78,9 +78,9 @@ class Try:
         arguments: The operator's.
         run: The DAG run.
         try_number: Counted from 1.
-        max_tries: As Airflow counts it: more after the task was cleared.
-        at: What happens at which points (a name, or the number of a point counted from 1).
-        retries: Of the task.
+        max_tries: As Airflow counts it: it grows when the task is cleared.
+        at: Actions by point (a name, or the number of a point counted from 1).
+        retries: The retries of the task.
     """
 
     task: str
@@ -94,7 +94,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a try: ``returned``, ``skipped``, ``failed``, ``killed`` or ``holds``."""
+    """The outcome of a try: ``returned``, ``skipped``, ``failed``, ``killed`` or ``holds``."""
 
     state: str
     value: Any = None
@@ -102,7 +102,7 @@ class Outcome:
     final: bool = False
 
 
-#: Starting a process asks after all others, and an exit code can be read once.
+#: Starting a process polls all others, and an exit code can be read only once.
 _one_at_a_time = threading.Lock()
 
 
@@ -110,7 +110,7 @@ class Worker:
     """The process, seen from the test."""
 
     def __init__(self, connection: str, log: Path, home: Path | None = None) -> None:
-        """Fork it; *connection* is Airflow's, *home* its working folder, *log* takes all that it prints."""
+        """Fork the process; *connection* is Airflow's, *home* is its working folder, and its output goes to *log*."""
         context = multiprocessing.get_context("forkserver")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -122,12 +122,12 @@ class Worker:
         theirs.close()
 
     def run(self, attempt: Try) -> Outcome:
-        """Run a try until it is over, or the process is dead or holds."""
+        """Run a try until it ends, or until the process is dead or holds."""
         self._pipe.send(attempt)
         return self._outcome()
 
     def go_on(self) -> Outcome:
-        """Let a worker that holds go on."""
+        """Let a worker that holds continue."""
         self._pipe.send("go on")
         return self._outcome()
 
@@ -174,7 +174,7 @@ def _work(pipe: Connection, connection: str, log: str, home: str | None) -> None
     if home is not None:
         os.environ["TMPDIR"] = home
         os.chdir(home)
-    # Nobody waits for real here; how long waits are is the web service room's affair.
+    # No real waits: tests of the web service cover them.
     time.sleep = lambda seconds: None
     with contextlib.suppress(EOFError):
         while True:
@@ -196,7 +196,7 @@ def _try(attempt: Try, pipe: Connection, connection: str) -> Outcome:
 
 
 class _Points:
-    """Counts the points that are passed, and does what is to be done at them."""
+    """Counts the points that the process passes, and acts at the chosen ones."""
 
     def __init__(self, at: dict[Point | int, str], pipe: Connection, connection: str) -> None:
         self._passed = 0
@@ -243,14 +243,14 @@ class _Points:
 
 
 def _warm_up() -> None:
-    """What Airflow loads when it is first needed: once, before the fork."""
+    """Load once, before the fork, what Airflow loads at its first use."""
     os.environ["AIRFLOW_CONN_WARM_UP"] = '{"conn_type": "apscores"}'
     BaseHook.get_connection("warm_up")
     del os.environ["AIRFLOW_CONN_WARM_UP"]
     mask_secret("warmed up")
     _ = ObjectStoragePath("/tmp").fs
     get_hook_lineage_collector()  # loads the plugins
-    # What was loaded stays shared with the forks: the collector shall not touch it.
+    # Loaded objects stay shared with the forks if the collector does not touch them.
     gc.freeze()
 
 

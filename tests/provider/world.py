@@ -1,7 +1,7 @@
-"""What the tests of the operators stand on: a sandbox, a destination, tasks of invented DAG runs, and a naive reader.
+"""Support for the tests of the operators: a sandbox, a destination, tasks of invented DAG runs, and a naive reader.
 
-The reader knows the files from the reference alone (two columns by position, one by name) and where they lie, and
-nothing of the package. So it can say independently which reports are in storage.
+The reader knows only the reference (two columns by position, one by name) and the layout of the folders, nothing of the
+package. So it tells independently which reports are in storage.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CAMPUSES = (
 def task_instance(
     task_id: str, run: str = "day-1", try_number: int = 1, max_tries: int = 3, **more: Any
 ) -> SimpleNamespace:
-    """What operators read of Airflow's task instance; the same in both majors."""
+    """The attributes of Airflow's task instance that operators read; the same in both major versions."""
     return SimpleNamespace(
         **{
             "dag_id": "ap",
@@ -60,7 +60,7 @@ def fails_permanently(
 
 @dataclass
 class World:
-    """The College Board on one side, the destination on the other."""
+    """A sandbox College Board and a destination."""
 
     sandbox: Sandbox
     destination: Path
@@ -79,11 +79,11 @@ class World:
         return task.execute({"ti": task_instance("record", run, try_number)})
 
     def files(self) -> list[Path]:
-        """The score files at the destination, as somebody finds them who knows the folder's shape alone."""
+        """The score files at the destination, found by the layout of the folders."""
         return [path for path in naive_files(self.destination) if path.name.startswith("scores-")]
 
     def landed(self) -> set[str]:
-        """The reports in storage, by the ids that the sandbox gave them."""
+        """The reports in storage, by the ids of the sandbox."""
         return {report for path in self.files() for report in reports_in(path)}
 
     def manifests(self) -> list[dict[str, Any]]:
@@ -92,31 +92,31 @@ class World:
         return [json.loads(path.read_text()) for path in paths]
 
     def everything(self) -> list[Path]:
-        """Every file below the destination, hidden ones too."""
+        """Every file below the destination, including hidden ones."""
         return [path for path in self.destination.rglob("*") if path.is_file()]
 
     @property
     def connection(self) -> str:
-        """The sandbox as an Airflow connection, for workers: without certificates, which take a while to load."""
+        """The sandbox as an Airflow connection, for workers: without certificates, which load slowly."""
         connection = json.loads(self.sandbox.airflow_connection)
         connection["extra"]["verify"] = "false"
         return json.dumps(connection)
 
     def assert_nothing_is_lost(self) -> None:
         """
-        Every report is in storage or still new, and exactly what the manifests call recorded is recorded.
+        Every report is in storage or still new, and every record that a manifest notes was made.
         """
         audit = self.sandbox.audit()
         lost = audit.passed_reports(self.sandbox.email) - self.landed()
         assert not lost, f"{len(lost)} reports are neither new nor in storage"
         noted = {each["download_id"] for each in self.manifests() if each["recorded_at"]}
-        assert noted <= set(audit.recorded), "a manifest says recorded, and the service was never told"
+        assert noted <= set(audit.recorded), "a manifest notes a record that was never made"
         assert audit.recorded_but_never_sent == []
         assert audit.leaks == []
 
     def assert_all_is_well(self) -> None:
         """
-        What is true at the end, when the last run is over: everything is in storage and recorded, and noted so.
+        After the last run, every report is in storage and recorded.
         """
         self.assert_nothing_is_lost()
         audit = self.sandbox.audit()
@@ -129,7 +129,7 @@ class World:
                 assert len(reports_in(path)) == manifest["records"]
 
     def assert_nothing_was_recorded(self) -> None:
-        """No call, no effect."""
+        """No download was recorded."""
         audit = self.sandbox.audit()
         assert audit.recorded == []
         assert audit.cursors == {}
@@ -137,7 +137,7 @@ class World:
 
 @contextmanager
 def worlds(destination: Path, **sandbox: Any) -> Iterator[World]:
-    """A world with a sandbox of three campuses."""
+    """Yield a world with a sandbox of three campuses."""
     with Sandbox(**{"campuses": CAMPUSES} | sandbox) as running:
         yield World(running, destination)
 
@@ -148,7 +148,7 @@ def naive_files(destination: Path, name: str = "scores-*.[tc][xs][tv]") -> list[
 
 
 def reports_in(path: Path) -> set[str]:
-    """The reports in a score file: campus and ordering institution key, in which the sandbox keeps its numbers."""
+    """The reports in a score file: campus and ordering institution key, which the sandbox uses as a number."""
     if path.suffix == ".csv":
         with path.open(newline="", encoding="ascii") as file:
             rows = list(csv.DictReader(file))
