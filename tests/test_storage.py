@@ -19,7 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 from airflow_provider_apscores.storage import Folder, RemoteFolder, SpoolFile, Staging, folder, locate
-from airflow_provider_apscores.storage.base import part_name, redacted_uri
+from airflow_provider_apscores.storage.base import redacted_uri
 
 
 @pytest.fixture(scope="module")
@@ -221,22 +221,17 @@ def test_a_truncated_part_keeps_its_head_and_goes_on_behind_it(place: Folder):
     assert read(place, "scores.txt") == b"0123abc"
 
 
-def leave_part(place: Folder, name: str, hours: float, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A part as an interrupted process leaves it."""
-    now = time.time()
-    with monkeypatch.context() as then:
-        then.setattr(time, "time", lambda: now - 3600 * hours)
-        name = part_name(name)
-    part = place.open_part("x")
-    part.write(b"x")
-    part.publish(name)
+def leave_part(place: Folder, name: str, hours: float) -> str:
+    """A part as a process leaves it that was interrupted so many hours ago."""
+    name = f".{name}.part-{int(time.time() - 3600 * hours):x}-0a"
+    place.write(name, b"half")
     return name
 
 
 @pytest.mark.parametrize("place", ["local", "sftp"], indirect=True)
-def test_parts_are_removed_when_they_are_old_or_of_the_same_task(place: Folder, monkeypatch: pytest.MonkeyPatch):
-    leave_part(place, "scores.txt", 7, monkeypatch)
-    young = leave_part(place, "scores.txt", 0, monkeypatch)
+def test_parts_are_removed_when_they_are_old_or_of_the_same_task(place: Folder):
+    leave_part(place, "scores.txt", 7)
+    young = leave_part(place, "scores.txt", 5)
     kept = place.open_part("kept.txt")
     kept.publish()
 
