@@ -7,6 +7,7 @@ turns httpx's errors into this package's errors, whose messages show no signed U
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import httpcore
 import httpx
 
 from airflow_provider_apscores import __version__
-from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable
+from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable, UnexpectedReply
 from airflow_provider_apscores.webservice.addresses import is_loopback
 from airflow_provider_apscores.webservice.deadlines import Deadline, DeadlineOver
 from airflow_provider_apscores.webservice.messages import Request
@@ -268,11 +269,13 @@ def configuration_fault(error: BaseException, request: Request) -> Configuration
     return None
 
 
-def no_answer(error: BaseException, request: Request, why: str) -> ServiceUnavailable:
+def no_answer(error: BaseException, request: Request, why: str) -> ServiceUnavailable | UnexpectedReply:
     """The error for an exchange that failed before the headers came; *why* comes from :func:`reason`."""
     host = urlsplit(request.url).hostname
     if isinstance(error, httpx.ProxyError):
         return ServiceUnavailable(f"The proxy could not connect to {host} while {request.what}.")
+    if _is_invalid(error):  # An answer came: a login must not be repeated.
+        return UnexpectedReply(f"The answer from {host} while {request.what} is not valid HTTP.")
     return ServiceUnavailable(f"No answer from {host} while {request.what}: {why}.")
 
 
@@ -286,9 +289,16 @@ def reason(error: BaseException, deadline: Deadline) -> str:
         return deadline.reason
     if isinstance(error, httpx.ConnectError):
         return f"no connection ({next((_strerror(cause) for cause in _causes(error) if cause.strerror), 'refused')})"
+    if _is_invalid(error):
+        return "the answer is not valid HTTP"
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
         return "the connection was closed too early"
     return type(error).__name__
+
+
+def _is_invalid(error: BaseException) -> bool:
+    # httpx has one class for answers that break the rules of HTTP and for connections that end early.
+    return isinstance(error, httpx.RemoteProtocolError) and not re.search("closed|disconnected", str(error))
 
 
 def _strerror(cause: OSError) -> str:

@@ -81,6 +81,27 @@ def test_a_login_that_was_answered_is_sent_once_however_garbled_the_answer(clien
     assert (len(server.seen), waited) == (1, [])
 
 
+INVALID = {
+    "another-protocol": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    "bytes": b"\x16\x03\x01\xff\r\n\r\n",
+    "two-lengths": b"HTTP/1.1 401 No\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+    "negative-length": b"HTTP/1.1 401 No\r\nContent-Length: -1\r\n\r\n",
+    "huge-length": b"HTTP/1.1 401 No\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+    "huge-header": b"HTTP/1.1 401 No\r\nX: " + b"y" * 200_000 + b"\r\n\r\n",
+    "transfer-encoding": b"HTTP/1.1 401 No\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("reply", INVALID)
+def test_an_answer_that_is_not_valid_http(client_of, waited, reply):
+    with RawServer(INVALID[reply]) as server:
+        client = client_of(server.base_url)
+        with pytest.raises(UnexpectedReply, match="not valid HTTP") as caught:
+            client.order(CAMPUS)
+    assert caught.value.transient
+    assert (len(server.seen), waited) == (1, [])
+
+
 def test_nothing_new_is_none_and_one_login_serves_all_campuses(sandbox, client):
     assert client.order(NOTHING_HERE) is None
     assert client.order(CAMPUS) is not None
