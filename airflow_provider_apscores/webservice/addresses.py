@@ -79,13 +79,17 @@ def _is_plain(url: str) -> bool:
 
 
 def _host(url: str) -> str:
-    """The host of an http or https URL; empty when it has none, or one that two parsers may read in two ways."""
+    """The host of an http or https URL; empty when it has none, or one that two parsers may read in two ways.
+
+    Errors name the host, also one that the service chose: so it is short and has no other characters than hosts have.
+    """
     try:
         parts = urlsplit(url)
         plain = parts.scheme in ("http", "https") and not set(parts.netloc) & set("\\%")
-        return (parts.hostname or "") if plain and (parts.port is None or parts.port > 0) else ""
+        host = (parts.hostname or "") if plain and (parts.port is None or parts.port > 0) else ""
     except ValueError:
         return ""
+    return host if re.fullmatch(r"[a-z0-9._:-]{1,253}", host) else ""
 
 
 def _is_secure(url: str) -> bool:

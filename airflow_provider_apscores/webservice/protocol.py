@@ -41,6 +41,8 @@ SERVICE = "X-CB-Catapult-Authentication-Token"
 TOKEN = "X-CB-Catapult-Authorization-Token"  # noqa: S105
 _SERVICE_VALUE = "CBLogin Web Service"
 _TOKEN_AT_LOGIN = Secret("CBLogin")
+#: What a header can carry: printable ASCII, with single blanks inside.
+_TOKEN_FORM = re.compile(r"[\x21-\x7e]+( [\x21-\x7e]+)*")
 
 _ACCOUNT_ADVICE = (
     "Sign in to the AP Higher Education portal with this account and check the known causes: the password has "
@@ -72,13 +74,16 @@ def read_log_in(reply: Reply) -> Secret:
         UnexpectedReply: It succeeded and holds no token. Transient.
     """
     answer = Answer(reply)
-    if 200 <= reply.status < 300 and answer.succeeded:
-        token = answer.secret("authToken")
-        if not re.fullmatch(r"[\x21-\x7e]+( [\x21-\x7e]+)*", token.reveal()):
+    succeeded = 200 <= reply.status < 300 and answer.succeeded
+    if succeeded and _TOKEN_FORM.fullmatch(answer.secret("authToken").reveal()):
+        return answer.secret("authToken")
+    if not error_text.says_login_refused(answer.all_words):
+        if succeeded:
             raise UnexpectedReply("College Board accepted the login and sent no usable token (authToken).")
-        return token
-    if answer.is_busy and not error_text.says_login_refused(answer.all_words):
-        raise ServiceUnavailable(f"College Board could not answer the login ({answer.quoted}).", status=reply.status)
+        if answer.is_busy:
+            raise ServiceUnavailable(
+                f"College Board could not answer the login ({answer.quoted}).", status=reply.status
+            )
     if "success" in answer or reply.status in (401, 403):
         came = ""
     else:

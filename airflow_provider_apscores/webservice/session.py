@@ -1,10 +1,9 @@
 """The order of calls, without any I/O.
 
-Each call of a :class:`Session` is a generator that yields what to do next, a :class:`Request` to send or a
-:class:`Wait` to make, and is sent the :class:`Reply` in return; it returns the call's result. A driver that gets no
-complete reply throws :class:`ServiceUnavailable` or :class:`TransferBroken` into it instead. Two short drivers,
-blocking and awaiting, are in :mod:`~airflow_provider_apscores.webservice.client`, so what is decided here is decided
-once:
+Each call of a :class:`Session` is a generator. It yields what to do next, a :class:`Request` or a :class:`Wait`, is
+sent the :class:`Reply`, and returns the call's result. A driver that gets no complete reply throws
+:class:`ServiceUnavailable` or :class:`TransferBroken` into it. The two drivers, blocking and awaiting, are in
+:mod:`~airflow_provider_apscores.webservice.client`. Decided here, once for both:
 
 * **Login** when there is no token. The token stays with the session, for all calls that follow. A refused login is
   never repeated, not even by another call of the same session.

@@ -67,6 +67,8 @@ SERVICE = FileAddresses("https://api.example/prod")
         ("https://files.example\\.evil/a", UnexpectedReply),
         ("https://files.example/a b", UnexpectedReply),
         ("https://１２７.0.0.1/a", UnexpectedReply),
+        ("https://<b>.example/a", UnexpectedReply),
+        (f"https://{'a' * 254}/a", UnexpectedReply),
         ("https://[::1", UnexpectedReply),
         ("", UnexpectedReply),
     ],

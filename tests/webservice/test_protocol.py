@@ -134,6 +134,7 @@ LOCKED_PAGE = b"<html><body>This account is locked</body></html>"
 def test_a_login_refused_in_words_is_final_at_any_status(status, message):
     bodies = [
         {"success": False, "message": message},
+        {"success": True, "message": message},
         {"message": message},
         {"error": {"detail": message}},
         [message],
