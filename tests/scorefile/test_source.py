@@ -34,6 +34,19 @@ def test_every_kind_of_source(tmp_path):
         assert file.size == len(data)
 
 
+@pytest.mark.parametrize("content", [txt(ALL), txt(ALL[:1]).rstrip(), csv_file(ALL), csv_file(ALL).splitlines()[1]])
+@pytest.mark.parametrize("form", [str, Path])
+def test_content_given_as_text_is_refused_and_not_quoted(content, form):
+    with pytest.raises(ConfigurationError, match="Pass a path, or the content as bytes") as raised:
+        read_score_file(form(content.decode()))
+    assert "RIVERA" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_signed_address_may_be_long():
+    with pytest.raises(StorageUnavailable):
+        read_score_file("http://127.0.0.1:9/scores.txt?X-Amz-Signature=" + "0" * 400)
+
+
 def test_an_object_store():
     fsspec = pytest.importorskip("fsspec")
     with fsspec.open("memory://scores/in.csv", "wb") as file:
