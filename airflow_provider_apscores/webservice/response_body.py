@@ -88,7 +88,7 @@ class ResponseBody:
         Raises:
             TransferBroken: Earlier bytes can't be decoded.
             FileTooLarge: The file is longer than the limit.
-            Exception: Whatever the sink raised, as it was.
+            Exception: What the sink raised, unchanged.
         """
         if self._failure is not None:
             raise self._failure
@@ -107,7 +107,7 @@ class ResponseBody:
         Raises:
             TransferBroken: It is not as long as announced, or can't be decoded.
             FileTooLarge: The file is longer than the limit.
-            Exception: Whatever the sink raised, as it was.
+            Exception: What the sink raised, unchanged.
         """
         if self._failure is not None:
             raise self._failure

@@ -200,7 +200,7 @@ def test_a_post_never_follows_a_redirect(sandbox, client, kind, code):
 
 def test_no_log_error_or_repr_shows_a_secret(client_of, caplog):
     secrets = (DEFAULT_PASSWORD, ENCODED, "t0ken", "s1gnature", "c00kie", DEFAULT_EMAIL)
-    told: list[str] = []
+    reported: list[str] = []
     with RawServer() as server, RawServer(http(status=500), http(status=403), http(FILE)) as other:
         signed = f"{server.origin}/files/1?Signature=s1gnature"
         away = http(status=302, Location=f"{other.origin}/cdn?Signature=s1gnature-away", Set_Cookie="id=c00kie")
@@ -208,7 +208,7 @@ def test_no_log_error_or_repr_shows_a_secret(client_of, caplog):
             LOGIN, offer(signed), away, away, offer(signed), http(FILE[:500], length=951), http(FILE),
             json_reply(False, message=f"{DEFAULT_PASSWORD} {ENCODED} {DEFAULT_EMAIL} https://x/?s1gnature"),
         ]  # fmt: skip
-        client = client_of(server.base_url, on_secret=lambda secret: told.append(secret.reveal()))
+        client = client_of(server.base_url, on_secret=lambda secret: reported.append(secret.reveal()))
         # httpx's own level too: Airflow 3 sets it, in a process where it was imported.
         with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "httpx"):
             generated = client.order(CAMPUS)
@@ -219,8 +219,8 @@ def test_no_log_error_or_repr_shows_a_secret(client_of, caplog):
     assert not [secret for secret in secrets if secret in shown]
     assert "HTTP Request: POST" in caplog.text  # httpx did log, and was not merely silent
     assert "receive_response_headers.complete" in caplog.text
-    assert {DEFAULT_PASSWORD, ENCODED, "t0ken", generated.url.reveal(), "Signature=s1gnature-away"} <= set(told)
-    assert len(told) == len(set(told))
+    assert {DEFAULT_PASSWORD, ENCODED, "t0ken", generated.url.reveal(), "Signature=s1gnature-away"} <= set(reported)
+    assert len(reported) == len(set(reported))
 
 
 def test_no_error_has_another_librarys_error_behind_it(sandbox, client):
@@ -242,16 +242,16 @@ def test_httpx_logs_of_others_are_left_alone(sandbox, client, caplog):
 
 
 async def test_on_secret_may_be_async(sandbox):
-    told = []
+    reported = []
 
     async def on_secret(secret):
         await asyncio.sleep(0)
-        told.append(secret.reveal())
+        reported.append(secret.reveal())
 
     async with AsyncClient(session_for(sandbox.base_url), on_secret=on_secret) as client:
         generated = await client.order(CAMPUS)
-    assert told[:2] == [DEFAULT_PASSWORD, ENCODED]
-    assert generated.url.reveal() in told
+    assert reported[:2] == [DEFAULT_PASSWORD, ENCODED]
+    assert generated.url.reveal() in reported
 
 
 def test_cookies_are_not_kept(client_of):

@@ -142,17 +142,17 @@ def test_all_calls_go_through_a_configured_proxy(sandbox, client_of):
 
 def test_tls_goes_through_the_proxy_in_a_tunnel(over_tls, client_of, certificate):
     with Proxy() as proxy:
-        told: list[str] = []
+        reported: list[str] = []
         address = f"http://user:pr0xy-pw@{proxy.address}"
         client = client_of(
             over_tls.base_url,
             proxy=address,
             verify=certificate[0],
-            on_secret=lambda secret: told.append(secret.reveal()),
+            on_secret=lambda secret: reported.append(secret.reveal()),
         )
         assert client.order("9377") is None
         assert "pr0xy-pw" not in repr(client)
-        assert "pr0xy-pw" in told
+        assert "pr0xy-pw" in reported
     assert set(proxy.seen) == {f"CONNECT {urlsplit(over_tls.origin).netloc}"}
     assert proxy.authorizations
 
