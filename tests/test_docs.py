@@ -25,6 +25,7 @@ from airflow_provider_apscores.sandbox import Sandbox
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
+EXAMPLES = sorted((PROJECT / "example_dags").glob("*.py"))
 PAGES = [
     *(PROJECT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
@@ -239,6 +240,17 @@ def test_the_readme_shows_real_output_early():
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "python"], ids=str)
 def test_python_compiles(block: Block):
     compile(block.code, str(block), "exec")
+
+
+def test_every_dag_sets_retries():
+    """
+    Without retries, a temporary failure fails the task.
+    """
+    dags = {str(block): block.code for block in BLOCKS} | {path.name: path.read_text() for path in EXAMPLES}
+    dags = {name: code for name, code in dags.items() if re.search(r"\bDAG\(", code)}
+
+    assert len(dags) > 5
+    assert [name for name, code in dags.items() if "retries" not in code] == []
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "json"], ids=str)
