@@ -266,6 +266,19 @@ def test_connections_can_be_read(block: Block):
     assert read_connection(**fields).di_codes == ("4866", "0417")
 
 
+DAG_FILES = {str(block): block.code for block in BLOCKS if block.language == "python" and "with DAG(" in block.code} | {
+    path.name: path.read_text() for path in (PROJECT / "example_dags").glob("*.py")
+}
+
+
+@pytest.mark.parametrize("name", DAG_FILES)
+def test_every_documented_dag_retries(name: str):
+    """
+    A task that is killed after its record is completed by the next try; without one, it must be cleared.
+    """
+    assert re.search(r"default_args=\{\"retries\": [1-9]", DAG_FILES[name])
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
