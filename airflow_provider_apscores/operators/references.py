@@ -20,12 +20,14 @@ def airflow_path(place: Any, argument: str) -> Any:
     :param place: the value of the argument.
     :param argument: the name of the argument, for messages.
     :raises ConfigurationError: it is empty, a relative path, or a URI without a file system for its scheme; or it has a
-        password, or the query of a web address.
+        password, or the query of a web address, or is the content of a file.
     """
     import os
     import re
 
     from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_apscores.storage import check_address
 
     text = str(place or "").strip()
     if text in ("", "None"):
@@ -33,6 +35,7 @@ def airflow_path(place: Any, argument: str) -> Any:
             f"{argument} is {'None' if text else 'empty'}. Give it an absolute local path or a URI such as "
             "s3://bucket/ap-scores; if it comes from another task, that task must have run and returned one."
         )
+    check_address(text)
     # The place is written to logs, XComs and manifests unchanged.
     if re.search(r"://[^/@]*:[^/]*@", text):
         raise ConfigurationError(

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.storage.base import Folder, Part, WritableFile, redacted_uri, storage_errors
+from airflow_provider_apscores.storage.base import (
+    Folder,
+    Part,
+    WritableFile,
+    check_address,
+    redacted_uri,
+    storage_errors,
+)
 from airflow_provider_apscores.storage.local import LocalFolder
 from airflow_provider_apscores.storage.remote import RemoteFolder
 from airflow_provider_apscores.storage.temporary import SpoolFile
@@ -32,6 +39,7 @@ __all__ = [
     "SpoolFile",
     "Staging",
     "WritableFile",
+    "check_address",
     "folder",
     "locate",
     "storage_errors",
@@ -44,14 +52,14 @@ def folder(place: Any) -> Folder:
     """The folder at a local path, a URI, or a path object with ``fs`` and ``path``.
 
     Raises:
-        ConfigurationError: No file system is installed for the URI's scheme.
+        ConfigurationError: No file system is installed for the URI's scheme; or see :func:`check_address`.
         StorageUnavailable: The store can't be reached. Some file systems, such as SFTP's, connect at once.
     """
     if hasattr(place, "fs") and hasattr(place, "path"):
         if getattr(place, "protocol", "") in _LOCAL:
             return LocalFolder(Path(place.path).absolute())
         return RemoteFolder(place.fs, place.path, str(place))
-    text = os.fspath(place)
+    text = check_address(os.fspath(place))
     if "://" not in text:
         return LocalFolder(Path(text).absolute())
     scheme, _, path = text.partition("://")
@@ -75,7 +83,7 @@ def locate(place: Any) -> tuple[Folder, str]:
     """The folder of one file, and the file's name in it."""
     if hasattr(place, "fs") and hasattr(place, "path"):
         return folder(place.parent), place.name
-    text = os.fspath(place)
+    text = check_address(os.fspath(place))
     if "://" not in text:
         path = Path(text).absolute()
         return LocalFolder(path.parent), path.name

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Literal, Protocol
 
-from airflow_provider_apscores.errors import APScoresError, StorageUnavailable
+from airflow_provider_apscores.errors import APScoresError, ConfigurationError, StorageUnavailable
 
 #: Bytes that are read at a time when a file is read in chunks.
 CHUNK = 1 << 20
 
 #: Seconds after which a part belongs to an interrupted process. Writing one takes minutes at most.
 STALE_AFTER = 6 * 3600
+
+#: Characters of a file name that no file system exceeds.
+_LONGEST_NAME = 255
 
 _PART = re.compile(r"\..+\.part-(?P<begun>[0-9a-f]{1,15})-[0-9a-f]+")
 
@@ -123,6 +126,22 @@ def part_age(name: str) -> float:
     match = _PART.fullmatch(name)
     assert match is not None
     return max(0.0, time.time() - int(match["begun"], 16))
+
+
+def check_address(text: str) -> str:
+    """Return *text* if it can be a path or a URI.
+
+    Raises:
+        ConfigurationError: It has a line end, or a name that is longer than file systems allow. The error does not
+            quote it, since it may be the content of a score file.
+    """
+    too_long = "://" not in text and max(map(len, text.split("/"))) > _LONGEST_NAME
+    if too_long or "\n" in text or "\r" in text:
+        raise ConfigurationError(
+            "A path or a URI is expected, and this text is neither; perhaps it is the content of a file. "
+            "Pass the path of the file; the Python functions that read score files accept the content as bytes."
+        )
+    return text
 
 
 def redacted_uri(uri: str) -> str:

@@ -93,6 +93,15 @@ def test_a_relative_path_is_refused(world: World, arguments):
         parse(world, **{"source": world.download()} | arguments)
 
 
+def test_the_content_of_a_file_is_not_a_source_and_is_not_quoted(world: World):
+    content = local(world.download()["uri"]).read_text()
+
+    for source in (content, content[:950], "/" + content[:950]):
+        with fails_permanently(errors.ConfigurationError, match="content of a file") as caught:
+            parse(world, source)
+        assert content[8:23].strip() not in str(caught.value)
+
+
 @pytest.mark.parametrize("source", [["a.txt", "b.txt"], b"a.txt"])
 def test_an_invalid_reference_fails_permanently(world: World, source):
     with fails_permanently(errors.ConfigurationError, match="one dict, URI or path, not a"):

@@ -37,7 +37,7 @@ def test_every_kind_of_source(tmp_path):
 @pytest.mark.parametrize("content", [txt(ALL), txt(ALL[:1]).rstrip(), csv_file(ALL), csv_file(ALL).splitlines()[1]])
 @pytest.mark.parametrize("form", [str, Path])
 def test_content_given_as_text_is_refused_and_not_quoted(content, form):
-    with pytest.raises(ConfigurationError, match="Pass a path, or the content as bytes") as raised:
+    with pytest.raises(ConfigurationError, match="perhaps it is the content of a file") as raised:
         read_score_file(form(content.decode()))
     assert "RIVERA" not in "".join(traceback.format_exception(raised.value))
 

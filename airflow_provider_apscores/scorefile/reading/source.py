@@ -34,9 +34,6 @@ _GZIP = b"\x1f\x8b"
 #: Characters that do not end a file: they follow its last line end, or pad it.
 _BLANKS = b" \t\x00\x0c"
 
-#: Characters of a file name that no file system exceeds.
-_LONGEST_NAME = 255
-
 #: How errors name a file, which may have no name.
 _ANY_FILE = "the score file"
 
@@ -141,11 +138,6 @@ class Source:
             if getattr(place, "closed", False):
                 raise ConfigurationError("The file object is closed. Pass an open one, or the path instead.")
             return self._copied(place)
-        if _is_content(str(place)):
-            raise ConfigurationError(
-                "The source is text that is not a path or a URI, perhaps the content of a score file. "
-                "Pass a path, or the content as bytes."
-            )
         folder, name = locate(place)
         with folder.open(name) as file:
             # A named pipe is local as well, and can be read once.
@@ -160,11 +152,6 @@ class Source:
         while piece := given.read(_CHUNK):
             spool.write(piece)
         return lambda: nullcontext(cast("IO[bytes]", spool.reader()))
-
-
-def _is_content(text: str) -> bool:
-    """Whether *text* can't be a path or URI. An error must not quote it then: it may be a student's record."""
-    return "\n" in text or "\r" in text or ("://" not in text and max(map(len, text.split("/"))) > _LONGEST_NAME)
 
 
 def _digest(file: _Given) -> tuple[str, int]:
