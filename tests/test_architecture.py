@@ -20,7 +20,8 @@ PACKAGES: dict[str, set[str]] = {
     },
     # operators and sensors share lineage and references.
     "sensors": {
-        "airflow", "delivery", "errors", "hooks", "operators", "scorefile", "storage", "triggers", "webservice",
+        "airflow", "delivery", "errors", "hooks", "operators", "pendulum", "scorefile", "storage", "triggers",
+        "webservice",
     },
     "triggers": {"airflow", "delivery", "errors", "hooks", "pendulum", "scorefile", "storage", "webservice"},
     # Airflow installs asgiref, flask_appbuilder, flask_babel and wtforms where it needs them.

@@ -132,11 +132,15 @@ class PollingSensor(BaseSensorOperator):
             raise
 
     def _defer(self) -> NoReturn:
+        import pendulum
+
         now = time.time()
         if self._deadline is None:
             self._deadline = now + self.timeout
         if now >= self._deadline:
             raise AirflowSensorTimeout(_timed_out(self.timeout))
+        until = pendulum.from_timestamp(int(self._deadline)).to_iso8601_string()
+        self.log.info("The triggerer continues the polling, until %s.", until)
         self.defer(
             trigger=self.make_trigger(deadline=self._deadline, failed_polls=self._failed_polls),
             method_name="execute_complete",

@@ -1,4 +1,4 @@
-"""A real IMAP server on loopback, a process of its own."""
+"""A real IMAP server on loopback, in a separate process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 LOGIN, PASSWORD = "registrar", "invented-Passw0rd"
 
-# Half a million rounds of hashing would be waited for at each login.
-QUICKLY = """\
+# Without this, each login takes half a million rounds of hashing.
+START = """\
 from pysasl.hashing import BuiltinHash; BuiltinHash.__init__.__kwdefaults__['rounds'] = 1000
 from pymap.main import main; main()
 """
@@ -22,7 +22,7 @@ from pymap.main import main; main()
 
 @contextmanager
 def mail_server(folder: Path) -> Iterator[int]:
-    """pymap, with one mailbox in memory; its port. It logs to *folder*."""
+    """Run pymap with one mailbox in memory; yield its port. It logs to *folder*."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -30,7 +30,7 @@ def mail_server(folder: Path) -> Iterator[int]:
     backend = ["dict", "--demo-user", LOGIN, "--demo-password", PASSWORD]
     log = folder / "pymap.txt"
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-c", QUICKLY, *arguments, *backend], stdout=output, stderr=output)
+        process = subprocess.Popen([sys.executable, "-c", START, *arguments, *backend], stdout=output, stderr=output)
     try:
         for _ in range(200):
             assert process.poll() is None, log.read_text()
@@ -46,6 +46,6 @@ def mail_server(folder: Path) -> Iterator[int]:
 
 
 def mail_connection(port: int) -> str:
-    """The mailbox as an Airflow connection."""
+    """Return the mailbox as an Airflow connection."""
     connection = {"conn_type": "imap", "host": "127.0.0.1", "port": port, "login": LOGIN, "password": PASSWORD}
     return json.dumps(connection | {"extra": {"use_ssl": False}})

@@ -155,7 +155,7 @@ def client(server: int) -> Iterator[imaplib.IMAP4]:
 @pytest.fixture
 def mail(server: int, client: imaplib.IMAP4, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mail]:
     gate = Gate(server)
-    mail = Mail(client, f"news-{uuid.uuid4().hex[:12]}", gate)
+    mail = Mail(client, f"folder-{uuid.uuid4().hex[:12]}", gate)
     client.create(mail.folder)
     set_connection(monkeypatch, gate.port)
     yield mail
