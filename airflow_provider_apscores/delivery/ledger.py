@@ -56,17 +56,18 @@ class APScoresLedger:
         return [each for each in self.deliveries(di_code) if not each.manifest.recorded]
 
     def pending(self, di_code: str | None = None) -> list[Delivery]:
-        """``new`` deliveries without a noted record, and without a later recorded one of the campus.
+        """``new`` deliveries without a noted record: their reports may never have been handed on.
 
-        Either they are not recorded, and College Board sends their reports again with the next ``new`` order; or a task
-        was killed between *record* and its note, and their reports never come again. Clear the unfinished tasks of the
-        run that landed them: a second record does no harm.
+        If the record of a delivery never began, College Board sends its reports again, so the delivery is not pending
+        once a later one of the campus is recorded. If it began, a task may have been killed between the record and its
+        note, and the reports may never come again. Clear the unfinished tasks of the run that landed the delivery: a
+        second record does no harm.
         """
         pending: dict[str, list[Delivery]] = {}
         for delivery in self.deliveries(di_code):
             waiting = pending.setdefault(delivery.manifest.di_code, [])
             if delivery.manifest.recorded:
-                waiting.clear()
+                waiting[:] = [each for each in waiting if each.manifest.record_began_at]
             elif delivery.manifest.download_type == "new":
                 waiting.append(delivery)
         return [delivery for waiting in pending.values() for delivery in waiting]

@@ -12,7 +12,7 @@ import builtins
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import DeliveryDamaged, ManifestNotUnderstood
@@ -42,8 +42,9 @@ class Manifest:
         records: Student records in the score file.
         layout: The layout that the records were checked against, for instance ``950``.
         landed_at: When the file was whole at its destination, ISO 8601 in UTC.
-        recorded_at: When the download was recorded at College Board, ISO 8601 in UTC. None until this is noted, also
-            when a task was killed between *record* and the note.
+        record_began_at: When a task first began to record the download at College Board, ISO 8601 in UTC, or None. If
+            *recorded_at* is None, the download is perhaps recorded: a task may have been killed before it noted that.
+        recorded_at: When the download was recorded, ISO 8601 in UTC, or None.
         duplicate_of: URI of the manifest of an earlier delivery with the same content, or None.
         dag_id: The DAG whose run landed the file.
         task_id: Its task.
@@ -64,6 +65,7 @@ class Manifest:
     records: int
     layout: str
     landed_at: str
+    record_began_at: str | None = None
     recorded_at: str | None = None
     duplicate_of: str | None = None
     dag_id: str
@@ -129,11 +131,11 @@ def read_manifest(data: bytes, uri: str) -> Manifest:
     try:
         manifest = Manifest(**stored)
     except TypeError:
-        missing = sorted(known.keys() - stored.keys() - {"recorded_at", "duplicate_of"})
+        missing = sorted(name for name in known.keys() - stored.keys() if known[name].default is MISSING)
         raise ManifestNotUnderstood(f"{uri} is damaged: it lacks {', '.join(missing)}.") from None
     if "/" in manifest.file or not manifest.file:
         raise ManifestNotUnderstood(f"{uri} is damaged: its field 'file' should be a plain file name.")
-    for name in ("landed_at", "recorded_at"):
+    for name in ("landed_at", "record_began_at", "recorded_at"):
         moment = getattr(manifest, name)
         try:
             _ = moment is None or _time(moment)
@@ -208,9 +210,16 @@ class Delivery:
             "restore the file from a backup, or use download_type='full'."
         )
 
+    def mark_record_began(self, moment: str) -> Delivery:
+        """Note in the manifest that the download is being recorded; *moment* is ISO 8601 in UTC."""
+        return self._note(record_began_at=moment)
+
     def mark_recorded(self, moment: str) -> Delivery:
         """Note in the manifest when the download was recorded; *moment* is ISO 8601 in UTC."""
-        noted = Delivery(self.folder, replace(self.manifest, recorded_at=moment))
+        return self._note(recorded_at=moment)
+
+    def _note(self, **changes: Any) -> Delivery:
+        noted = Delivery(self.folder, replace(self.manifest, **changes))
         noted.store()
         return noted
 

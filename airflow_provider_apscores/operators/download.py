@@ -93,8 +93,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
 
         with airflow_exceptions():
             delivery = self._deliver(context)
-            if delivery is None:
-                self._warn_of_pending()
+            self._warn_of_pending(delivery)
         if delivery is None:
             self._nothing_new()
             return None
@@ -172,8 +171,8 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             self.log.warning("The same content was landed before: %s.", manifest.duplicate_of)
         return delivery
 
-    def _warn_of_pending(self) -> None:
-        """Warn of deliveries whose reports College Board no longer has as new, and that are not noted as recorded."""
+    def _warn_of_pending(self, landed: Delivery | None) -> None:
+        """Warn of earlier deliveries that are perhaps recorded, so that *landed* does not have their reports."""
         from airflow_provider_apscores.delivery import APScoresLedger
         from airflow_provider_apscores.errors import APScoresError
         from airflow_provider_apscores.operators.references import airflow_path
@@ -187,12 +186,13 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             return
         for delivery in pending:
             manifest = delivery.manifest
-            self.log.warning(
-                "College Board has nothing new for campus %s, but %s has no noted record. Perhaps a task was killed "
-                "between the record and its note. Clear the unfinished tasks of run %s of DAG %s: otherwise these "
-                "reports are not handed on.",
-                *(manifest.di_code, delivery.uri, manifest.run_id, manifest.dag_id),
-            )
+            if landed is None or (manifest.record_began_at and delivery.uri != landed.uri):
+                self.log.warning(
+                    "%s has no noted record, and College Board did not send its reports again. Perhaps a task was "
+                    "killed between the record and its note. Clear the unfinished tasks of run %s of DAG %s: otherwise "
+                    "these reports are not handed on.",
+                    *(delivery.uri, manifest.run_id, manifest.dag_id),
+                )
 
     def _nothing_new(self) -> None:
         message = f"College Board has no new score reports for campus {self.di_code}."

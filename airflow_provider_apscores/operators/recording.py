@@ -46,6 +46,9 @@ class RecordsDownloads:
             raise AirflowException(
                 f"Airflow told the task to stop, so it did not record {delivery.uri}. The next try records it."
             )
+        if delivery.manifest.record_began_at is None:
+            # Otherwise, nothing could tell a delivery whose record was not noted from one that was not recorded.
+            delivery = delivery.mark_record_began(utc_now())
         manifest = delivery.manifest
         try:
             client.record(manifest.download_id, manifest.file_format)

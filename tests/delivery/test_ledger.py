@@ -55,6 +55,13 @@ def test_a_delivery_is_not_pending_once_a_later_one_is_recorded(place: Path, lan
     assert APScoresLedger(place).pending() == []
 
 
+def test_a_delivery_whose_record_began_stays_pending(place: Path, land):
+    perhaps = land().mark_record_began(RECORDED)
+    land(run_id="day-2", download_id="2").mark_record_began(RECORDED).mark_recorded(RECORDED)
+
+    assert APScoresLedger(place).pending() == [perhaps]
+
+
 def test_an_unreadable_manifest_is_an_error(place: Path, land):
     Path(land().manifest_uri.removeprefix("file://")).write_text("{}")
 

@@ -42,23 +42,27 @@ DOWNLOAD = [
     (Point(PUBLISH, "before", 3), 2, 1),  # its manifest
     (Point(REPLACE, "before", 3), 2, 1),
     (Point(REPLACE, "after", 3), 1, 1),
+    (Point(REPLACE, "before", 4), 1, 1),  # the manifest, with the time when the record began
+    (Point(REPLACE, "after", 4), 1, 1),
     (Point("Client.record", "before"), 1, 1),
     (Point(EXCHANGE, "before", 4), 1, 1),  # record
     (Point(EXCHANGE, "after", 4), 1, 2),
     (Point("Client.record", "after"), 1, 2),
-    (Point(REPLACE, "before", 4), 1, 2),  # the manifest, now with the moment of recording
-    (Point(REPLACE, "after", 4), 1, 1),
+    (Point(REPLACE, "before", 5), 1, 2),  # the manifest, with the time of the record
+    (Point(REPLACE, "after", 5), 1, 1),
     (Point("APScoresDownloadOperator.execute", "after"), 1, 1),  # what it returned never became an XCom
 ]
 RECORD = [
     (Point("APScoresRecordDownloadOperator.execute"), 1),
     (Point("Delivery.check", "after"), 1),
+    (Point(REPLACE, "before", 1), 1),  # the manifest, with the time when the record began
+    (Point(REPLACE, "after", 1), 1),
     (Point(EXCHANGE, "before", 1), 1),  # log in
     (Point(EXCHANGE, "after", 1), 1),
     (Point(EXCHANGE, "before", 2), 1),  # record
     (Point(EXCHANGE, "after", 2), 2),
-    (Point(REPLACE, "before", 1), 2),  # the manifest
-    (Point(REPLACE, "after", 1), 1),
+    (Point(REPLACE, "before", 2), 2),  # the manifest, with the time of the record
+    (Point(REPLACE, "after", 2), 1),
     (Point("APScoresRecordDownloadOperator.execute", "after"), 1),
 ]
 #: Where tries are interleaved.
@@ -164,20 +168,26 @@ def test_a_record_task_killed_at_any_step(world: World, hire: Hire, point: Point
     world.assert_nothing_is_lost()
 
 
-@pytest.mark.parametrize("point", [Point(EXCHANGE, "after", 4), Point(REPLACE, "before", 4)], ids=str)
-def test_a_record_that_was_not_noted_is_named_by_the_next_run(world: World, hire: Hire, point: Point, tmp_path: Path):
+@pytest.mark.parametrize("arrive", [False, True], ids=["nothing new", "reports arrive"])
+@pytest.mark.parametrize("point", [Point(EXCHANGE, "after", 4), Point(REPLACE, "before", 5)], ids=str)
+def test_a_record_that_was_not_noted_is_named_by_the_next_run(
+    world: World, hire: Hire, point: Point, arrive: bool, tmp_path: Path
+):
     """
-    Without a retry, the reports of a try that died between the record and its note are handed on by clearing the task.
+    Without a retry, the reports of a try that was killed between the record and its note are handed on by clearing it.
     """
     assert hire().run(download(world, at={point: KILL})).state == "killed"
+    if arrive:
+        world.sandbox.add_reports(SALTMARSH, 1)
 
-    assert hire().run(download(world, run="day-2")).state == "skipped"
+    following = hire().run(download(world, run="day-2"))
 
+    assert following.state == ("returned" if arrive else "skipped")
     assert "has no noted record" in (tmp_path / "worker.log").read_text()
     (pending,) = APScoresLedger(world.destination).pending()
     assert pending.manifest.run_id == "day-1"
     cleared = hire().run(download(world, try_number=2, max_tries=4))
-    assert reports_in(file_of(cleared)) == set(world.sandbox.audit().issued[SALTMARSH])
+    assert handed_on(following, cleared) == set(world.sandbox.audit().issued[SALTMARSH])
     assert APScoresLedger(world.destination).pending() == []
 
 
