@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed, WrongCampusInFile
+from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, recognise
-from airflow_provider_apscores.scorefile.reading.lines import RecordSplitter
+from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 #: Pieces are gathered up to this size, so that small ones from the network don't cost a call each.
@@ -51,17 +53,18 @@ class Inspector:
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._bytes = 0
-        self._splitter: RecordSplitter | CsvSplitter | None = None
+        self._splitter: TxtSplitter | CsvSplitter | None = None
         self._layout: str | None = None
-        self._strangers: Counter[str] = Counter()
         self._ended_line = True
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes.
 
         Raises:
-            ScoreFileMalformed: This is no score file of the format that was ordered, or a record is not whole. May
-                come now or from :meth:`finish`.
+            ScoreFileMalformed: This is no score file of the format that was ordered, or a record is not whole.
+            WrongCampusInFile: Records of other campuses; counts those up to here by DI code.
+
+        The first defect that condemns the file is raised as soon as it is seen, at the latest by :meth:`finish`.
         """
         if not chunk:
             return
@@ -77,7 +80,7 @@ class Inspector:
 
         Raises:
             ScoreFileMalformed: See :meth:`feed`; or the file is empty, or its last record is cut.
-            WrongCampusInFile: Records of other campuses; counts them by DI code.
+            WrongCampusInFile: See :meth:`feed`.
         """
         if self._splitter is None or self._pieces:
             self._look(complete=True)
@@ -85,12 +88,6 @@ class Inspector:
         self._check(self._splitter.finish(), last=True)
         if not self._splitter.records:
             raise ScoreFileMalformed(f"The file has no student records. {_FETCH_AGAIN}")
-        if self._strangers:
-            found = ", ".join(f"{count} of {code}" for code, count in sorted(self._strangers.items()))
-            raise WrongCampusInFile(
-                f"The file for {_shown(self._code or '')} has records of other campuses: {found} "
-                f"(of {self._splitter.records} in all). Treat it as a privacy incident; it must not be loaded."
-            )
         return Inspection(self._splitter.records, self._layout or "csv", self._bytes)
 
     def _look(self, *, complete: bool) -> None:
@@ -104,18 +101,18 @@ class Inspector:
                 )
             data = data[kind.skip :]
             wanted = frozenset({"college_code", "ap_id", "last_name"})
-            self._splitter = (
-                CsvSplitter(kind.delimiter, wanted) if kind.kind == "CSV" else RecordSplitter(kind.line_end)
-            )
+            self._splitter = CsvSplitter(kind.delimiter, wanted) if kind.kind == "CSV" else TxtSplitter(kind.line_end)
         self._check(self._splitter.feed(data), last=False)
 
     def _check(self, parts: Iterable[Any], *, last: bool) -> None:
         splitter = self._splitter
         for part in parts:
+            if isinstance(part, Block) and isinstance(splitter, TxtSplitter):
+                part = aligned(part)
             whole = [problem for problem in part.problems if problem.kind == "wrong_length"]
             if whole:
                 raise self._not_whole(whole[0], last=last)
-            if isinstance(splitter, RecordSplitter):
+            if isinstance(splitter, TxtSplitter):
                 self._layout = self._layout or part.layout.name
                 short = any(len(part.raw_line(row)) < part.layout.length for row in range(len(part))) if last else False
                 if short and not self._ended_line:
@@ -123,7 +120,16 @@ class Inspector:
                         Problem(splitter.records, "wrong_length", detail="it has no line end"), last=True
                     )
             if self._code is not None and len(part.numbers):
-                self._strangers.update(_other_codes(part, self._code))
+                self._check_campus(part, self._code)
+
+    def _check_campus(self, part: Any, code: str) -> None:
+        others = Counter(_other_codes(part, code))
+        if others:
+            found = ", ".join(f"{count} of {other}" for other, count in sorted(others.items()))
+            raise WrongCampusInFile(
+                f"The file for {_shown(code)} has records of other campuses: {found} among records "
+                f"{part.numbers[0]} to {part.numbers[-1]}. Treat it as a privacy incident; it must not be loaded."
+            )
 
     def _not_whole(self, problem: Problem, *, last: bool) -> ScoreFileMalformed:
         cut = " The file ends in the middle of it: its last record is cut." if last and not self._ended_line else ""

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
 from airflow_provider_apscores.scorefile.columns.arrays import plain
-from airflow_provider_apscores.scorefile.columns.assemble import Assembler
-from airflow_provider_apscores.scorefile.columns.batch import Batch
+from airflow_provider_apscores.scorefile.columns.batch import Assembler, Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
+from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter, Rows
 from airflow_provider_apscores.scorefile.reading.csv_values import shape
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, Recognised, recognise
-from airflow_provider_apscores.scorefile.reading.lines import RecordSplitter
 from airflow_provider_apscores.scorefile.reading.source import Source
+from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
 from airflow_provider_apscores.scorefile.spec.tables import TABLES
 from airflow_provider_apscores.scorefile.workers import ahead
 
@@ -244,6 +244,7 @@ class Reading:
         """Records and the rows made of them."""
         blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
         for block in ahead(blocks(source)):
+            block = aligned(block)
             yield block, self._assembler.batch(block)
 
     def _without_mark(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -253,15 +254,12 @@ class Reading:
             skip = 0
 
     def _txt_blocks(self, source: Source) -> Iterator[Block]:
-        splitter = RecordSplitter(self._recognised.line_end)
+        splitter = TxtSplitter(self._recognised.line_end)
         for piece in self._without_mark(source.pieces(splitter.wanted)):
-            for block in splitter.feed(piece):
-                self.layout = self.layout or block.layout.name
-                yield block
-        for block in splitter.finish():
-            self.layout = self.layout or block.layout.name
-            yield block
+            yield from splitter.feed(piece)
+        yield from splitter.finish()
         self.records = splitter.records
+        self.layout = (splitter.first_layout or splitter.layout).name
 
     def _csv_blocks(self, source: Source) -> Iterator[Block]:
         splitter = CsvSplitter(self._recognised.delimiter)

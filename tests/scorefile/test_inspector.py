@@ -54,7 +54,7 @@ def test_any_campus_will_do_when_none_was_asked_for():
 @pytest.mark.parametrize("piece", [100, 1 << 30])
 def test_records_of_another_campus_are_counted(make, piece):
     strangers = [student(6, college_code="001234"), student(7, college_code="001234"), student(8, college_code="")]
-    with pytest.raises(WrongCampusInFile, match=r"campus 4866.*2 of campus 1234.*1 of no campus.*8 in all"):
+    with pytest.raises(WrongCampusInFile, match=r"campus 4866.*2 of campus 1234.*1 of no campus among records 1 to 8"):
         inspect(make([*FIVE, *strangers]), "CSV" if make is csv_file else "TXT", piece=piece)
 
 
@@ -120,3 +120,17 @@ def test_a_line_without_end_is_not_kept_in_memory():
         inspector.feed(b"x" * 65536)
     with pytest.raises(ScoreFileMalformed, match="Record 101 has no end"):
         inspector.feed(b"x" * 1_200_000)
+
+
+@pytest.mark.parametrize(
+    ("second", "error"),
+    [(txt([student(2)])[100:], ScoreFileMalformed), (txt([student(2, college_code="001234")]), WrongCampusInFile)],
+    ids=["not whole", "of another campus"],
+)
+def test_the_first_defect_is_raised_long_before_the_end(second, error):
+    """
+    A download need not go on once its file is condemned.
+    """
+    inspector = Inspector("TXT", "4866")
+    with pytest.raises(error):
+        inspector.feed(txt([student(1)]) + second + txt([student(3)]) * 100)

@@ -1,5 +1,6 @@
 """How work flows from the source to the files: in several threads, in order, with everything put away at the end."""
 
+import gzip
 import resource
 import signal
 import subprocess
@@ -13,9 +14,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
-from airflow_provider_apscores.errors import StorageUnavailable
+from airflow_provider_apscores.errors import ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import read_score_file, write_tables
-from airflow_provider_apscores.scorefile.reading import lines
+from airflow_provider_apscores.scorefile.reading import txt as txt_reader
 from tests.scorefile.students import csv_file, student, txt
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def test_pandas_is_not_loaded(tmp_path):
 @pytest.fixture
 def many_blocks(monkeypatch):
     """A file of many blocks: every kind of row, words that differ from block to block, and defects."""
-    monkeypatch.setattr(lines, "_RECORDS", 16)
+    monkeypatch.setattr(txt_reader, "_RECORDS", 16)
     records = [
         student(
             number,
@@ -75,7 +76,7 @@ def test_blocks_are_written_in_order_and_the_same_from_run_to_run(tmp_path, many
 
 @pytest.mark.parametrize("records_in_block", [1, 2, 100])
 def test_an_unknown_code_is_told_at_its_first_record_whatever_the_blocks(monkeypatch, records_in_block):
-    monkeypatch.setattr(lines, "_RECORDS", records_in_block)
+    monkeypatch.setattr(txt_reader, "_RECORDS", records_in_block)
     file = read_score_file(txt([student(number, irregularity_1_01=code) for number, code in enumerate([" 5", "5"])]))
     assert file.unknown_codes == {("irregularity_1", "5"): 2}
     assert file.problems["record_number"].to_pylist() == [1]
@@ -127,16 +128,30 @@ def test_many_short_lines_are_not_filled_up_all_at_a_time(make, line):
     """
     Each as long as a record, they would take hundreds of megabytes.
     """
-    count = 80_000
-    file = read_score_file(make([student(1)]) + line * count)
+    file_of_one = make([student(1)])
+    record = file_of_one.splitlines(keepends=True)[-1]
+    file = read_score_file(file_of_one + (line * 8000 + record) * 10)
     tracemalloc.start()
     try:
         records = sum(batch.students.num_rows + len(batch.rejected) for batch in file.batches())
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert records == 1 + (count if line == b"x\n" else 0)
+    assert records == 11 + (80_000 if line == b"x\n" else 0)
     assert most < 60e6
+
+
+@pytest.mark.parametrize("line", [b"\n", b"  \n", b"x\n"])
+def test_too_many_bad_lines_in_a_row_end_the_reading(line):
+    """
+    A gzip file of 4 MB may hold four thousand million of them.
+    """
+    records = txt([student(1)])
+    read = read_score_file(records + line * 10_000 + records)
+    assert read.students.num_rows == 2
+    bomb = gzip.compress(records + line * 1_000_000 + records)
+    with pytest.raises(ScoreFileMalformed, match="10,000 lines in a row hold no student record"):
+        list(read_score_file(bomb).batches())
 
 
 @pytest.mark.parametrize("hangs_at", [0, 1_000_000])

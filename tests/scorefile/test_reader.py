@@ -82,7 +82,7 @@ def test_txt_lines_of_old_macs_end_with_a_carriage_return(layout):
 
 @pytest.mark.parametrize(
     ("first", "students", "rejected"),
-    [(LINES[0][1:], 2, 1), (LINES[0] + b"X", 3, 1), (b"hello", 2, 1), (b"\x1a", 2, 0), (b" " * 950, 2, 0)],
+    [(LINES[0][1:], 2, 1), (LINES[0] + b"X", 2, 1), (b"hello", 2, 1), (b"\x1a", 2, 0), (b" " * 950, 2, 0)],
 )
 def test_old_macs_files_may_begin_with_something_odd(first, students, rejected):
     file = read_score_file(b"\r".join([first, *LINES[1:]]) + b"\r", today=TODAY)
@@ -181,13 +181,9 @@ DEFECTS = {
     "DEL in a date": (put(LINES[1], "birth_date", b"\x7f"), [("control_characters", "birth_date", 142, 147)]),
     "no text": (put(LINES[1], "street_1", b"\x81"), [("undecodable", "street_1", 37, 66)]),
     "letter in a code": (put(LINES[1], "exam_code_01", b"\xc5"), [("undecodable", "exam_code_01", 541, 542)]),
-    "cut in an exam": (LINES[1][:552], [("wrong_length", None, None, None)]),
-    "cut in the answers": (LINES[1][:905], [("wrong_length", None, None, None)]),
-    "cut to the older length": (LINES[1][:910], [("wrong_length", None, None, None)]),
-    "something behind": (LINES[1] + b"XYZ", [("wrong_length", None, None, None)]),
     "two at once": (
-        put(put(LINES[1], "exam_grade_02", b"9"), "birth_date", b"999999"),
-        [("bad_date", "birth_date", 142, 147), ("bad_score", "exam_grade_02", 554, 554)],
+        put(put(LINES[1], "last_name", b"A\tB"), "birth_date", b"999999"),
+        [("control_characters", "last_name", 9, 23), ("bad_date", "birth_date", 142, 147)],
     ),
 }
 
@@ -213,6 +209,47 @@ def test_a_defect_costs_its_field_and_nothing_else(defect):
             assert different <= fields
 
     check_three_ways(data, LINES[0], check)
+
+
+# What is done to the second of three records, which is then set aside whole; the kind of the problem.
+SET_ASIDE = {
+    "cut in an exam": (LINES[1][:552], "wrong_length"),
+    "cut before the report date ends": (LINES[1][:885], "wrong_length"),
+    "cut in the answers": (LINES[1][:905], "wrong_length"),
+    "cut to the older length": (LINES[1][:910], "wrong_length"),
+    "something behind": (LINES[1] + b"XYZ", "wrong_length"),
+    "a character lost": (LINES[1][:100] + LINES[1][101:], "wrong_length"),
+    "a blank lost among the exams": (LINES[1][:600] + LINES[1][601:], "wrong_length"),
+    "a blank gained": (LINES[1][:300] + b" " + LINES[1][300:], "wrong_length"),
+    "a digit gained": (LINES[1][:540] + b"1" + LINES[1][540:], "wrong_length"),
+    "two records joined out of step": (LINES[1][5:] + LINES[1], "wrong_length"),
+    "no record": (b"The following students could not be matched:", "wrong_length"),
+    "a character lost, filled up": (LINES[1][:100] + LINES[1][101:] + b" ", "misaligned"),
+    "a score lost, filled up": (LINES[1][:542] + LINES[1][543:] + b" ", "misaligned"),
+    "a character gained, cut": (LINES[1][:50] + b"A" + LINES[1][50:-1], "misaligned"),
+    "two exams gained, cut": (LINES[1][:538] + b"2566".ljust(11) * 2 + LINES[1][538:-22], "misaligned"),
+    "two impossible fields": (put(put(LINES[1], "exam_grade_02", b"9"), "birth_date", b"999999"), "misaligned"),
+    "dates in two orders and a letter": (
+        put(put(LINES[1], "report_date", b"250707"), "admin_year_01", b"2X"),
+        "misaligned",
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", SET_ASIDE)
+def test_a_record_is_read_whole_or_set_aside_whole(defect):
+    line, kind = SET_ASIDE[defect]
+    sound = read(txt(ALL))
+
+    def check(found):
+        for table in TABLES:
+            assert found[table] == [row for row in sound[table] if row["record_number"] != 2]
+        assert [(row["kind"], row["field"], row["record_number"]) for row in found["problems"]] == [(kind, None, 2)]
+        if kind == "wrong_length":
+            assert found["problems"][0]["detail"] == f"{len(line)} characters, not 950"
+        assert found["rejected"] == [(2, line)]
+
+    check_three_ways(b"\n".join([LINES[0], line, LINES[2]]) + b"\n", LINES[0], check)
 
 
 def test_warnings_reject_nothing():

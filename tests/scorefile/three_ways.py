@@ -3,7 +3,7 @@
 from datetime import date
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, read_score_file
-from airflow_provider_apscores.scorefile.columns.assemble import Assembler
+from airflow_provider_apscores.scorefile.columns.batch import Assembler
 from airflow_provider_apscores.scorefile.reader import Reading
 from airflow_provider_apscores.scorefile.reading.detect import recognise
 from tests.scorefile.students import student, txt

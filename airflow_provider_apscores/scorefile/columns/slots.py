@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.arrays import encoded, numbers
-from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block, cut
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block, Slots
 from airflow_provider_apscores.scorefile.columns.dates import FIRST_EXAMS, read_years
 from airflow_provider_apscores.scorefile.columns.lookups import (
     BLANK_PAIR,
@@ -22,78 +22,12 @@ from airflow_provider_apscores.scorefile.columns.lookups import (
 from airflow_provider_apscores.scorefile.columns.report import Findings
 from airflow_provider_apscores.scorefile.columns.students import Students
 from airflow_provider_apscores.scorefile.spec.codes import AWARDS, EFFECTS, IRREGULARITIES
-from airflow_provider_apscores.scorefile.spec.fields import Group
 from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from airflow_provider_apscores.scorefile.columns.lookups import Pairs
 
 _KNOWN_IRREGULARITIES = frozenset(each.code for each in IRREGULARITIES)
-
-
-class Slots:
-    """The slots of a group that are not wholly blank, record by record.
-
-    Attributes:
-        group: The group.
-        rows: The row of the block that each is in.
-        slots: Which slot each is, from 0.
-    """
-
-    def __init__(self, block: Block, group: Group) -> None:
-        import numpy as np
-
-        self.group = group
-        _, highest = block.extremes()
-        used = np.flatnonzero(highest[group.span] != 32)
-        # Behind the last slot that any record uses, all is blank.
-        count = int(used[-1]) // group.stride + 1 if len(used) else 1
-        slots = cut(block.matrix, group.start - 1, count * group.stride).reshape(-1).view(f"V{group.stride}")
-        # Several bytes at once tell whether a slot is blank; the two looks overlap where it is shorter than both.
-        size = 8 if group.stride >= 8 else 4
-        blank = int.from_bytes(b" " * size, "little")
-        filled = np.zeros(len(slots), bool)
-        for offset in {0, group.stride - size}:
-            filled |= slots.getfield(f"<u{size}", offset) != blank
-        at = np.flatnonzero(filled)
-        self.rows = at // count
-        self.slots = at - self.rows * count
-        self._records = slots.take(at)
-
-    def letters(self, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """A field of one character."""
-        letters: np.ndarray[Any, np.dtype[np.uint8]] = self._field(name, "u1")
-        return letters
-
-    def pairs(self, name: str) -> Pairs:
-        """A field of one or two characters, as :func:`~.lookups.pairs` has it."""
-        import numpy as np
-
-        wide = self._width(name) == 2
-        values: Pairs = self._field(name, "<u2") if wide else self._field(name, "u1") | np.uint16(0x2000)
-        return values
-
-    def strange_exams(self) -> list[int]:
-        """Rows of the block with a slot that looks like no exam: without a year or a code, or with something else in
-        place of a score or an irregularity.
-        """
-        two, letter = two_digits(), self.letters("exam_grade")
-        strange = (two.take(self.pairs("admin_year")) < 0) | (two.take(self.pairs("exam_code")) < 0)
-        strange |= (letter != 32) & ((letter < ord("1")) | (letter > ord("5")))
-        for name in ("irregularity_1", "irregularity_2"):
-            strange |= two.take(self.pairs(name)) == NO_NUMBER
-        return sorted(set(self.rows[strange].tolist()))
-
-    def _width(self, name: str) -> int:
-        return next(each.width for each in self.group.fields if each.name == name)
-
-    def _field(self, name: str, kind: str) -> Any:
-        import numpy as np
-
-        start = next(each.start for each in self.group.fields if each.name == name) - self.group.start
-        return np.ascontiguousarray(self._records.getfield(kind, start))
 
 
 def exam_scores(block: Block, exams: Slots, students: Students, findings: Findings) -> dict[str, Any]:

@@ -21,8 +21,7 @@ from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, Li
 from airflow_provider_apscores.scorefile.reading.csv_plain import PlainCutter
 from airflow_provider_apscores.scorefile.reading.csv_width import stands_under
 from airflow_provider_apscores.scorefile.reading.detect import Header, tells_names, understand_header
-from airflow_provider_apscores.scorefile.reading.irregular_lines import is_blank
-from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE
+from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, is_blank
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 if TYPE_CHECKING:

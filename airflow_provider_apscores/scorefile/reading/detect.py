@@ -11,7 +11,8 @@ from functools import cache
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, cells_of
-from airflow_provider_apscores.scorefile.reading.irregular_lines import is_blank, read_odd_line
+from airflow_provider_apscores.scorefile.reading.lines import is_blank
+from airflow_provider_apscores.scorefile.reading.txt_lines import looks_like_a_record
 from airflow_provider_apscores.scorefile.spec.layouts import (
     CSV_COLUMNS,
     CURRENT_LAYOUT,
@@ -99,7 +100,7 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     end, line_end, delimiter = _first_row(head, skip, delimiter)
     if delimiter:
         return Recognised("CSV", skip, delimiter, head[:end], line_end)
-    if any(read_odd_line(line, CURRENT_LAYOUT, 1).row is not None for line in lines):
+    if any(map(looks_like_a_record, lines)):
         feed = re.search(rb"\r?\n", head)
         line_end = b"\r" if cr_only else feed[0] if feed else b"\n"
         return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
@@ -145,10 +146,7 @@ def _ends_lines_with_cr(text: bytes) -> bool:
 
 
 def _is_record(line: bytes) -> bool:
-    """Whether a line is a whole student record of a campus."""
-    read = read_odd_line(line, CURRENT_LAYOUT, 1)
-    whole = read.row is not None and all(problem.kind != "wrong_length" for problem in read.problems)
-    return whole and (read.row or b"")[read.layout.fields["college_code"].span].isdigit()
+    return looks_like_a_record(line, of_a_campus=True)
 
 
 def _delimiter(line: bytes) -> str:

@@ -1,21 +1,29 @@
-"""The lines of a piece of a TXT file: where they are, and which need no look of their own.
+"""TXT bytes to blocks of whole records, as they come in pieces of any size.
 
-Those are the plain ones (printable ASCII of the layout's length, not blank, nothing in them moved) and the trimmed
-ones: blanks at their ends were cut or added, and nothing else.
+Most pieces are plain: records × (length + line end) in one buffer, which the lowest and the highest byte of each column
+prove. Line ends stand where they must, and printable ASCII everywhere else. Any other piece is cut at its line ends
+(txt_lines.py); lines of printable ASCII are laid out together, and only the rest is read one by one. A line that is too
+short or too long gives no row. Whether the rows are aligned is checked later, for both kinds of file (alignment.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.reading.landmarks import (
-    LAST_CERTAIN_FIELD,
-    may_end_at,
-    moved_rows,
-    trimmed_rows,
+from airflow_provider_apscores.scorefile.columns.block import Block, extremes
+from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, BadLines, is_blank, no_end
+from airflow_provider_apscores.scorefile.reading.txt_lines import (
+    IrregularLine,
+    TxtLines,
+    blank_rows,
+    first_layout,
+    read_irregular_line,
+    text_end,
 )
-from airflow_provider_apscores.scorefile.spec.fields import Layout
-from airflow_provider_apscores.scorefile.spec.layouts import LAYOUTS
+from airflow_provider_apscores.scorefile.spec.fields import Kind, Layout
+from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,110 +32,192 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[np.int64]]
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
-_BLANK_8 = 0x2020202020202020
+#: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
+_RECORDS = 12288
 
 
-class Lines:
-    """The lines of a piece.
-
-    Attributes:
-        starts: Where each begins, shape (lines,).
-        lengths: How long each is without its line end, shape (lines,).
-        plain: Which are plain.
-        trimmed: Which are trimmed.
+class TxtSplitter:
+    """Cuts pieces of a TXT file into blocks of student records.
 
     Args:
-        data: Lines, of which the last one may lack its line end.
-        layout: The layout of plain lines.
+        line_end: What ends the first line. CR makes every CR a line end; LF and CRLF are told apart anyway.
+
+    Attributes:
+        records: Records so far: lines that are not blank.
+        layout: The layout of the last record so far.
+        first_layout: The layout of the first record that was read; None before it.
     """
 
-    def __init__(self, data: bytes, layout: Layout) -> None:
+    def __init__(self, line_end: bytes = b"\n") -> None:
+        self.records = 0
+        self.layout: Layout = CURRENT_LAYOUT
+        self.first_layout: Layout | None = None
+        self._cr_only = line_end == b"\r"
+        self._line_end = b"\n"
+        self._rest = b""
+        self._bad_lines = BadLines()
+        self._trimmed = False
+        self._plain = True
+
+    def wanted(self) -> int:
+        """How many bytes should come next, so that they end where a record ends and need no copying."""
+        # A piece that is not plain is kept twice, as lines and as records.
+        records = _RECORDS if self._plain else _RECORDS // 2
+        return records * (self.layout.length + len(self._line_end)) - len(self._rest)
+
+    def feed(self, piece: bytes) -> Iterator[Block]:
+        """Take the next piece, and give the records that are complete.
+
+        Raises:
+            ScoreFileMalformed: A line has no end, or too many lines in a row are no records.
+        """
+        if self._cr_only:
+            piece = piece.replace(b"\r", b"\n")
+        data = self._rest + piece if self._rest else piece
+        if not self.records and (end := data.find(b"\n")) >= 0:
+            self._line_end = b"\r\n" if data[:end].endswith(b"\r") else b"\n"
+            self.layout = first_layout(data[:end].removesuffix(b"\r"))
+        stride = self.layout.length + len(self._line_end)
+        usable = len(data) // stride * stride
+        block = self._plain_block(data, usable, stride) if usable else None
+        self._plain = block is not None
+        if block is None:
+            usable = data.rfind(b"\n") + 1
+            for part in _in_parts(data[:usable]):
+                yield from self._block_of_lines(part)
+        else:
+            yield block
+        self._rest = data[usable:]
+        if len(self._rest) > LONGEST_LINE:
+            raise no_end(self.records + 1)
+
+    def finish(self) -> Iterator[Block]:
+        """Give the last record, if it has no line end."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield from self._block_of_lines(rest)
+
+    def _plain_block(self, data: bytes, usable: int, stride: int) -> Block | None:
+        """All of *data* that is whole records, or None when a line is not plain."""
         import numpy as np
 
-        self._data = data
-        self._layout = layout
-        self._flat = np.frombuffer(data, np.uint8)
-        ends = np.flatnonzero(self._flat == 10)
-        terminated = np.ones(len(ends), np.int64)
-        if self._flat[-1] != 10:
-            ends = np.append(ends, len(data))
-            terminated = np.append(terminated, 0)
-        self.starts: Numbers = np.concatenate(([0], ends[:-1] + 1))
-        returns = (ends > self.starts) & (self._flat[ends - 1] == 13)
-        self.lengths: Numbers = ends - self.starts - returns
-        strange = np.flatnonzero((self._flat < 32) | (self._flat > 126))
-        printable = np.bincount(np.searchsorted(ends, strange), minlength=len(ends)) == terminated + returns
-        self.plain: Flags = self._plain(printable & (self.lengths == layout.length))
-        # A line without its end may be cut, and one that is as long as another layout's records may be one of those.
-        # Lines that are far from a record's length are none, and millions of them must not be filled up to it.
-        own_length = ~np.isin(self.lengths, [each.length for each in LAYOUTS.values()])
-        near = (self.lengths >= layout.fields[LAST_CERTAIN_FIELD].end) & (self.lengths <= 2 * layout.length)
-        self.trimmed: Flags = self._trimmed(printable & own_length & (terminated > 0) & near)
+        matrix = np.frombuffer(data, np.uint8, usable).reshape(-1, stride)
+        length = self.layout.length
+        lowest, highest = extremes(matrix)
+        line_end = np.frombuffer(self._line_end, np.uint8)
+        ends_in_place = (lowest[length:] == line_end).all() and (highest[length:] == line_end).all()
+        if not ends_in_place or lowest[:length].min() < 32 or highest[:length].max() > 126:
+            return None
+        # A newer record that was cut to this length has answers in the closing filler.
+        if (highest[text_end(self.layout) : length] != 32).any() or blank_rows(matrix[:, :length]).any():
+            return None
+        self._bad_lines.add(np.ones(len(matrix), bool))
+        self.first_layout = self.first_layout or self.layout
+        first = self.records + 1
+        self.records += len(matrix)
+        numbers = np.arange(first, first + len(matrix), dtype=np.int64)
+        return Block(self.layout, matrix, numbers, known_extremes=(lowest, highest))
 
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def raw(self, at: int) -> bytes:
-        """A line without its line end."""
-        return self._data[self.starts[at] : self.starts[at] + self.lengths[at]]
-
-    def records(self, at: Numbers) -> Bytes:
-        """The records of plain and trimmed lines, shape (len(at), length of the layout)."""
+    def _block_of_lines(self, data: bytes) -> Iterator[Block]:
+        """The records of whole lines, some of which are not plain, in one block."""
         import numpy as np
 
-        lengths = self.lengths[at]
-        if (lengths == self._layout.length).all():
-            return self._columns(at, 0, self._layout.length)
-        records = np.full((len(at), self._layout.length), 32, np.uint8)
-        for length in np.unique(lengths).tolist():
-            rows = np.flatnonzero(lengths == length)
-            width = min(length, self._layout.length)
-            records[rows, :width] = self._columns(at[rows], 0, width)
-        return records
+        lines, known = TxtLines(data), list(LAYOUTS.values())
+        at, records, layouts = lines.laid_out(self.layout)
+        regular = np.zeros(len(lines), bool)
+        regular[at] = True
+        blank = lines.lengths == 0
+        for line in np.flatnonzero(~regular & ~blank).tolist():
+            blank[line] = is_blank(lines.raw(line))
+        numbers = self.records + np.cumsum(~blank)
+        irregular: dict[int, IrregularLine] = {}
+        for line in np.flatnonzero(~regular & ~blank).tolist():
+            irregular[line] = self._read_irregular(lines, line, int(numbers[line]))
+        kept = regular.copy()
+        kept[[line for line, read in irregular.items() if read.row is not None]] = True
+        self._bad_lines.add(kept)
+        self._line_end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
+        self._trimmed |= lines.any_short(at)
+        self.records += int(np.count_nonzero(~blank))
+        rows = np.flatnonzero(kept)
+        if len(rows) > len(at):
+            of_regular, records = records, np.full((len(rows), records.shape[1]), 32, np.uint8)
+            records[regular[rows]] = of_regular
+            every = np.zeros(len(rows), np.intp)
+            every[regular[rows]] = layouts
+            layouts = every
+        block = Block(
+            self.layout,
+            records,
+            numbers[rows],
+            lost=[(int(numbers[line]), lines.raw(line)) for line, read in irregular.items() if read.row is None],
+            problems=[problem for read in irregular.values() for problem in read.problems],
+            doubtful=lines.doubtful(rows),
+            line_of=lambda row: lines.raw(int(rows[row])),
+        )
+        for row in np.flatnonzero(~regular[rows]).tolist():
+            read = irregular[int(rows[row])]
+            assert read.row is not None
+            records[row, : len(read.row)] = np.frombuffer(read.row, np.uint8)
+            layouts[row] = known.index(read.layout)
+            for name, value in read.patches.items():
+                block.patches.setdefault(name, []).append((row, value))
+        if len(rows):
+            self.first_layout = self.first_layout or known[layouts[0]]
+            self.layout = known[layouts[-1]]
+            block.layout = _in_one_layout(records, layouts)
+        if len(rows) or block.lost:
+            yield block
 
-    def _columns(self, at: Numbers, start: int, width: int) -> Bytes:
-        """The same columns of some lines."""
-        import numpy as np
-
-        columns: Bytes = np.lib.stride_tricks.sliding_window_view(self._flat, width)[self.starts[at] + start]
-        return columns
-
-    def _plain(self, candidates: Flags) -> Flags:
-        import numpy as np
-
-        at = np.flatnonzero(candidates)
-        if len(at):
-            for line in at[blank_heads(self._columns(at, 0, 8))]:
-                candidates[line] = self.raw(line).strip(b" ") != b""
-            at = np.flatnonzero(candidates)
-            moved = moved_rows(
-                lambda field: self._columns(at, field.start - 1, field.width),
-                lambda row: self.raw(at[row]).decode("ascii"),
-                self._layout,
-            )
-            candidates[at[moved]] = False
-        return candidates
-
-    def _trimmed(self, candidates: Flags) -> Flags:
-        import numpy as np
-
-        long = self._layout.length
-        for length in np.unique(self.lengths[candidates]).tolist():
-            if length > long:
-                at = np.flatnonzero(candidates & (self.lengths == length))
-                candidates[at] = (self._columns(at, long, length - long) == 32).all(axis=1)
-        at = np.flatnonzero(candidates)
-        if len(at):
-            records = self.records(at)
-            ends = long - (records[:, ::-1] != 32).argmax(axis=1)
-            fitting = np.array([may_end_at(end, self._layout) for end in range(long + 1)])
-            candidates[at] = fitting[ends] & trimmed_rows(records, ends, self._layout)
-        return candidates
+    def _read_irregular(self, lines: TxtLines, at: int, number: int) -> IrregularLine:
+        line = lines.raw(at)
+        if len(line) > LONGEST_LINE:
+            raise no_end(number)
+        # The last line of a file whose records are whole and that has no line end was cut, not trimmed.
+        cut = at == len(lines) - 1 and not lines.ended and not self._trimmed and number > 1
+        read = read_irregular_line(line, self.layout, number, cut=cut)
+        self._trimmed |= read.row is not None and len(line) < read.layout.length
+        return read
 
 
-def blank_heads(matrix: Bytes) -> Flags:
-    """Which rows begin with eight blanks: a cheap first look for blank lines."""
+def _in_one_layout(records: Bytes, layouts: Numbers) -> Layout:
+    """Lay records of several layouts out in the newest of them, which is returned.
+
+    Args:
+        records: Shape (records, at least the length of each layout); changed in place.
+        layouts: Which of the layouts each has, shape (records,).
+    """
     import numpy as np
 
-    heads: Flags = np.ascontiguousarray(matrix[:, :8]).view(np.uint64)[:, 0] == _BLANK_8
-    return heads
+    known: list[Layout] = list(LAYOUTS.values())
+    found: list[int] = np.unique(layouts).tolist()
+    newest, *others = found
+    for older in others:
+        rows = np.flatnonzero(layouts == older)
+        padded = np.pad(records[rows], ((0, 0), (0, 1)), constant_values=32)
+        records[rows, : known[newest].length] = padded[:, _columns_from(known[older], known[newest])]
+    return known[newest]
+
+
+@cache
+def _columns_from(older: Layout, newest: Layout) -> Numbers:
+    """The column of a record of the older layout that each column of the newest takes; -1 for a blank."""
+    import numpy as np
+
+    columns = np.full(newest.length, -1)
+    for name, field in newest.fields.items():
+        source = older.fields.get(name)
+        if source is not None and field.kind is not Kind.FILLER:
+            columns[field.span] = np.arange(source.start - 1, source.start - 1 + field.width)
+    return columns
+
+
+def _in_parts(data: bytes) -> Iterator[bytes]:
+    """Whole lines, some thousand at a time however short they are: each costs more memory than its bytes."""
+    lines = data.count(b"\n")
+    size = len(data) if lines <= 2 * _RECORDS else len(data) * _RECORDS // lines
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin + size - 1) + 1 or len(data)
+        yield data[begin:end]
+        begin = end

@@ -114,6 +114,7 @@ class Layout:
         since: Year and month of the first reports that have it; None for the oldest layout.
         fields: Every field by name, groups spelled out, in the order of the record.
         slot_names: The names of those fields that belong to a group.
+        answers: The fields that hold a run of Y and N. A single letter is none: it may be an initial.
 
     Raises:
         ValueError: When declared with a gap, an overlap, a name used twice, or another length than *length*.
@@ -125,6 +126,7 @@ class Layout:
     since: tuple[int, int] | None = None
     fields: dict[str, Field] = field(init=False, repr=False, compare=False)
     slot_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    answers: tuple[Field, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         spelled = [each for part in self.parts for each in (part.slots() if isinstance(part, Group) else (part,))]
@@ -137,6 +139,8 @@ class Layout:
         object.__setattr__(self, "fields", by_name)
         groups = [part for part in self.parts if isinstance(part, Group)]
         object.__setattr__(self, "slot_names", frozenset(each.name for group in groups for each in group.slots()))
+        answers = tuple(each for each in spelled if each.kind is Kind.FLAGS and each.width > 1)
+        object.__setattr__(self, "answers", answers)
 
     def in_use(self, *, year: int, month: int) -> bool:
         """Whether reports of a month had this layout, or a newer one. Of *year*, two digits, the nearest is meant."""

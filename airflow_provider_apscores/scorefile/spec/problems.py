@@ -13,10 +13,10 @@ WARNING = "warning"
 
 #: Every kind of problem: its severity, and what it means.
 KINDS: dict[str, tuple[str, str]] = {
-    "wrong_length": (ERROR, "The record has too few or too many characters (in CSV: cells). What surely stands in its "
-                            "place was read; where nothing does, the record is only in the rejected file."),
-    "moved": (ERROR, "The record has the right length, but its dates, answers or exams stand in other columns: as many "
-                     "characters were lost as gained. It is only in the rejected file."),
+    "wrong_length": (ERROR, "The record has too few or too many characters (in CSV: cells). It is only in the rejected "
+                            "file."),
+    "misaligned": (ERROR, "Two or more fields of the record hold something that cannot stand there: its characters (in "
+                          "CSV: cells) stand in other columns. It is only in the rejected file."),
     "bad_date": (ERROR, "Not a date, or an impossible one. Null in the table."),
     "bad_year": (ERROR, "Not a year, or one before AP Exams were (1955): then the report date is wrong, or the year "
                         "is. Null in the table."),
