@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import imaplib
 import logging
+import queue
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import (
@@ -32,8 +34,8 @@ CONN_TYPE = "imap"
 
 #: Seconds to wait for the server's next bytes.
 TIMEOUT = 30.0
-#: Seconds from login to logout. A server that sends byte by byte never exceeds the other limit.
-TIME_LIMIT = 180.0
+#: Seconds to connect, and then from login to logout. A server that sends byte by byte never exceeds the other limit.
+TIME_LIMIT = 120.0
 
 # Response codes that mean "not now" (RFC 5530, 3). A NO without one of them is permanent.
 _NOT_NOW = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|OVERQUOTA)\b|too many (simultaneous )?connections", re.I)
@@ -85,15 +87,37 @@ def _client(connection: Any) -> IMAPClient:
     extra = read_extra(connection)
     # The form saves untouched fields as null. Null must not mean "send the password unencrypted".
     encrypted = extra.get("use_ssl") is None or bool(extra["use_ssl"])
-    client = IMAPClient(
+    connect = partial(
+        IMAPClient,
         connection.host,
         connection.port or (993 if encrypted else 143),
         ssl=encrypted,
         ssl_context=_ssl_context(extra) if encrypted else None,
         timeout=TIMEOUT,
     )
+    client = _connected(connect)
     client.normalise_times = False  # times with their time zone
     return client
+
+
+def _connected(connect: Callable[[], IMAPClient]) -> IMAPClient:
+    """Connect in a thread, and abandon it after :data:`TIME_LIMIT`: a greeting may come byte by byte as well."""
+    outcomes = queue.SimpleQueue[Any]()
+
+    def run() -> None:
+        try:
+            outcomes.put(connect())
+        except Exception as error:
+            outcomes.put(error)
+
+    threading.Thread(target=run, name="apscores-imap", daemon=True).start()
+    try:
+        outcome = outcomes.get(timeout=TIME_LIMIT)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _ssl_context(extra: dict[str, Any]) -> ssl.SSLContext:

@@ -67,7 +67,7 @@ class APScoresNotificationEmailTrigger(PollingTrigger):
         with connection_errors(self.imap_conn_id, CONN_TYPE):
             connection = OpaqueConnection(await get_async_connection(self.imap_conn_id))
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(TIME_LIMIT + 2 * TIMEOUT):
+        async with asyncio.timeout(2 * TIME_LIMIT + TIMEOUT):
             found = await loop.run_in_executor(_THREADS, copy_context().run, self._poll_mailbox, connection)
         self.log.info("Found %s.", found)
         return found.as_event() if found.di_codes else None
