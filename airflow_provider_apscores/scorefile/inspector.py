@@ -140,10 +140,6 @@ def _other_codes(part: Any, code: str) -> Iterator[str]:
     """The college codes in a block that are not *code*, one for each record."""
     import numpy as np
 
-    if hasattr(part, "cells"):
-        codes = part.cells["college_code"].to_pylist()
-        yield from (_shown(each) for each in codes if each.strip().zfill(6) != code)
-        return
     column = np.ascontiguousarray(part.column("college_code"))
     right = (
         (column == np.frombuffer(code.encode(), np.uint8)).all(axis=1)

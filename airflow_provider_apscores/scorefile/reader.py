@@ -18,8 +18,7 @@ from airflow_provider_apscores.scorefile.columns.arrays import plain
 from airflow_provider_apscores.scorefile.columns.batch import Assembler, Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.alignment import aligned
-from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter, Rows
-from airflow_provider_apscores.scorefile.reading.csv_values import shape
+from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, Recognised, recognise
 from airflow_provider_apscores.scorefile.reading.source import Source
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
@@ -263,15 +262,11 @@ class Reading:
 
     def _csv_blocks(self, source: Source) -> Iterator[Block]:
         splitter = CsvSplitter(self._recognised.delimiter)
-        for rows in ahead(self._csv_rows(splitter, source)):
-            yield rows if isinstance(rows, Block) else shape(rows, self._assembler.today)
-        self.records = splitter.records
-        self.unread_columns = splitter.header.unread if splitter.header else ()
-
-    def _csv_rows(self, splitter: CsvSplitter, source: Source) -> Iterator[Rows | Block]:
         for piece in self._without_mark(source.pieces(lambda: _CSV_PIECE)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
+        self.records = splitter.records
+        self.unread_columns = splitter.unread
 
 
 def _recognise(source: Source) -> Recognised:

@@ -84,10 +84,8 @@ class Assembler:
         students = Students(block, findings, self.today)
         rows = {
             "students": self._rows("students", students.columns, block.numbers),
-            "exam_scores": self._rows(
-                "exam_scores", exam_scores(block, exams, students, findings), block.numbers[exams.rows]
-            ),
-            "awards": self._rows("awards", awards(block, awarded, students, findings), block.numbers[awarded.rows]),
+            "exam_scores": self._rows("exam_scores", exam_scores(exams, students, findings), block.numbers[exams.rows]),
+            "awards": self._rows("awards", awards(awarded, students, findings), block.numbers[awarded.rows]),
         }
         rows["problems"] = self._rows("problems", *findings.columns())
         return Batch(**rows, rejected=findings.rejected(), first_error=findings.first_error())

@@ -55,10 +55,8 @@ class Block:
         patches: Single values that replace what *matrix* says: field name to [(row, text or None)].
         lost: Lines that gave no row: (record number, line).
         problems: Problems found so far.
-        headers: Lines of a CSV file before these records that repeat its header, perhaps in another order.
         line_of: Gives the line of a row, without its line end, where *matrix* does not hold lines as they are.
         exact_dates: Dates that came with four-digit years: field name to [(row, date)].
-        exact_years: Four-digit years that two digits would not give back: field name to [(row, year)].
         known_extremes: What :meth:`extremes` gives, once it is known.
         known_slots: What :meth:`slots` gives, once it is known.
     """
@@ -71,10 +69,8 @@ class Block:
     patches: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
     lost: list[tuple[int, bytes]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    headers: list[bytes] = field(default_factory=list)
     line_of: Callable[[int], bytes] | None = None
     exact_dates: dict[str, list[tuple[int, date]]] = field(default_factory=dict)
-    exact_years: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     known_extremes: tuple[Bytes, Bytes] | None = None
     known_slots: dict[str, Slots] = field(default_factory=dict, repr=False)
 
@@ -118,10 +114,8 @@ class Block:
                 *(each for each in self.problems if each.record_number not in lost or each.field is None),
                 *defects.values(),
             ],
-            headers=self.headers,
             line_of=lambda row: self.raw_line(int(kept[row])),
             exact_dates=moved(self.exact_dates),
-            exact_years=moved(self.exact_years),
         )
 
     def forget_misplaced(self) -> None:

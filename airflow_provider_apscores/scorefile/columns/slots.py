@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.arrays import encoded, numbers
-from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Block, Slots
+from airflow_provider_apscores.scorefile.columns.block import UNREADABLE, Slots
 from airflow_provider_apscores.scorefile.columns.dates import FIRST_EXAMS, read_years
 from airflow_provider_apscores.scorefile.columns.lookups import (
     BLANK_PAIR,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _KNOWN_IRREGULARITIES = frozenset(each.code for each in IRREGULARITIES)
 
 
-def exam_scores(block: Block, exams: Slots, students: Students, findings: Findings) -> dict[str, Any]:
+def exam_scores(exams: Slots, students: Students, findings: Findings) -> dict[str, Any]:
     """The columns of ``exam_scores``."""
     import numpy as np
     import pyarrow as pa
@@ -38,7 +38,7 @@ def exam_scores(block: Block, exams: Slots, students: Students, findings: Findin
     group, rows, slots = exams.group, exams.rows, exams.slots
     year_pair, code, letter = exams.pairs("admin_year"), exams.pairs("exam_code"), exams.letters("exam_grade")
     first, second = exams.pairs("irregularity_1"), exams.pairs("irregularity_2")
-    year = _years(block, exams, "admin_year", year_pair, students, findings)
+    year = _years(exams, "admin_year", year_pair, students, findings)
     scored = (letter >= ord("1")) & (letter <= ord("5"))
     bad_score = ~scored & (letter != 32) & (letter != UNREADABLE)
     findings.in_slots(group, "exam_grade", "bad_score", rows, slots, bad_score)
@@ -68,13 +68,13 @@ def exam_scores(block: Block, exams: Slots, students: Students, findings: Findin
     }
 
 
-def awards(block: Block, awarded: Slots, students: Students, findings: Findings) -> dict[str, Any]:
+def awards(awarded: Slots, students: Students, findings: Findings) -> dict[str, Any]:
     """The columns of ``awards``."""
     import numpy as np
     import pyarrow as pa
 
     kind = distinct(awarded.pairs("award_type"))
-    year = _years(block, awarded, "award_year", awarded.pairs("award_year"), students, findings)
+    year = _years(awarded, "award_year", awarded.pairs("award_year"), students, findings)
     findings.unknown_pairs("award_type", awarded.rows, kind, frozenset(AWARDS))
     return {
         **students.of_rows(awarded.rows),
@@ -106,21 +106,14 @@ def _parents() -> tuple[Any, tuple[str, ...]]:
     return np.array([parents.index(parent) if parent else -1 for parent in subscores] + [-1], np.int32), parents
 
 
-def _years(block: Block, filled: Slots, name: str, pairs: Pairs, students: Students, findings: Findings) -> Any:
+def _years(filled: Slots, name: str, pairs: Pairs, students: Students, findings: Findings) -> Any:
     """Four-digit years, 0 where there is none."""
-    import numpy as np
-
     group, rows, slots = filled.group, filled.rows, filled.slots
     two = two_digits().take(pairs)
     bad = two == NO_NUMBER
     if bad.any():
         bad &= (pairs & 0xFF != UNREADABLE) & (pairs >> 8 != UNREADABLE)
     years = read_years(two, students.report.year.take(rows) + 1)
-    if block.exact_years:
-        place = rows * group.count + slots
-        for slot in range(group.count):
-            for row, value in block.exact_years.get(group.field_name(name, slot + 1), ()):
-                years[np.searchsorted(place, row * group.count + slot)] = value
     early = (years > 0) & (years < FIRST_EXAMS)
     if early.any():
         bad |= early

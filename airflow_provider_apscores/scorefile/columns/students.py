@@ -147,8 +147,6 @@ class Students:
         columns = self._block.column(name)
         two = two_digits().take(pairs(columns))
         years = read_years(two, limit)
-        for row, value in self._block.exact_years.get(name, ()):
-            years[row] = value
         self._findings.in_field(name, "bad_year", (two == NO_NUMBER) & ~(columns == UNREADABLE).any(axis=1))
         return numbers(years, two >= 0, pa.int16())
 

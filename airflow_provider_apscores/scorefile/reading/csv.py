@@ -1,113 +1,136 @@
-"""CSV bytes to student records, as they come in pieces of any size: three ways, the quickest first.
+"""CSV bytes to blocks of student records, as they come in pieces of any size.
 
-1. Most pieces are plain and become blocks at once (csvplain.py).
-2. Others are parsed by pyarrow, and believed when it finds as many rows as there are lines and quotes come in pairs.
-   Where a piece fails, small groups of its lines are tried. Their cells become blocks in csvshape.py.
-3. Only in a group that fails is each record read by itself: a value with a line end in it, a row with too many or too
-   few cells (csvwidth.py), a quote that never ends, a header in the middle. Its cells go on as those of 2.
+Most pieces are plain, and NumPy finds their cells (csv_plain.py). pyarrow parses any other (csv_arrow.py). Both hand
+the cells on to one builder, which lays them out at the columns of the TXT record (csv_block.py). Only a row with too
+many or too few cells is read by itself.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
-from airflow_provider_apscores.scorefile.columns.arrays import strings
 from airflow_provider_apscores.scorefile.columns.block import Block
-from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, Lines, cells_of, has_blank_before_quote
-from airflow_provider_apscores.scorefile.reading.csv_plain import PlainCutter
-from airflow_provider_apscores.scorefile.reading.csv_width import stands_under
+from airflow_provider_apscores.scorefile.reading.csv_arrow import Parsed, parse
+from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder, CellPlaces
+from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, CsvLines, Records
+from airflow_provider_apscores.scorefile.reading.csv_plain import read_plain
+from airflow_provider_apscores.scorefile.reading.csv_values import is_date
 from airflow_provider_apscores.scorefile.reading.detect import Header, tells_names, understand_header
-from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, is_blank
+from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, BadLines, is_blank, no_end
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
+#: Lines that become one block where they are not plain.
+_LINES = 1 << 15
 
-#: Lines that are tried together where a larger piece did not parse.
-_GROUP = 256
-
-#: Every record has these, or at least one of them; a header in the middle of a file has their names there.
-_TELLING = ("college_code", "ap_id", "last_name")
+#: A row that ends before one of these fields was cut. Spreadsheets leave out empty cells at the end of rows.
+_NEEDED = re.compile("college_code|.+_date|(?:admin_year|exam_code|exam_grade|irregularity_[12])_[0-9]+")
 
 
-@dataclass(slots=True)
-class Rows:
-    """CSV records as text.
+class _HeaderInUse:
+    """A header, and what is done with the rows under it.
 
     Attributes:
-        cells: Arrow strings by field name, as they stood in the file.
-        numbers: Record numbers, shape (rows,).
-        data: Bytes of the file in which these records stand.
-        starts: Where each begins in *data*, shape (rows,).
-        ends: Where each ends, its line end included, shape (rows,).
-        lost: Lines that gave no record: (record number, line).
-        problems: What was wrong.
-        headers: Lines before these records that repeat the header, perhaps in another order.
-        plain: Whether all of these records are printable ASCII, line ends and tabs aside.
+        columns: Which column holds a field, counted from 0.
+        unread: Names of columns that are not read.
+        places: Where the cells go.
     """
 
-    cells: dict[str, pa.Array]
-    numbers: np.ndarray[Any, np.dtype[np.int64]]
-    data: bytes
-    starts: np.ndarray[Any, np.dtype[np.int64]]
-    ends: np.ndarray[Any, np.dtype[np.int64]]
-    lost: list[tuple[int, bytes]] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    headers: list[bytes] = field(default_factory=list)
-    plain: bool = False
+    def __init__(self, header: Header, only: frozenset[str] | None) -> None:
+        self.columns = header.columns
+        self.unread = header.unread
+        self._width = header.width
+        wanted = {name: at for name, at in header.columns.items() if only is None or name in only}
+        self.places = CellPlaces(wanted, header.width)
+        self._needed = max(at for name, at in header.columns.items() if _NEEDED.fullmatch(name))
 
-    def line(self, row: int) -> bytes:
-        """The line of *row* without its line end."""
-        return self.data[self.starts[row] : self.ends[row]].rstrip(b"\r\n")
+    def add_row(self, builder: BlockBuilder, row: int, cells: list[str] | None) -> str:
+        """Lay out a row that has too many or too few cells; returns what is wrong where it can't be read."""
+        if cells is None or not self._is_whole(cells):
+            return self.wrong_length(cells)
+        for at, name in self.places.names.items():
+            if at < len(cells) and cells[at]:
+                builder.add_cell(row, name, cells[at])
+        return ""
+
+    def _is_whole(self, cells: list[str]) -> bool:
+        """Whether a row only lacks empty cells at its end, or has some more.
+
+        A cell lost or gained anywhere else moves the dates. So the report date must stand in its place, and no date in
+        the next one.
+        """
+        report = self.columns.get("report_date")
+        if report is None or self._needed >= len(cells) or any(cell.strip() for cell in cells[self._width :]):
+            return False
+        return is_date(cells[report]) and not any(map(is_date, cells[report + 1 : report + 2]))
+
+    def wrong_length(self, cells: list[str] | None) -> str:
+        """What is wrong with the cells of a row; None where it has none."""
+        what = "a quote out of place" if cells is None else f"{len(cells)} cells"
+        return f"{what}, where the header has {self._width}"
+
+
+class _Found(NamedTuple):
+    """What some lines hold beside student records.
+
+    Attributes:
+        blank: Blank records, empty lines aside.
+        headers: Headers.
+        lost: Records that can't be read, and what is wrong.
+    """
+
+    blank: list[int]
+    headers: list[int]
+    lost: dict[int, str]
 
 
 class CsvSplitter:
-    """Cuts pieces of a CSV file into rows.
+    """Cuts pieces of a CSV file into blocks.
+
+    Args:
+        delimiter: What stands between cells.
+        only: The fields that are wanted; None for all.
 
     Attributes:
         records: Records so far: rows that are not blank.
-        header: The header, or None before it was seen.
     """
 
     def __init__(self, delimiter: str, only: frozenset[str] | None = None) -> None:
         self.records = 0
-        self.header: Header | None = None
         self._delimiter = delimiter
         self._only = only
         self._rest = b""
         self._cr_only: bool | None = None
-        self._names: list[str] = []
-        self._cutter: PlainCutter | None = None
+        self._headers: dict[tuple[str, ...], _HeaderInUse] = {}
+        self._header: _HeaderInUse | None = None
+        self._bad_lines = BadLines()
 
-    def feed(self, piece: bytes) -> Iterator[Rows | Block]:
-        """Take the next piece, and give the records that are complete: plain ones as blocks, others as text.
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Names of columns under the last header that are not read."""
+        return self._header.unread if self._header else ()
+
+    def feed(self, piece: bytes) -> Iterator[Block]:
+        """Take the next piece, and give the records that are complete.
 
         Raises:
-            ScoreFileMalformed: The header lacks essential columns, or a line has no end.
+            ScoreFileMalformed: The header lacks essential columns, a line has no end, or too many lines in a row give
+                no record.
         """
         data = self._line_feeds(self._rest + piece if self._rest else piece)
         end = data.rfind(b"\n") + 1
         self._rest = data[end:]
-        yield from self._rows(data, end, complete=False)
-        self._check_length(self._rest)
+        yield from self._blocks(CsvLines(data, end, self._delimiter, complete=False))
+        if len(self._rest) > LONGEST_LINE:
+            raise no_end(self.records + 1)
 
-    def finish(self) -> Iterator[Rows | Block]:
+    def finish(self) -> Iterator[Block]:
         """Give what is left."""
         data, self._rest = self._rest, b""
         data = data.replace(b"\r", b"\n") if self._cr_only is None else self._line_feeds(data)
-        yield from self._rows(data, len(data), complete=True)
-
-    def _check_length(self, line: bytes) -> None:
-        if len(line) > LONGEST_LINE:
-            raise ScoreFileMalformed(
-                f"Record {self.records + 1} has no end within {LONGEST_LINE:,} characters. "
-                "The line ends or quotes of this CSV file were damaged on the way: fetch it again."
-            )
+        yield from self._blocks(CsvLines(data, len(data), self._delimiter, complete=True))
 
     def _line_feeds(self, data: bytes) -> bytes:
         """*data* with LF where lines end with CR alone, as on old Macs; the file's first line end tells."""
@@ -115,215 +138,156 @@ class CsvSplitter:
             self._cr_only = not first[0].endswith(b"\n")
         return data.replace(b"\r", b"\n") if self._cr_only else data
 
-    def _rows(self, data: bytes, end: int, *, complete: bool) -> Iterator[Rows | Block]:
-        """The records in *data* up to *end*. Large pieces are looked at where they are: to copy them costs as much as
-        to parse them.
-        """
-        if not end:
+    def _blocks(self, lines: CsvLines) -> Iterator[Block]:
+        if not lines.end:
             return
-        lines = Lines(data, end, complete)
         at = 0
-        if self.header is None:
-            found = self._header(lines)
+        if self._header is None:
+            found = self._find_header(lines)
             if found is None:
-                self._rest = data
+                self._rest = lines.data
                 return
             at = found
-        block = self._plain_block(lines, at) if at < len(lines) and self._cutter else None
-        if block is not None:
-            yield block
+        if at == len(lines):
             return
-        # Of lines shorter than their delimiters few at a time, since pyarrow makes whole columns of whatever it parses.
-        group = len(lines) if self.header and len(lines) * self.header.width <= end else _GROUP
+        plain = self._plain_block(lines, at)
+        if plain is not None:
+            yield plain
+            return
         while at < len(lines):
-            until = min(at + group, len(lines))
-            rows = self._parse_together(lines, at, until)
-            if rows is None and group > _GROUP:
-                group = _GROUP
+            until = min(at + _LINES, len(lines))
+            if lines.is_blank(at, until - 1):
+                # Spreadsheets leave any number of blank rows, but no empty lines.
+                self._bad_lines.add(lines.ends[at:until] - lines.starts[at:until] > len(b"\r\n"))
+                at = until
                 continue
-            if rows is None:
-                rows, until = self._parse_singly(lines, at, until)
-            if len(rows.numbers) or rows.lost or rows.problems:
-                yield rows
-            if until == at:  # The last record goes on in the next piece.
-                self._rest = data[lines.starts[at] :]
+            block, end = self._block(lines, at, until)
+            if len(block) or block.lost or block.problems:
+                yield block
+            if end < until:  # The last record goes on in the next piece.
+                self._rest = lines.data[lines.starts[end] : lines.end] + self._rest
                 return
-            at = until
+            at = end
 
-    def _header(self, lines: Lines) -> int | None:
+    def _find_header(self, lines: CsvLines) -> int | None:
         """Read the header, and return the number of lines that it and blank lines before it took."""
         at = 0
-        while at < len(lines) and is_blank(lines.raw(at, at + 1)):
+        while at < len(lines) and is_blank(lines.raw(at, at)):
             at += 1
-        for until in range(at + 1, min(at + MOST_LINES, len(lines)) + 1):
-            cells = cells_of(lines.text(at, until), self._delimiter)
+        for last in range(at, min(at + MOST_LINES, len(lines))):
+            cells = lines.cells(at, last)
             if cells is not None:
                 self._take_header(cells)
-                return until
+                return last + 1
         if lines.complete or len(lines) > at + MOST_LINES:
             raise ScoreFileMalformed("The CSV header has a quote that is never closed; fetch the file again.")
         return None
 
-    def _take_header(self, cells: list[str]) -> None:
-        self.header = understand_header(cells)
-        self._names = cells
-        # Who wants some columns only is better served by pyarrow.
-        self._cutter = PlainCutter(self.header, self._delimiter) if self._only is None else None
+    def _take_header(self, cells: list[str]) -> _HeaderInUse:
+        """Read what follows under these names."""
+        names = tuple(cells)
+        if names not in self._headers:
+            self._headers[names] = _HeaderInUse(understand_header(cells), self._only)
+        self._header = self._headers[names]
+        return self._header
 
-    def _fields(self) -> dict[str, int]:
-        assert self.header is not None
-        return {name: at for name, at in self.header.columns.items() if self._only is None or name in self._only}
-
-    def _plain_block(self, lines: Lines, at: int) -> Block | None:
+    def _plain_block(self, lines: CsvLines, at: int) -> Block | None:
         """All lines from *at* on, when they are plain; else None."""
         import numpy as np
 
-        assert self._cutter is not None
-        text = lines.utf8(at)
-        as_in_file = isinstance(text, memoryview) and text[-1] == 10 and b"\r" not in lines.data
-        found = self._cutter.block(text, self.records + 1) if as_in_file else None
-        begin = lines.starts[at] if at else 0
-        if found is not None:
-            block, ends = found[0], found[1] + begin
-        else:
-            changed = bytes(text).replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
-            # If rows are plain without the blanks behind delimiters, all of them stood between cells.
-            changed = changed.replace(f'"{self._delimiter} "'.encode(), f'"{self._delimiter}"'.encode())
-            changed += b"" if changed.endswith(b"\n") else b"\n"
-            if b"\r" in changed or (as_in_file and len(changed) == len(text)):
-                return None
-            found = self._cutter.block(changed, self.records + 1)
-            if found is None:
-                return None
-            block, ends = found[0], lines.ends[at:]
-        self.records += len(block)
-        starts = np.concatenate(([begin], ends[:-1]))
-        block.line_of = lambda row: lines.data[starts[row] : ends[row]].rstrip(b"\r\n")
-        return block
+        assert self._header is not None
+        places, code = self._header.places, self._header.columns["college_code"]
+        text = lines.utf8_from(at)
+        blank, none = (f'"{self._delimiter}{each}"'.encode() for each in (" ", ""))
+        builder = read_plain(text, places, self._delimiter, code)
+        if builder is None and blank in lines.data:
+            # If rows are plain without the blanks behind delimiters, all of these stood between cells.
+            text = bytes(text).replace(blank, none)
+            builder = read_plain(text, places, self._delimiter, code)
+        if builder is None:
+            return None
+        count = len(builder.matrix)
+        numbers = np.arange(self.records + 1, self.records + 1 + count, dtype=np.int64)
+        self.records += count
+        return builder.block(numbers, line_of=lambda row: lines.raw(at + row, at + row))
 
-    def _parse_together(self, lines: Lines, at: int, until: int) -> Rows | None:
-        """Let pyarrow parse some lines; None when it does not find one student record a line."""
+    def _block(self, lines: CsvLines, at: int, until: int) -> tuple[Block, int]:
+        """The records that begin in the lines from *at* to *until*, and the line after the last of them."""
         import numpy as np
 
-        cells = self._parsed(lines.utf8(at, until), until - at)
-        if cells is None or _any_telling_other_things(cells):
-            return None
-        numbers = np.arange(self.records + 1, self.records + 1 + until - at)
-        self.records += until - at
-        return Rows(cells, numbers, lines.data, lines.starts[at:until], lines.ends[at:until], plain=lines.plain)
-
-    def _parsed(self, data: bytes | memoryview, lines: int) -> dict[str, pa.Array] | None:
-        """What pyarrow makes of some lines; None when it does not find one record a line."""
-        import numpy as np
-        import pyarrow as pa
-        from pyarrow import csv as arrow_csv
-
-        assert self.header is not None
-        fields = self._fields()
-        if np.count_nonzero(np.frombuffer(data, np.uint8) == 34) % 2:
-            return None
-        if b' "' in bytes(data) and has_blank_before_quote(bytes(data).decode(), self._delimiter):
-            return None
-        names = [str(each) for each in range(self.header.width)]
-        wanted = [str(each) for each in fields.values()]
-        try:
-            table = arrow_csv.read_csv(
-                pa.BufferReader(data),
-                # Pieces that fit into a processor's cache, and no more threads than are at work already.
-                read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 20, use_threads=False),
-                parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(wanted, pa.string()),
-                    include_columns=wanted,
-                    strings_can_be_null=False,
-                    check_utf8=False,  # It is: see Lines.utf8.
-                ),
-            )
-        except pa.ArrowInvalid:
-            return None
-        if table.num_rows != lines:
-            return None
-        return {name: _joined(table.column(str(column))) for name, column in fields.items()}
-
-    def _parse_singly(self, lines: Lines, at: int, until: int) -> tuple[Rows, int]:
-        """Read record by record; also returns the line after the last record."""
-        import numpy as np
-
-        assert self.header is not None
-        fields = self._fields()
-        kept: list[list[str]] = []
-        numbers: list[int] = []
-        spans: list[tuple[int, int]] = []
-        lost: list[tuple[int, bytes]] = []
-        problems: list[Problem] = []
-        headers: list[bytes] = []
-        while at < until:
-            if is_blank(lines.raw(at, at + 1)):
-                at += 1
-                continue
-            cells = None
-            end = at
-            while cells is None and end < min(at + MOST_LINES, len(lines)):
-                end += 1
-                cells = cells_of(lines.text(at, end), self._delimiter)
-            if cells is None and end == len(lines) and not lines.complete and end - at < MOST_LINES:
-                break
-            if cells is None:
-                end = at + 1
-            raw = lines.raw(at, end)
-            self._check_length(raw)
-            begin, at = at, end
-            if cells is not None and not any(cell.strip() for cell in cells):
-                continue
-            if cells is not None and self._is_header(cells):
-                if kept or lost:
-                    at = begin
-                    break
-                problems.append(Problem(max(self.records, 1), "repeated_header"))
-                headers.append(raw.rstrip(b"\r\n"))
-                if cells != self._names:
-                    self._take_header(cells)
-                    fields = self._fields()
-                continue
-            self.records += 1
-            if cells is None or not stands_under(cells, self.header):
-                what = "a quote out of place" if cells is None else f"{len(cells)} cells"
-                problems.append(
-                    Problem(self.records, "wrong_length", detail=f"{what}, where the header has {self.header.width}")
-                )
-                lost.append((self.records, raw.rstrip(b"\r\n")))
-                continue
-            kept.append(cells + [""] * (self.header.width - len(cells)))
-            numbers.append(self.records)
-            spans.append((int(lines.starts[begin]), int(lines.ends[end - 1])))
-        columns = {name: strings([cells[column] for cells in kept]) for name, column in fields.items()}
-        starts, ends = (np.array([span[side] for span in spans], np.int64) for side in (0, 1))
-        found = Rows(
-            columns, np.array(numbers, np.int64), lines.data, starts, ends, lost, problems, headers, lines.plain
+        records = lines.records(at, until)
+        lengths = lines.ends[records.last] - lines.starts[records.first]
+        if lengths.max(initial=0) > LONGEST_LINE:
+            raise no_end(self.records + 1 + int(lengths.argmax()))
+        builder = BlockBuilder(len(lengths))
+        found = self._add_records(builder, records)
+        is_record = ~records.is_empty
+        is_record[[*found.blank, *found.headers]] = False
+        is_read = is_record.copy()
+        is_read[list(found.lost)] = False
+        self._bad_lines.add((is_read | ~is_record) & ~records.is_empty)
+        numbers = self.records + np.cumsum(is_record)
+        self.records += int(is_record.sum())
+        rows = is_read.nonzero()[0]
+        block = builder.block(
+            numbers[rows],
+            rows if len(rows) < len(is_read) else None,
+            lost=[(int(numbers[row]), records.raw(row)) for row in sorted(found.lost)],
+            problems=[
+                *(Problem(int(numbers[row]), "wrong_length", detail=detail) for row, detail in found.lost.items()),
+                *(Problem(max(int(numbers[row]), 1), "repeated_header") for row in found.headers),
+            ],
+            line_of=lambda row: records.raw(rows[row]),
         )
-        return found, at
+        return block, records.until
 
-    def _is_header(self, cells: list[str]) -> bool:
-        assert self.header is not None
-        at = self.header.columns["college_code"]
-        return (at >= len(cells) or not cells[at][:1].isdigit()) and tells_names(cells)
+    def _add_records(self, builder: BlockBuilder, records: Records) -> _Found:
+        """Lay out records, each under the header that it stands under."""
+        import numpy as np
+
+        header = self._header
+        assert header is not None
+        found = _Found([], [], {})
+        standing = ~records.is_open & ~records.is_empty
+        parsed = parse(records, standing.nonzero()[0], header.places, self._delimiter)
+        # Which header each record stands under: a number in *headers*.
+        headers, under = [header], np.zeros(len(standing), np.int32)
+        for row in _doubtful(parsed, header.columns["college_code"]):
+            if records.is_blank(row):
+                found.blank.append(row)
+            elif (cells := records.cells(row)) and (tuple(cells) in self._headers or _is_header(cells)):
+                found.headers.append(row)
+                header = self._take_header(cells)
+                if header not in headers:
+                    headers.append(header)
+                under[row:] = headers.index(header)
+        standing[[*found.blank, *found.headers]] = False
+        for number, header in enumerate(headers):
+            chosen = standing & (under == number)
+            if number:
+                parsed = parse(records, chosen.nonzero()[0], header.places, self._delimiter)
+            for each in parsed.cells:
+                builder.add(header.places, each if chosen[each.rows].all() else each.of_rows(chosen))
+            for row in parsed.others:
+                if chosen[row] and (wrong := header.add_row(builder, row, records.cells(row))):
+                    found.lost[row] = wrong
+        found.lost.update((row, header.wrong_length(None)) for row in records.is_open.nonzero()[0].tolist())
+        return found
 
 
-def _any_telling_other_things(cells: dict[str, pa.Array]) -> bool:
-    """Whether some row is a header, or may be wholly blank, as spreadsheets leave them at the end."""
-    import pyarrow.compute as pc
+def _doubtful(parsed: Parsed, code: int) -> list[int]:
+    """Records that may be headers: those without a digit where the college code begins, and those of other lengths."""
+    import numpy as np
 
-    odd = pc.invert(pc.match_substring_regex(cells["college_code"], "^[0-9]"))
-    if not pc.any(odd).as_py():
-        return False
-    for told in zip(*(cells[name].filter(odd).to_pylist() for name in _TELLING), strict=True):
-        if not "".join(told).strip() or tells_names(list(told)):
-            return True
-    return False
+    rows = [np.empty(0, np.int64)]
+    for each in parsed.cells:
+        of_code = each.columns == code
+        first = each.letters.take(each.starts[of_code])
+        rows.append(each.rows[of_code][(first >= ord("0")) & (first <= ord("9"))])
+    return sorted({*np.setdiff1d(parsed.whole, np.concatenate(rows)).tolist(), *parsed.others})
 
 
-def _joined(column: pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
-
-    chunks = column.chunks
-    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks) if chunks else strings([])
+def _is_header(cells: list[str]) -> bool:
+    """Whether a record is a header. Names of columns rarely begin with a digit, and cells of students often do."""
+    filled = [cell for cell in cells if cell.strip()]
+    return 4 * sum(cell.lstrip()[0].isdigit() for cell in filled) < len(filled) and tells_names(filled)

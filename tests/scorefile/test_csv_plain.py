@@ -1,4 +1,4 @@
-"""The short way through plain CSV rows says what the long way says, and is not taken where it could be wrong."""
+"""Plain CSV rows: NumPy reads them as pyarrow does, and leaves alone what it could read wrongly."""
 
 import csv
 import io
@@ -7,12 +7,13 @@ import random
 import numpy as np
 import pytest
 
-from airflow_provider_apscores.scorefile.reading import csv_plain as csvplain
-from airflow_provider_apscores.scorefile.reading.csv_plain import PlainCutter
+from airflow_provider_apscores.scorefile.reading import csv as reading_csv
+from airflow_provider_apscores.scorefile.reading import csv_plain
 from tests.scorefile.students import csv_file, student
-from tests.scorefile.test_reader import ALL, CSV_VARIANTS, read
+from tests.scorefile.test_csv import CSV_VARIANTS
+from tests.scorefile.three_ways import ALL, read
 
-TAKEN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed", "blanks before quotes"]
+PLAIN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed", "blanks before quotes"]
 
 ODD_CELLS = {
     "letters beyond ASCII": {"last_name": "NUÑEZ", "street_3": "É"},
@@ -24,10 +25,10 @@ ODD_CELLS = {
     "a fraction as long as its field": {"high_school_code": "1234.0"},
     "a fraction as long as a ZIP code": {"zip_code": "501.0"},
     "a named gap as long as its field": {"irregularity_1_01": "NA", "state": "NA"},
-    "a named gap as long as a field may be": {"high_school_code": "NULL", "zip_code": "#N/A"},
+    "a named gap as long as a field may be": {"high_school_code": "NULL", "zip_code": "None"},
     "a campus that is a fraction": {"college_code": "4866.0"},
     "no gap": {"gender": "N", "country_code": "NA", "last_name": "Null"},
-    "other dates": {"birth_date": "5/4/07", "report_date": "9.7.26", "released_date": "2025-07-01"},
+    "other dates": {"birth_date": "5/4/07", "report_date": "7/9/2026", "released_date": "2025-07-01"},
     "years in full": {"admin_year_01": "2025", "award_year_1": "1925"},
     "what no record holds": {"province": "QC", "postal_code": "H2X 1Y4", "student_identifier": "S-17"},
     "defects": {"exam_grade_01": "9", "exam_grade_02": "10", "award_type_1": "A", "birth_date": "023007"},
@@ -39,40 +40,36 @@ ODD_CELLS = {
 }
 
 
-def both_ways(data, monkeypatch):
-    """What is read in the short way and in the long way, and how often the short way was taken."""
-    taken = []
-    cut = PlainCutter.block
-    with monkeypatch.context() as patch:
-        patch.setattr(csvplain, "_AT_A_TIME", 2500)
-        patch.setattr(PlainCutter, "block", lambda *given: taken.append(cut(*given)) or taken[-1])
-        short = read(data)
-    with monkeypatch.context() as patch:
-        patch.setattr(PlainCutter, "block", lambda *given: None)
-        return short, read(data), sum(each is not None for each in taken)
+def both_ways(data, mocker):
+    """What is read with NumPy, what with pyarrow alone, and whether NumPy read any of it."""
+    mocker.patch.object(csv_plain, "_AT_A_TIME", 2500)
+    spy = mocker.spy(reading_csv, "read_plain")
+    with_numpy = read(data)
+    mocker.patch.object(reading_csv, "read_plain", return_value=None)
+    return with_numpy, read(data), spy.spy_return is not None
 
 
 @pytest.mark.parametrize("variant", CSV_VARIANTS)
-def test_every_dress(variant, monkeypatch):
-    short, long, taken = both_ways(CSV_VARIANTS[variant], monkeypatch)
-    assert short == long
-    assert taken or variant not in TAKEN
+def test_both_ways_read_every_form_alike(variant, mocker):
+    with_numpy, with_pyarrow, was_plain = both_ways(CSV_VARIANTS[variant], mocker)
+    assert with_numpy == with_pyarrow
+    assert was_plain or variant not in PLAIN
 
 
 @pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_NONE])
 @pytest.mark.parametrize("odd", ODD_CELLS)
-def test_odd_cells(odd, quoting, monkeypatch):
+def test_both_ways_read_odd_cells_alike(odd, quoting, mocker):
     records = [*ALL[::2], student(2, **ODD_CELLS[odd]), *ALL[::2]]
     rows = list(csv.reader(io.StringIO(csv_file(records).decode())))
     out = io.StringIO()
     csv.writer(out, quoting=quoting).writerows([[*row, "Ñote"] for row in rows])
-    short, long, _ = both_ways(out.getvalue().encode(), monkeypatch)
-    assert short == long
+    with_numpy, with_pyarrow, _ = both_ways(out.getvalue().encode(), mocker)
+    assert with_numpy == with_pyarrow
 
 
-def test_what_is_taken_for_plain_means_the_same_to_a_parser():
+def test_random_text_that_is_plain_has_the_same_cells_for_a_parser():
     """
-    Random quotes, delimiters and line ends: where cells are found among them, they are the right ones.
+    Among random quotes, delimiters and line ends, the cells that are found are the right ones.
     """
     rng = random.Random(4)
     agreed = 0
@@ -87,7 +84,7 @@ def test_what_is_taken_for_plain_means_the_same_to_a_parser():
         if not text.endswith("\n") or len(text) < 6:
             continue
         piece = np.frombuffer(text.encode(), np.uint8)
-        found = csvplain._filled_cells(piece, (piece == 10).nonzero()[0], ord(","), 3)
+        found = csv_plain.filled_cells(piece, (piece == 10).nonzero()[0], ord(","), 3)
         if found is None:
             continue
         spans, columns, counts = found
