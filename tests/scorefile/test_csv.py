@@ -462,3 +462,62 @@ def test_a_quote_may_be_a_letter_of_an_unquoted_cell():
     found = read(data.encode())
     assert [row["street_1"] for row in found["students"]] == ['5" PIPE ROAD', "1 INVENTED WAY"]
     assert found["problems"] == []
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ["Irregularity Code #1 01", "Irregularity Code #2 01"],
+        ["Irregularity Code #2 17"],
+        ["Exam Grade 30"],
+        ["Award Year 2"],
+        [name for name in NAMES if name.startswith("Irregularity")],
+    ],
+    ids=lambda gone: gone[0] if len(gone) < 3 else "all irregularities",
+)
+def test_a_slot_of_which_columns_are_missing_is_refused_and_they_are_named(gone):
+    """
+    Without its irregularities a canceled score would be a reported one.
+    """
+    data = mapped(lambda at, row: [cell for name, cell in zip(NAMES, row, strict=True) if name not in gone])
+    with pytest.raises(ScoreFileMalformed) as error:
+        read(data)
+    assert all(f'"{name}"' in str(error.value) for name in gone[:2])
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("in_front", [True, False])
+def test_two_columns_for_one_field_are_merged_row_by_row(in_front):
+    """
+    Files of two years, joined by the names of their columns.
+    """
+    second = ["AP Number", "", "AP000002", "AP000003", "AP000009"]
+    records = [student(1), student(2, ap_id=""), student(3), student(4)]
+    rows = list(csv.reader(io.StringIO(csv_file(records).decode())))
+    out = io.StringIO()
+    csv.writer(out).writerows(
+        [cell, *row] if in_front else [*row, cell] for cell, row in zip(second, rows, strict=True)
+    )
+    found = read(out.getvalue().encode())
+    assert [row["ap_id"] for row in found["students"]] == ["AP000001", "AP000002", "AP000003", "AP000004"]
+    assert [(row["record_number"], row["kind"], row["field"]) for row in found["problems"]] == [
+        (4, "two_values", "ap_id")
+    ]
+
+
+@pytest.mark.parametrize("name", ["Last Name", "Exam Grade 01", "Student Identifier", "Date of Birth"])
+def test_a_column_that_comes_twice_with_different_values_is_refused(name):
+    at = column(name)
+    once = with_cell(name, lambda cell: cell or "A")
+    rows = list(csv.reader(io.StringIO(once.decode())))
+
+    def twice(changed):
+        out = io.StringIO()
+        csv.writer(out).writerows([*row, cell] for row, cell in zip(rows, changed, strict=True))
+        return out.getvalue().encode()
+
+    same = [row[at] for row in rows]
+    check_equal(read(twice(same)), read(once))
+    check_equal(read(twice([name, "", *same[2:]])), read(once))
+    with pytest.raises(ScoreFileMalformed, match="twice, and record 2 has different values"):
+        read(twice([*same[:2], "010203" if "Date" in name else "4", *same[3:]]))

@@ -42,17 +42,16 @@ class _HeaderInUse:
         self.columns = header.columns
         self.unread = header.unread
         self._width = header.width
-        wanted = {name: at for name, at in header.columns.items() if only is None or name in only}
-        self.places = CellPlaces(wanted, header.width)
+        self.places = CellPlaces(header, only)
         self._needed = max(at for name, at in header.columns.items() if _NEEDED.fullmatch(name))
 
     def add_row(self, builder: BlockBuilder, row: int, cells: list[str] | None) -> str:
         """Lay out a row that has too many or too few cells; returns what is wrong where it can't be read."""
         if cells is None or not self._is_whole(cells):
             return self.wrong_length(cells)
-        for at, name in self.places.names.items():
-            if at < len(cells) and cells[at]:
-                builder.add_cell(row, name, cells[at])
+        for at, cell in enumerate(cells):
+            if cell:
+                builder.add_cell(self.places, row, at, cell)
         return ""
 
     def _is_whole(self, cells: list[str]) -> bool:

@@ -41,6 +41,7 @@ def parse(records: Records, chosen: Any, places: CellPlaces, delimiter: str) -> 
     """
     import numpy as np
 
+    columns = [*places.names, *places.second]
     cells: list[Cells] = []
     others: list[int] = []
     for rows, table in _tables(records, chosen, places, delimiter):
@@ -49,7 +50,7 @@ def parse(records: Records, chosen: Any, places: CellPlaces, delimiter: str) -> 
             continue
         at = 0
         for batch in table.to_batches():
-            cells.append(_cells(batch, rows[at : at + batch.num_rows], list(places.names)))
+            cells.append(_cells(batch, rows[at : at + batch.num_rows], columns))
             at += batch.num_rows
     return Parsed(np.setdiff1d(chosen, others), cells, sorted(others))
 
@@ -68,7 +69,7 @@ def _tables(records: Records, chosen: Any, places: CellPlaces, delimiter: str) -
         wrong.append(row.number - 1)
         return "skip"
 
-    columns = [str(at) for at in places.names]
+    columns = [str(at) for at in (*places.names, *places.second)]
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(_text(records, chosen)),

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.columns.arrays import strings
 from airflow_provider_apscores.scorefile.columns.block import MISPLACED, UNREADABLE, Block
 from airflow_provider_apscores.scorefile.reading.csv_values import (
@@ -21,6 +22,7 @@ from airflow_provider_apscores.scorefile.reading.csv_values import (
     is_free_text,
     understand,
 )
+from airflow_provider_apscores.scorefile.reading.detect import Header
 from airflow_provider_apscores.scorefile.spec.fields import Field, Kind
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
 from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT
@@ -83,24 +85,28 @@ class CellPlaces:
     """Where the cells under one header go.
 
     Args:
-        columns: Which column holds a field, counted from 0.
-        width: Columns of the header.
+        header: The header.
+        only: The fields that are wanted; None for all.
 
     Attributes:
         names: The field of each column that is read.
+        second: See :class:`~.detect.Header`.
         start: Of each column: where its field begins in a record.
         size: How wide its field is; 0 for columns that are not read.
         traits: What is true of a cell of each length in each column (``_FITS`` and so on), shape (columns * lengths,).
     """
 
-    def __init__(self, columns: dict[str, int], width: int) -> None:
+    def __init__(self, header: Header, only: frozenset[str] | None) -> None:
         import numpy as np
 
-        self.names = {at: name for name, at in columns.items()}
+        self.names = {at: name for name, at in header.columns.items() if only is None or name in only}
+        self.second = {at: second for at, second in header.second.items() if only is None or second[0] in only}
+        width = header.width
         self.start = np.zeros(width, np.int32)
         self.size = np.zeros(width, np.uint8)
         traits = np.full((width, _LONGEST + 1), _FITS, np.uint8)
-        for name, at in columns.items():
+        traits[list(self.second)] = 0
+        for at, name in self.names.items():
             field = LAYOUT.fields.get(name)
             traits[at] = 0
             if field is None:
@@ -137,6 +143,7 @@ class BlockBuilder:
 
         self.matrix: Bytes = np.full((rows, LAYOUT.length), 32, np.uint8)
         self._singly: dict[str, list[tuple[int, str]]] = {}
+        self._second: dict[tuple[str, bool], list[tuple[int, str]]] = {}
 
     def add(self, places: CellPlaces, cells: Cells) -> None:
         """Copy the cells that fit to where they belong, and note the others."""
@@ -173,8 +180,7 @@ class BlockBuilder:
             text = memoryview(letters)  # type: ignore[arg-type]
             where = (each.take(others).tolist() for each in (columns, rows, starts, stops))
             for column, row, start, stop in zip(*where, strict=True):
-                if (name := places.names.get(column)) is not None:
-                    self.add_cell(row, name, str(text[start:stop], "utf-8"))
+                self.add_cell(places, row, column, str(text[start:stop], "utf-8"))
 
     def _copy(self, letters: Bytes, starts: Any, lengths: Any, places: Any, size: int) -> None:
         """Copy cells to fields of *size* bytes, and fill up with blanks what follows a shorter one."""
@@ -191,9 +197,12 @@ class BlockBuilder:
             cells ^= 32
         _items(self.matrix.reshape(-1), kind)[places] = copied
 
-    def add_cell(self, row: int, name: str, cell: str) -> None:
-        """Note a cell of the field *name* that has to be understood by itself."""
-        self._singly.setdefault(name, []).append((row, cell))
+    def add_cell(self, places: CellPlaces, row: int, column: int, cell: str) -> None:
+        """Note a cell that has to be understood by itself."""
+        if (name := places.names.get(column)) is not None:
+            self._singly.setdefault(name, []).append((row, cell))
+        elif (second := places.second.get(column)) is not None:
+            self._second.setdefault(second, []).append((row, cell))
 
     def block(self, numbers: Any, rows: Any = None, **rest: Any) -> Block:
         """The block.
@@ -206,13 +215,19 @@ class BlockBuilder:
         import numpy as np
 
         block = Block(LAYOUT, self.matrix if rows is None else self.matrix[rows], numbers, **rest)
+
+        def in_block(cells: list[tuple[int, str]]) -> list[tuple[int, str]]:
+            if rows is None:
+                return cells
+            of_cells = np.searchsorted(rows, [row for row, _ in cells]).tolist()
+            return [(row, cell) for row, (_, cell) in zip(of_cells, cells, strict=True)]
+
         for name, cells in self._singly.items():
-            if rows is not None:
-                of_cells = np.searchsorted(rows, [row for row, _ in cells]).tolist()
-                cells = [(row, cell) for row, (_, cell) in zip(of_cells, cells, strict=True)]
-            _lay_out(block, name, cells)
+            _lay_out(block, name, in_block(cells))
         for name, found in self._misfits(block):
             _lay_out(block, name, found)
+        for (name, repeated), cells in self._second.items():
+            _merge(block, name, in_block(cells), repeated=repeated)
         for name in _CSV_ONLY:
             block.texts[name] = _column(len(block), block.patches.pop(name, ()))
         block.problems.sort(key=lambda problem: problem.record_number)
@@ -259,6 +274,27 @@ def _lay_out(block: Block, name: str, cells: list[tuple[int, str]]) -> None:
             block.exact_dates.setdefault(name, []).append((row, meaning.day))
         if patched[at]:
             block.patches.setdefault(name, []).append((row, meaning.value or None))
+
+
+def _merge(block: Block, name: str, cells: list[tuple[int, str]], *, repeated: bool) -> None:
+    """Put in the cells of a second column for a field where the first one is empty; elsewhere compare them."""
+    patches = dict(block.patches.get(name, ()))
+    field = LAYOUT.fields.get(name)
+    missing = []
+    for row, cell in cells:
+        value = understand(name, cell).value
+        held = patches.get(row) or (block.matrix[row, field.span].tobytes().decode().strip() if field else "")
+        if not held:
+            missing.append((row, cell))
+        elif value and value != held and repeated:
+            raise ScoreFileMalformed(
+                f"The CSV header has a column for {name} twice, and record {block.numbers[row]} has different values "
+                "under them. Take out the wrong column."
+            )
+        elif value and value != held:
+            block.problems.append(Problem(int(block.numbers[row]), "two_values", name))
+    if missing:
+        _lay_out(block, name, missing)
 
 
 def _fits(field: Field, value: str | None) -> bool:

@@ -14,6 +14,8 @@ from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, ce
 from airflow_provider_apscores.scorefile.reading.lines import is_blank
 from airflow_provider_apscores.scorefile.reading.txt_lines import looks_like_a_record
 from airflow_provider_apscores.scorefile.spec.layouts import (
+    AWARDS_GROUP,
+    CSV_ALIASES,
     CSV_COLUMNS,
     CURRENT_LAYOUT,
     EXAMS_GROUP,
@@ -49,6 +51,12 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 #: Without these nothing sensible can be said about a record.
 _ESSENTIAL = ("ap_id", "last_name", "birth_date", "college_code")
+
+#: Columns of a slot that say nothing about its score.
+_OPTIONAL = ("suppression_flag", "class_section")
+
+#: How many missing columns an error names.
+_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +180,13 @@ class Header:
         width: Columns.
         columns: Which column holds a field, counted from 0.
         unread: Names of columns that were not understood, or whose field another column already gives.
+        second: Which other columns give a field as well: column, field, and whether it has the name of the first.
     """
 
     width: int
     columns: dict[str, int]
     unread: tuple[str, ...]
+    second: dict[int, tuple[str, bool]]
 
 
 def understand_header(names: list[str]) -> Header:
@@ -187,6 +197,7 @@ def understand_header(names: list[str]) -> Header:
     """
     known = csv_fields()
     columns: dict[str, int] = {}
+    second: dict[int, tuple[str, bool]] = {}
     unread = []
     # College Board's own headings first: a vendor's column before them may have the name that they once had.
     keys = [csv_key(name) for name in names]
@@ -194,14 +205,19 @@ def understand_header(names: list[str]) -> Header:
         field = known.get(keys[at]) if keys[at] else ""
         if field is None or (field and field in columns):
             unread.append(names[at])
+            if field and _is_heading(keys[at], field):
+                second[at] = field, keys[at] == keys[columns[field]]
         elif field:
             columns[field] = at
     missing = {field for field in _ESSENTIAL if field not in columns}
-    # An exam slot of which only a part is there would give exams without a score, or scores without an exam.
-    for slot in range(1, EXAMS_GROUP.count + 1):
-        in_slot = [EXAMS_GROUP.field_name(each.name, slot) for each in EXAMS_GROUP.fields]
-        if slot == 1 or any(field in columns for field in in_slot):
-            missing.update(field for field in in_slot[:3] if field not in columns)
+    # A part of a slot would give exams without a score, scores without an exam, or canceled scores as reported ones.
+    for group in (EXAMS_GROUP, AWARDS_GROUP):
+        for slot in range(1, group.count + 1):
+            in_slot = {each.name: group.field_name(each.name, slot) for each in group.fields}
+            if (group is EXAMS_GROUP and slot == 1) or any(field in columns for field in in_slot.values()):
+                missing.update(
+                    field for name, field in in_slot.items() if field not in columns and name not in _OPTIONAL
+                )
     if not any(field.startswith("irregularity") for field in columns):
         for name in unread:
             if csv_key(name).startswith("irregularit"):
@@ -211,12 +227,19 @@ def understand_header(names: list[str]) -> Header:
                     f'"{_heading(EXAMS_GROUP.field_name("irregularity_1", 1))}".'
                 )
     if missing:
-        named = ", ".join(f'"{heading}"' for heading, field in CSV_COLUMNS if field in missing)
+        headings = [f'"{heading}"' for heading, field in CSV_COLUMNS if field in missing]
+        named = ", ".join(headings[:_NAMED]) + (f" and {more} more" if (more := len(headings) - _NAMED) > 0 else "")
         raise ScoreFileMalformed(
             f"The CSV header has no column {named}. Without it scores would be lost or belong to nobody; "
             "get the file again with all its columns, named as College Board names them."
         )
-    return Header(len(names), columns, tuple(unread))
+    return Header(len(names), columns, tuple(unread), second)
+
+
+def _is_heading(key: str, field: str) -> bool:
+    """Whether College Board or a public loader names a column so; a vendor may use our own name of the field."""
+    spellings = map(csv_key, CSV_ALIASES.get(field, ()))
+    return key in _own_keys() or field in CURRENT_LAYOUT.slot_names or key in spellings
 
 
 def _heading(field: str) -> str:
