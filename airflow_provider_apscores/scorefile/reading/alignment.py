@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.arrays import word
 from airflow_provider_apscores.scorefile.columns.block import MISPLACED, UNREADABLE, Block
-from airflow_provider_apscores.scorefile.columns.lookups import NO_NUMBER, pairs, two_digits
+from airflow_provider_apscores.scorefile.columns.lookups import NO_NUMBER, two_digits
 from airflow_provider_apscores.scorefile.spec.layouts import LAYOUTS
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 
@@ -74,19 +74,25 @@ def impossible_fields(block: Block) -> np.ndarray[Any, np.dtype[np.int64]]:
     day_first, month_first = np.zeros(len(block), bool), np.zeros(len(block), bool)
     for name in _DATES:
         if not block.is_blank(name):
-            bad, first, second = _dates(block.column(name))
+            first, second, bad = _date_parts(block.column(name))
             count += bad
-            day_first |= ~bad & (first > 12)
-            month_first |= ~bad & (second > 12)
+            day_first |= first > second
+            month_first |= second > first
     if not block.texts:
         count += day_first & month_first
-        unlikely = _is_blank(block.column("college_code")) | _is_blank(block.column("report_date"))
+        unlikely = _is_blank(block, "college_code") | _is_blank(block, "report_date")
         count += unlikely if block.doubtful is None else unlikely | block.doubtful
     return count
 
 
-def _is_blank(columns: Bytes) -> Flags:
-    blank: Flags = (columns == 32).all(axis=1)
+def _is_blank(block: Block, name: str) -> Flags:
+    """Which records have a blank in a whole field."""
+    import numpy as np
+
+    lowest, _ = block.extremes()
+    if (lowest[block.layout.fields[name].span] != 32).any():  # a column without any blank
+        return np.zeros(len(block), bool)
+    blank: Flags = (block.column(name) == 32).all(axis=1)
     return blank
 
 
@@ -101,30 +107,44 @@ def _no_campus(block: Block) -> Flags:
         no_number: Flags = np.logical_not(number.to_numpy(zero_copy_only=False))
         return no_number
     code = block.column("college_code")
-    bad: Flags = np.any((code < ord("0")) | (code > ord("9")), axis=1)
-    if bad.any():
-        bad &= ~_is_blank(code)
-        bad &= (code != UNREADABLE).all(axis=1)
-    return bad
-
-
-def _dates(columns: Bytes) -> tuple[Flags, Any, Any]:
-    """Which of six characters are neither blank nor a date, month or day first; and their first two numbers."""
-    import numpy as np
-
-    one, two, year = (two_digits().take(pairs(np.ascontiguousarray(columns[:, at : at + 2]))) for at in (0, 2, 4))
-    low, high = np.minimum(one, two), np.maximum(one, two)
-    bad: Flags = (low < 1) | (low > 12) | (high > 31) | (year < 0)
-    if bad.any():
-        bad &= ~_is_blank(columns) & (columns != UNREADABLE).all(axis=1)
-    return bad, one, two
+    no_digits = (code < ord("0")) | (code > ord("9"))
+    return _filled(code, no_digits) if no_digits.any() else np.zeros(len(block), bool)
 
 
 def _no_answers(columns: Bytes) -> Flags:
     """Which answers hold something else than Y, N and blanks."""
-    bad: Flags = ((columns != ord("Y")) & (columns != ord("N")) & (columns != 32)).any(axis=1)
-    bad &= (columns != UNREADABLE).all(axis=1)
-    return bad
+    import numpy as np
+
+    others = (columns != ord("Y")) & (columns != ord("N")) & (columns != 32)
+    return _filled(columns, others) if others.any() else np.zeros(len(columns), bool)
+
+
+def _filled(columns: Bytes, bad: Flags) -> Flags:
+    """Which rows have a *bad* character, are not blank, and can be read."""
+    found: Flags = bad.any(axis=1) & (columns != 32).any(axis=1) & (columns != UNREADABLE).all(axis=1)
+    return found
+
+
+def _date_parts(columns: Bytes) -> tuple[Any, Any, Flags]:
+    """What the first two numbers of six characters can be (see :func:`_days`), and whether these are no date, in either
+    order, and not blank.
+    """
+    both = columns.view("<u2")
+    first, second = _days().take(both[:, 0]), _days().take(both[:, 1])
+    bad: Flags = (first * second == 0) | (first * second == 4) | (two_digits().take(both[:, 2]) < 0)
+    if bad.any():
+        first[bad] = second[bad] = 0
+        bad = _filled(columns, bad[:, None])
+    return first, second, bad
+
+
+@cache
+def _days() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """What two characters can be in a date: 1 a month or a day, 2 only a day, 0 neither."""
+    import numpy as np
+
+    number = two_digits()
+    return ((number >= 1) & (number <= 31)).astype(np.uint8) + ((number >= 13) & (number <= 31))
 
 
 @cache
