@@ -40,6 +40,16 @@ PACKAGES: dict[str, set[str]] = {
 }  # fmt: skip
 LIGHT = {"airflow", "httpcore", "httpx"}
 
+# Sub-package of scorefile/ -> the modules of other sub-packages that it may import. The modules beside the
+# sub-packages (the pipeline and what uses it) may import all of them; no sub-package imports the pipeline.
+SCOREFILE: dict[str, set[str]] = {
+    "spec": set(),
+    # The block type, and the tools that work on whole columns.
+    "reading": {"spec", "columns.arrays", "columns.block", "columns.dates", "columns.lookups"},
+    "columns": {"spec"},
+    "writing": {"spec", "columns.arrays", "columns.batch", "workers"},
+}
+
 
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
@@ -49,8 +59,8 @@ def package_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> list[tuple[str, bool, int]]:
-    """Return (imported name, whether at the top of the module, line) without type-checking imports."""
+def imports(path: Path, *, type_checking: bool = False) -> list[tuple[str, bool, int]]:
+    """Return (what is imported, whether at the top of the module, line), with or without type-checking imports."""
     tree = ast.parse(path.read_text())
     found: list[tuple[str, bool, int]] = []
 
@@ -63,7 +73,7 @@ def imports(path: Path) -> list[tuple[str, bool, int]]:
                 found.append((child.module or "", top, child.lineno))
                 if child.module == NAME:
                     found[-1:] = [(f"{NAME}.{alias.name}", top, child.lineno) for alias in child.names]
-            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test) and not type_checking:
                 for other in child.orelse:
                     visit(other, top)
             else:
@@ -116,6 +126,37 @@ def test_heavy_packages_are_imported_where_they_are_used(path: Path):
                 package_of(path) not in ("webservice",) or path.name == "transport.py"
             )
             assert allowed, f"{path}:{line} imports {name} at its top"
+
+
+def test_each_part_of_scorefile_imports_only_what_it_may():
+    for path in modules():
+        _, *parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        if parts[0] != "scorefile" or len(parts) < 3:
+            continue
+        for name, _top, line in imports(path, type_checking=True):
+            inside = name.removeprefix(f"{NAME}.scorefile.")
+            if inside != name and inside.split(".")[0] != parts[1]:
+                allowed = SCOREFILE[parts[1]]
+                assert inside in allowed or inside.split(".")[0] in allowed, f"{path}:{line} imports {name}"
+
+
+def test_no_module_imports_itself_through_others():
+    """
+    Type-checking imports count: a reader meets them as well.
+    """
+    names = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", "."): path for path in modules()}
+    graph = {
+        name: {each for each, top, _ in imports(path, type_checking=True) if top and each in names and each != name}
+        for name, path in names.items()
+    }
+    # Take away what imports nothing that is left, until nothing changes: cycles remain.
+    while free := [name for name, imported in graph.items() if not imported & graph.keys()]:
+        for name in free:
+            del graph[name]
+    while used := [name for name in graph if not any(name in imported for imported in graph.values())]:
+        for name in used:
+            del graph[name]
+    assert not graph, f"import cycle among {sorted(graph)}"
 
 
 def test_httpx_is_used_in_one_file():
