@@ -43,7 +43,6 @@ class ScoreFile:
         sha256: Digest of the file's bytes.
         size: How many those are.
         kind: "TXT" or "CSV".
-        heading: What stands before the first record: a byte order mark; the header of a CSV file, without its line end.
         line_end: What ends the first line: LF, CRLF, or CR alone; LF where there is one line only.
     """
 
@@ -55,7 +54,6 @@ class ScoreFile:
         self.size = source.size
         self._recognised = _recognise(source)
         self.kind = self._recognised.kind
-        self.heading = self._recognised.heading
         self.line_end = self._recognised.line_end
         self._outcome: Reading | None = None
 
@@ -72,11 +70,6 @@ class ScoreFile:
     def position(self) -> int:
         """Bytes read so far in the pass that is going on; of the packed file, if it is packed."""
         return self._source.position
-
-    @property
-    def ends_open(self) -> bool:
-        """Whether what was read last, in the pass that is going on, has no line end. Blanks behind it don't count."""
-        return self._source.last not in (self.line_end[-1:], b"\n", b"\x1a")
 
     @property
     def records(self) -> int:
@@ -145,10 +138,6 @@ class ScoreFile:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
         self._outcome = reading
-
-    def blocks_and_batches(self) -> Iterator[tuple[Block, Batch]]:
-        """:meth:`typed_batches` with the records that they were made of; every call reads the file again."""
-        return Reading(self._recognised, Assembler(self.sha256, self._today)).pairs(self._source)
 
     def _read_through(self) -> Reading:
         if self._outcome is None:
@@ -231,20 +220,15 @@ class Reading:
         return self._assembler.unknown_codes
 
     def batches(self, source: Source) -> Iterator[Batch]:
+        """The rows of every block; at least one batch."""
         any_rows = False
-        for _, batch in self.pairs(source):
+        blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
+        for block in ahead(blocks(source)):
             any_rows = True
-            yield batch
+            yield self._assembler.batch(aligned(block))
         last = self._assembler.closing_batch()
         if last.problems.num_rows or not any_rows:
             yield last
-
-    def pairs(self, source: Source) -> Iterator[tuple[Block, Batch]]:
-        """Records and the rows made of them."""
-        blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
-        for block in ahead(blocks(source)):
-            block = aligned(block)
-            yield block, self._assembler.batch(block)
 
     def _without_mark(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         skip = self._recognised.skip

@@ -131,7 +131,6 @@ def test_a_new_layout_is_read_once_it_is_declared(next_layout, trimmed):
     file = read_score_file(data)
 
     assert (inspector.finish().layout, file.layout) == ("1000", "1000")
-    assert [block.layout.name for block, _ in file.blocks_and_batches()] == (["1000"] if trimmed else ["1000", "950"])
     assert (file.records, file.exam_scores.column("score").to_pylist()) == (3, [4, 4, 4])
     assert file.problems.num_rows == 0
 

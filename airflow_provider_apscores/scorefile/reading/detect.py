@@ -67,14 +67,12 @@ class Recognised:
         kind: "TXT" or "CSV".
         skip: Bytes before the first record or the header: a byte order mark, Excel's ``sep=`` line.
         delimiter: What separates CSV values, or "".
-        heading: All before the first record, the line end of a header left out.
         line_end: What ends the first line: LF, CRLF, or CR alone, as on old Macs; LF where there is one line only.
     """
 
     kind: str
     skip: int
     delimiter: str = ""
-    heading: bytes = b""
     line_end: bytes = b"\n"
 
 
@@ -105,13 +103,13 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     if separator:
         skip += separator.end()
     delimiter = separator[1].decode("latin-1") if separator else ""
-    end, line_end, delimiter = _first_row(head, skip, delimiter)
+    line_end, delimiter = _first_row(head, skip, delimiter)
     if delimiter:
-        return Recognised("CSV", skip, delimiter, head[:end], line_end)
+        return Recognised("CSV", skip, delimiter, line_end)
     if any(map(looks_like_a_record, lines)):
         feed = re.search(rb"\r?\n", head)
         line_end = b"\r" if cr_only else feed[0] if feed else b"\n"
-        return Recognised("TXT", skip, heading=head[:skip], line_end=line_end)
+        return Recognised("TXT", skip, line_end=line_end)
     lengths = " or ".join(str(layout.length) for layout in reversed(LAYOUTS.values()))
     raise ScoreFileMalformed(
         f"This is no AP score file: its lines are no student records of {lengths} characters, "
@@ -120,8 +118,8 @@ def recognise(head: bytes, *, complete: bool) -> Recognised:
     )
 
 
-def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[int, bytes, str]:
-    """Where the first row of a CSV file ends, what ends it, and its delimiter: "" when it is no such row."""
+def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[bytes, str]:
+    """The line end of the first row of a CSV file, and its delimiter: "" if it is no such row."""
     # Where the first line ends with CR alone, every CR ends one, as CsvSplitter has it.
     first = re.search(rb"\r*\n|\r", head)
     begin, lines = skip, 0
@@ -135,10 +133,10 @@ def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[int, bytes, str]
         found = delimiter or _delimiter(row)
         # A name may hold a line end; then its quote is still open here.
         if cells_of(row.decode("latin-1").lstrip("\r\n"), found or ",") is not None:
-            return end, line_end[0], found
+            return line_end[0], found
         if lines == MOST_LINES:
             break
-    return len(head), first[0] if first else b"\n", delimiter or _delimiter(head[begin:])
+    return first[0] if first else b"\n", delimiter or _delimiter(head[begin:])
 
 
 def _ends_lines_with_cr(text: bytes) -> bool:

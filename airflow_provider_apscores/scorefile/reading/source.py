@@ -31,9 +31,6 @@ _CHUNK = 8 << 20
 
 _GZIP = b"\x1f\x8b"
 
-#: Characters that do not end a file: they follow its last line end, or pad it.
-_BLANKS = b" \t\x00\x0c"
-
 #: How errors name a file, which may have no name.
 _ANY_FILE = "the score file"
 
@@ -54,7 +51,6 @@ class Source:
         sha256: Digest of the bytes as they are given.
         size: Their number.
         position: How many of them the latest pass has read.
-        last: The last byte that it has read, unpacked, blanks excluded.
 
     Raises:
         ConfigurationError: It is the content of a file as text, or a file object that is closed or in text mode.
@@ -64,7 +60,6 @@ class Source:
     def __init__(self, place: Any, sha256: str | None = None) -> None:
         self._owned = ExitStack()
         self.position = 0
-        self.last = b""
         try:
             self._reopen = self._rereadable(place)
             self._proven = sha256 is None
@@ -112,7 +107,6 @@ class Source:
             with _gzip_errors():
                 for piece in _pieces(unpacked, wanted):
                     self.position = file.tell()
-                    self.last = piece[-1:].strip(_BLANKS) or piece.rstrip(_BLANKS)[-1:] or self.last
                     yield piece
                 file.check_state(self._state)
             if file.digest:
