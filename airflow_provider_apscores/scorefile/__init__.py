@@ -13,7 +13,7 @@ So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field 
 
 **Bytes to tables**, in the order in which they pass; ``reader.py`` leads through:
 
-* ``source.py`` opens the file, ``recognise.py`` tells what it is and what a CSV header means.
+* ``source.py`` opens the file, ``detect_format.py`` tells what it is and what a CSV header means.
 * TXT: ``lines.py`` cuts records, ``txtlines.py`` has the lines of a piece; ``oddlines.py`` takes those that need a look
   of their own, and ``landmarks.py`` says which can be believed.
 * CSV: ``csvrows.py`` cuts rows; ``csvplain.py`` takes those that are plain. Of the others, ``csvwidth.py`` says which

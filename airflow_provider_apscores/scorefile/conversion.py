@@ -23,7 +23,7 @@ from typing import Any
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
-from airflow_provider_apscores.scorefile.workers import Hand
+from airflow_provider_apscores.scorefile.workers import Worker
 from airflow_provider_apscores.scorefile.writing.formats import check_formats
 from airflow_provider_apscores.scorefile.writing.writer import TablesWriter
 from airflow_provider_apscores.storage import Staging, folder
@@ -111,7 +111,7 @@ def write_tables(
     with ExitStack() as stack:
         # Closed in the opposite order: all threads have ended when the parts are discarded.
         staging = stack.enter_context(Staging(place))
-        workers = [stack.enter_context(Hand()) for _ in range(2)]
+        workers = [stack.enter_context(Worker()) for _ in range(2)]
         # Digesting the file and importing pyarrow take about the same time.
         imported = workers[0].submit(import_module, "pyarrow.parquet")
         file = stack.enter_context(read_score_file(source, today=today, sha256=sha256))

@@ -14,7 +14,7 @@ from airflow_provider_apscores.errors import ScoreFileMalformed, WrongCampusInFi
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
-from airflow_provider_apscores.scorefile.reading.detect import HEAD, recognise
+from airflow_provider_apscores.scorefile.reading.detect import HEAD, detect_format
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 
@@ -94,7 +94,7 @@ class Inspector:
         data = b"".join(self._pieces)
         self._pieces, self._waiting = [], 0
         if self._splitter is None:
-            kind = recognise(data[:HEAD], complete=complete and len(data) <= HEAD)
+            kind = detect_format(data[:HEAD], complete=complete and len(data) <= HEAD)
             if kind.kind != self._format:
                 raise ScoreFileMalformed(
                     f"A {self._format} file was ordered, and this one is {kind.kind}. {_FETCH_AGAIN}"

@@ -19,11 +19,11 @@ from airflow_provider_apscores.scorefile.columns.batch import Assembler, Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
-from airflow_provider_apscores.scorefile.reading.detect import HEAD, Recognised, recognise
+from airflow_provider_apscores.scorefile.reading.detect import HEAD, DetectedFormat, detect_format
 from airflow_provider_apscores.scorefile.reading.source import Source
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
 from airflow_provider_apscores.scorefile.spec.tables import TABLES
-from airflow_provider_apscores.scorefile.workers import ahead
+from airflow_provider_apscores.scorefile.workers import prefetch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ OnProblem = Literal["quarantine", "fail"]
 
 
 class ScoreFile:
-    """A score file that has been opened and recognised. Nothing more is read before it is asked for.
+    """A score file that has been opened and detected. Nothing more is read before it is asked for.
 
     A context manager, for sources that must be closed; reading whole tables needs none.
 
@@ -52,9 +52,9 @@ class ScoreFile:
         self._on_problem = on_problem
         self.sha256 = source.sha256
         self.size = source.size
-        self._recognised = _recognise(source)
-        self.kind = self._recognised.kind
-        self.line_end = self._recognised.line_end
+        self._format = _detect_format(source)
+        self.kind = self._format.kind
+        self.line_end = self._format.line_end
         self._outcome: Reading | None = None
 
     def __enter__(self) -> ScoreFile:
@@ -132,7 +132,7 @@ class ScoreFile:
     def typed_batches(self, on_problem: OnProblem | None = None) -> Generator[Batch, None, None]:
         """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
         strict = (on_problem or self._on_problem) == "fail"
-        reading = Reading(self._recognised, Assembler(self.sha256, self._today))
+        reading = Reading(self._format, Assembler(self.sha256, self._today))
         for batch in reading.batches(self._source):
             if strict and batch.first_error is not None:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
@@ -208,11 +208,11 @@ def check_on_problem(on_problem: str) -> None:
 class Reading:
     """One pass through a file, and what is known at its end."""
 
-    def __init__(self, recognised: Recognised, assembler: Assembler) -> None:
-        self._recognised = recognised
+    def __init__(self, detected: DetectedFormat, assembler: Assembler) -> None:
+        self._format = detected
         self._assembler = assembler
         self.records = 0
-        self.layout = "csv" if recognised.kind == "CSV" else ""
+        self.layout = "csv" if detected.kind == "CSV" else ""
         self.unread_columns: tuple[str, ...] = ()
 
     @property
@@ -222,8 +222,8 @@ class Reading:
     def batches(self, source: Source) -> Iterator[Batch]:
         """The rows of every block; at least one batch."""
         any_rows = False
-        blocks = self._csv_blocks if self._recognised.kind == "CSV" else self._txt_blocks
-        for block in ahead(blocks(source)):
+        blocks = self._csv_blocks if self._format.kind == "CSV" else self._txt_blocks
+        for block in prefetch(blocks(source)):
             any_rows = True
             yield self._assembler.batch(aligned(block))
         last = self._assembler.closing_batch()
@@ -231,13 +231,13 @@ class Reading:
             yield last
 
     def _without_mark(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        skip = self._recognised.skip
+        skip = self._format.skip
         for piece in pieces:
             yield piece[skip:] if skip else piece
             skip = 0
 
     def _txt_blocks(self, source: Source) -> Iterator[Block]:
-        splitter = TxtSplitter(self._recognised.line_end)
+        splitter = TxtSplitter(self._format.line_end)
         for piece in self._without_mark(source.pieces(splitter.wanted)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
@@ -245,7 +245,7 @@ class Reading:
         self.layout = (splitter.first_layout or splitter.layout).name
 
     def _csv_blocks(self, source: Source) -> Iterator[Block]:
-        splitter = CsvSplitter(self._recognised.delimiter)
+        splitter = CsvSplitter(self._format.delimiter)
         for piece in self._without_mark(source.pieces(lambda: _CSV_PIECE)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
@@ -253,6 +253,6 @@ class Reading:
         self.unread_columns = splitter.unread
 
 
-def _recognise(source: Source) -> Recognised:
+def _detect_format(source: Source) -> DetectedFormat:
     head = next(source.pieces(lambda: HEAD + 1), b"")
-    return recognise(head[:HEAD], complete=len(head) <= HEAD)
+    return detect_format(head[:HEAD], complete=len(head) <= HEAD)

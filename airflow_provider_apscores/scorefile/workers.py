@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 _PATIENCE = 5.0
 
 
-class Hand:
+class Worker:
     """One thread that does what it is handed, in order. A context manager: leaving it ends the thread.
 
     Unlike an executor of the standard library, it is left alone when it does not end in time: a store that has
@@ -27,12 +27,12 @@ class Hand:
         self._thread.start()
 
     def submit(self, action: Callable[..., Item], *arguments: Any) -> Future[Item]:
-        """Hand over a call; whatever it raises is raised by the future's ``result``."""
+        """Worker over a call; whatever it raises is raised by the future's ``result``."""
         future: Future[Item] = Future()
         self._jobs.put((future, lambda: action(*arguments)))
         return future
 
-    def __enter__(self) -> Hand:
+    def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,14 +49,14 @@ class Hand:
             del job, future, action  # a thread that waits keeps nothing alive
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
     """The same items; each is made in another thread while the caller works on the one before.
 
     It pays where making and using both leave the interpreter's lock, as pyarrow and NumPy do. Whatever making raises
     is raised here.
     """
     end = object()
-    with Hand() as hand:
+    with Worker() as hand:
         following = hand.submit(next, items, end)
         while (item := following.result()) is not end:
             following = hand.submit(next, items, end)

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import csv_header, encode_csv_record, read_score_file
 from airflow_provider_apscores.scorefile.reading import lines
-from airflow_provider_apscores.scorefile.reading.detect import understand_header
+from airflow_provider_apscores.scorefile.reading.header import understand_header
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
 from tests.scorefile.students import csv_file, student, txt
 from tests.scorefile.three_ways import ALL, ONE, THREE, TWO, check_equal, read, without_last_record

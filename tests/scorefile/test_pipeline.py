@@ -162,10 +162,10 @@ def test_a_disk_that_stops_answering_does_not_keep_a_task_beyond_its_time(tmp_pa
     program = """
 import io, signal, sys, time
 from airflow_provider_apscores.scorefile import write_tables
-from airflow_provider_apscores.scorefile import workers as ahead
+from airflow_provider_apscores.scorefile import workers
 from airflow_provider_apscores.storage import LocalFolder
 
-ahead._PATIENCE = 0.2
+workers._PATIENCE = 0.2
 
 class Store(io.BytesIO):
     reads = 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.arrays import constant, numbers
 from airflow_provider_apscores.scorefile.columns.block import Block
-from airflow_provider_apscores.scorefile.columns.report import Findings
+from airflow_provider_apscores.scorefile.columns.report import ProblemReport
 from airflow_provider_apscores.scorefile.columns.slots import awards, exam_scores
 from airflow_provider_apscores.scorefile.columns.students import Students
 from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT
@@ -80,15 +80,15 @@ class Assembler:
     def batch(self, block: Block) -> Batch:
         """The rows of a block's records."""
         exams, awarded = block.slots("exam"), block.slots("award")
-        findings = Findings(block, self._note_unknown)
-        students = Students(block, findings, self.today)
+        problems = ProblemReport(block, self._note_unknown)
+        students = Students(block, problems, self.today)
         rows = {
             "students": self._rows("students", students.columns, block.numbers),
-            "exam_scores": self._rows("exam_scores", exam_scores(exams, students, findings), block.numbers[exams.rows]),
-            "awards": self._rows("awards", awards(awarded, students, findings), block.numbers[awarded.rows]),
+            "exam_scores": self._rows("exam_scores", exam_scores(exams, students, problems), block.numbers[exams.rows]),
+            "awards": self._rows("awards", awards(awarded, students, problems), block.numbers[awarded.rows]),
         }
-        rows["problems"] = self._rows("problems", *findings.columns())
-        return Batch(**rows, rejected=findings.rejected(), first_error=findings.first_error())
+        rows["problems"] = self._rows("problems", *problems.columns())
+        return Batch(**rows, rejected=problems.rejected(), first_error=problems.first_error())
 
     def closing_batch(self) -> Batch:
         """What can be said only after the last record: which codes were unknown, and how often."""

@@ -19,7 +19,7 @@ _KNOWN_EXAMS = frozenset(exam.code for exam in EXAMS)
 NoteUnknown = Callable[[str, str, int, int, bool], None]
 
 
-class Findings:
+class ProblemReport:
     """Problems of one block, and its unknown codes on their way to whoever counts them.
 
     Attributes:

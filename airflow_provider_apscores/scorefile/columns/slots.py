@@ -19,7 +19,7 @@ from airflow_provider_apscores.scorefile.columns.lookups import (
     title_keys,
     two_digits,
 )
-from airflow_provider_apscores.scorefile.columns.report import Findings
+from airflow_provider_apscores.scorefile.columns.report import ProblemReport
 from airflow_provider_apscores.scorefile.columns.students import Students
 from airflow_provider_apscores.scorefile.spec.codes import AWARDS, EFFECTS, IRREGULARITIES
 from airflow_provider_apscores.scorefile.spec.tables import STATUSES
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _KNOWN_IRREGULARITIES = frozenset(each.code for each in IRREGULARITIES)
 
 
-def exam_scores(exams: Slots, students: Students, findings: Findings) -> dict[str, Any]:
+def exam_scores(exams: Slots, students: Students, problems: ProblemReport) -> dict[str, Any]:
     """The columns of ``exam_scores``."""
     import numpy as np
     import pyarrow as pa
@@ -38,19 +38,19 @@ def exam_scores(exams: Slots, students: Students, findings: Findings) -> dict[st
     group, rows, slots = exams.group, exams.rows, exams.slots
     year_pair, code, letter = exams.pairs("admin_year"), exams.pairs("exam_code"), exams.letters("exam_grade")
     first, second = exams.pairs("irregularity_1"), exams.pairs("irregularity_2")
-    year = _years(exams, "admin_year", year_pair, students, findings)
+    year = _years(exams, "admin_year", year_pair, students, problems)
     scored = (letter >= ord("1")) & (letter <= ord("5"))
     bad_score = ~scored & (letter != 32) & (letter != UNREADABLE)
-    findings.in_slots(group, "exam_grade", "bad_score", rows, slots, bad_score)
+    problems.in_slots(group, "exam_grade", "bad_score", rows, slots, bad_score)
     incomplete = (code == BLANK_PAIR) | (year_pair == BLANK_PAIR)
-    findings.in_slots(group, "exam_code", "incomplete_exam", rows, slots, incomplete)
+    problems.in_slots(group, "exam_code", "incomplete_exam", rows, slots, incomplete)
     table, titles, _ = exam_table()
     exam = table.take(title_keys(code, year))
-    findings.unknown_exams(rows, code, year, exam)
+    problems.unknown_exams(rows, code, year, exam)
     parent_of, parents = _parents()
     irregularities = {"irregularity_1": distinct(first), "irregularity_2": distinct(second)}
     for name, found in irregularities.items():
-        findings.unknown_pairs(name, rows, found, _KNOWN_IRREGULARITIES)
+        problems.unknown_pairs(name, rows, found, _KNOWN_IRREGULARITIES)
     return {
         **students.of_rows(rows),
         "position": numbers((slots + 1).astype(np.int8), None, pa.int8()),
@@ -68,14 +68,14 @@ def exam_scores(exams: Slots, students: Students, findings: Findings) -> dict[st
     }
 
 
-def awards(awarded: Slots, students: Students, findings: Findings) -> dict[str, Any]:
+def awards(awarded: Slots, students: Students, problems: ProblemReport) -> dict[str, Any]:
     """The columns of ``awards``."""
     import numpy as np
     import pyarrow as pa
 
     kind = distinct(awarded.pairs("award_type"))
-    year = _years(awarded, "award_year", awarded.pairs("award_year"), students, findings)
-    findings.unknown_pairs("award_type", awarded.rows, kind, frozenset(AWARDS))
+    year = _years(awarded, "award_year", awarded.pairs("award_year"), students, problems)
+    problems.unknown_pairs("award_type", awarded.rows, kind, frozenset(AWARDS))
     return {
         **students.of_rows(awarded.rows),
         "position": numbers((awarded.slots + 1).astype(np.int8), None, pa.int8()),
@@ -106,7 +106,7 @@ def _parents() -> tuple[Any, tuple[str, ...]]:
     return np.array([parents.index(parent) if parent else -1 for parent in subscores] + [-1], np.int32), parents
 
 
-def _years(filled: Slots, name: str, pairs: Pairs, students: Students, findings: Findings) -> Any:
+def _years(filled: Slots, name: str, pairs: Pairs, students: Students, problems: ProblemReport) -> Any:
     """Four-digit years, 0 where there is none."""
     group, rows, slots = filled.group, filled.rows, filled.slots
     two = two_digits().take(pairs)
@@ -118,5 +118,5 @@ def _years(filled: Slots, name: str, pairs: Pairs, students: Students, findings:
     if early.any():
         bad |= early
         years[early] = 0
-    findings.in_slots(group, name, "bad_year", rows, slots, bad)
+    problems.in_slots(group, name, "bad_year", rows, slots, bad)
     return years

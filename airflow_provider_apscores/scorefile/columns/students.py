@@ -26,7 +26,7 @@ from airflow_provider_apscores.scorefile.columns.dates import (
     stand_in,
 )
 from airflow_provider_apscores.scorefile.columns.lookups import NO_NUMBER, distinct, pairs, two_digits
-from airflow_provider_apscores.scorefile.columns.report import Findings
+from airflow_provider_apscores.scorefile.columns.report import ProblemReport
 from airflow_provider_apscores.scorefile.spec.codes import RACE_ETHNICITY_DERIVED
 from airflow_provider_apscores.scorefile.spec.codes import RACE_ETHNICITY_RESPONSE as RACES
 from airflow_provider_apscores.scorefile.spec.tables import TABLES, Column
@@ -44,19 +44,19 @@ class Students:
 
     Args:
         block: The records.
-        findings: Takes what is wrong or unknown.
+        problems: Takes what is wrong or unknown.
         today: As for :class:`~.assemble.Assembler`.
     """
 
-    def __init__(self, block: Block, findings: Findings, today: date) -> None:
+    def __init__(self, block: Block, problems: ProblemReport, today: date) -> None:
         self._block = block
-        self._findings = findings
+        self._problems = problems
         report = self._date("report_date", today.year + 1)
         self.report = stand_in(report, today)
         limit = self.report.year + 1
         released, updated = self._date("released_date", limit), self._date("student_update_date", limit)
         if not block.texts:  # CSV: a column may be left out, and nothing can stand in another one
-            findings.in_field(
+            problems.in_field(
                 "report_date", "no_report_date", ~(report.valid | report.bad) & (released.valid | updated.valid)
             )
         self.columns: dict[str, Any] = {
@@ -97,7 +97,7 @@ class Students:
             return at, codes
         # The last one is for -1.
         good = np.array([codes.index(word) if word in codes else -1 for word in words.to_pylist()] + [-1], np.int32)
-        self._findings.in_field("college_code", "bad_code", (at >= 0) & (good[at] < 0))
+        self._problems.in_field("college_code", "bad_code", (at >= 0) & (good[at] < 0))
         return good[at], codes
 
     def _campus_columns(self, rows: Any) -> tuple[pa.Array, pa.Array]:
@@ -136,7 +136,7 @@ class Students:
         dates = read_birth_dates(columns, self.report) if limit is None else read_dates(columns, limit)
         for row, value in self._block.exact_dates.get(name, ()):
             set_date(dates, row, value)
-        self._findings.in_field(name, "bad_date", dates.bad)
+        self._problems.in_field(name, "bad_date", dates.bad)
         return dates
 
     def _year(self, name: str, limit: Any) -> Any:
@@ -147,7 +147,7 @@ class Students:
         columns = self._block.column(name)
         two = two_digits().take(pairs(columns))
         years = read_years(two, limit)
-        self._findings.in_field(name, "bad_year", (two == NO_NUMBER) & ~(columns == UNREADABLE).any(axis=1))
+        self._problems.in_field(name, "bad_year", (two == NO_NUMBER) & ~(columns == UNREADABLE).any(axis=1))
         return numbers(years, two >= 0, pa.int16())
 
     def _races(self) -> Iterator[tuple[str, Any]]:
@@ -166,7 +166,7 @@ class Students:
             yield name, repeated_strings(letters)
         else:
             unreadable = (letters == UNREADABLE).any(axis=1)
-            self._findings.in_field(name, "bad_flag", ~(known | (by_race == 32)).all(axis=0) & ~unreadable)
+            self._problems.in_field(name, "bad_flag", ~(known | (by_race == 32)).all(axis=0) & ~unreadable)
             # Blanks on the left are kept: the letters count by their place.
             texts = [
                 None if line in (b" " * 11, b"\x7f" * 11) else line.decode("ascii") for line in map(bytes, letters)
@@ -188,7 +188,7 @@ class Students:
         for word_at, word in enumerate(words):
             rows = np.flatnonzero(at == word_at)
             if meaning[word_at] is None and len(rows):
-                self._findings.unknown("race_ethnicity_derived", word, int(rows[0]), len(rows))
+                self._problems.unknown("race_ethnicity_derived", word, int(rows[0]), len(rows))
         index = np.array([titles.index(title) if title else -1 for title in meaning] + [-1], np.int32)
         return encoded(index[at], titles)
 

@@ -18,7 +18,7 @@ from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder, 
 from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, CsvLines, Records
 from airflow_provider_apscores.scorefile.reading.csv_plain import read_plain
 from airflow_provider_apscores.scorefile.reading.csv_values import is_date
-from airflow_provider_apscores.scorefile.reading.detect import Header, tells_names, understand_header
+from airflow_provider_apscores.scorefile.reading.header import Header, tells_names, understand_header
 from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, BadLines, is_blank, no_end
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 

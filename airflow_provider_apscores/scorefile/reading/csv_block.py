@@ -22,7 +22,7 @@ from airflow_provider_apscores.scorefile.reading.csv_values import (
     is_free_text,
     understand,
 )
-from airflow_provider_apscores.scorefile.reading.detect import Header
+from airflow_provider_apscores.scorefile.reading.header import Header
 from airflow_provider_apscores.scorefile.spec.fields import Field, Kind
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
 from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT

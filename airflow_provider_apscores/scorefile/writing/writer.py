@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from airflow_provider_apscores.scorefile.spec.tables import TABLES
-from airflow_provider_apscores.scorefile.workers import Hand
+from airflow_provider_apscores.scorefile.workers import Worker
 from airflow_provider_apscores.scorefile.writing.formats import open_encoder
 from airflow_provider_apscores.storage import Part, Staging
 
@@ -39,7 +39,7 @@ class TablesWriter:
     """
 
     def __init__(
-        self, staging: Staging, workers: Sequence[Hand], formats: Sequence[str], stem: str, escape_formulas: bool
+        self, staging: Staging, workers: Sequence[Worker], formats: Sequence[str], stem: str, escape_formulas: bool
     ) -> None:
         self._staging = staging
         self._workers = workers
