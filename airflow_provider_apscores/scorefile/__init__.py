@@ -1,35 +1,24 @@
-"""Room 2: what is in an AP score file. A library in its own right; no Airflow, no HTTP.
+"""AP Higher Education score files: what is in them, and how they become tables. No Airflow, no HTTP.
 
-Importing it costs next to nothing: pyarrow and NumPy are loaded when a file is read.
+Importing this package costs next to nothing: pyarrow and NumPy are loaded when a file is read.
 
-**What College Board publishes** is data, and so is what we make of it:
+``spec/`` is what College Board publishes, as data: fields and layouts, codes, and the tables made of them. A new
+layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field is one row in ``layouts.py`` and one in
+``tables.py``; if it is not text, ``students.py`` or ``slots.py`` types it. Everything else finds fields by their names.
 
-* ``layouts.py``: where each field stands, by TXT column and by CSV name. ``fields.py`` is its vocabulary.
-* ``codes.py``: what the codes mean: exams by year, awards, irregularities, race and ethnicity.
-* ``tables.py``: the tables: columns, types, keys.
+A file becomes tables in four steps; ``reader.py`` is the pipeline.
 
-So a new layout goes to ``layouts.py``, a new exam to ``codes.py``. A new field is a row of ``layouts.py`` and one of
-``tables.py``; if it is no text, ``students.py`` or ``slots.py`` types it. All other files find fields by their names.
+1. ``reading/`` turns bytes into blocks of records. ``source.py`` opens the file and ``detect.py`` finds its format.
+   ``txt.py`` cuts TXT records; ``csv.py`` cuts CSV rows under the names that ``header.py`` understands. Both hand on
+   the same type, ``columns/block.py``, whose docstring is the contract.
+2. ``reading/alignment.py`` checks once per block which records stand as their layout says. The others are set aside.
+3. ``columns/`` types the rest: ``students.py`` and ``slots.py`` (exams, awards) make columns, ``report.py`` gathers
+   problems, and ``batch.py`` makes the rows of all tables.
+4. ``writing/`` writes tables as Parquet, CSV or JSON Lines, and student records as text. ``conversion.py`` takes a
+   score file to table files.
 
-**Bytes to tables**, in the order in which they pass; ``reader.py`` leads through:
-
-* ``source.py`` opens the file, ``detect_format.py`` tells what it is and what a CSV header means.
-* TXT: ``lines.py`` cuts records, ``txtlines.py`` has the lines of a piece; ``oddlines.py`` takes those that need a look
-  of their own, and ``landmarks.py`` says which can be believed.
-* CSV: ``csvrows.py`` cuts rows; ``csvplain.py`` takes those that are plain. Of the others, ``csvwidth.py`` says which
-  can be believed, and ``csvshape.py`` lays them out as TXT records. ``csvlines.py`` has the lines of a piece.
-* Both end in a block of records (``blocks.py``), so that all else is done once: ``typed.py`` makes rows of it,
-  ``students.py`` and ``slots.py`` (exams, awards) their columns, ``findings.py`` the rows of ``problems``.
-  ``assemble.py`` goes on over all blocks of a file; ``batch.py`` is what comes out.
-* Tools: ``dates.py``, ``lookups.py`` (two characters at a time), ``arrays.py`` (columns from buffers), ``ahead.py`` (a
-  second thread), ``problems.py`` (the kinds of problems).
-
-**Tables to files**: ``conversion.py`` leads through; ``writer.py`` writes, in the formats of ``formats.py``.
-
-**Tables to score files**: ``records.py``, which also takes a single raw record to text and back.
-
-**Only a look**: ``inspector.py`` while a file is downloaded, ``comparison.py`` at two files, ``summary.py`` at one;
-``__main__.py`` is the command line.
+``inspector.py`` checks a file while it is downloaded, ``comparison.py`` compares the exam scores of files,
+``workers.py`` runs steps in threads, and ``__main__.py`` is the command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several hands: the next item is made while the last one is used, and written while others are made."""
+"""Threads: the next item is made while the last one is used, and files are written while others are made."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TypeVar, cast
 
 Item = TypeVar("Item")
 
-#: Seconds that a hand may take to end what it is at.
+#: Seconds that a worker may take to finish its current call.
 _PATIENCE = 5.0
 
 
 class Worker:
-    """One thread that does what it is handed, in order. A context manager: leaving it ends the thread.
+    """One thread that runs calls in order. A context manager: leaving it ends the thread.
 
-    Unlike an executor of the standard library, it is left alone when it does not end in time: a store that has
-    stopped answering must keep neither a task beyond its ``execution_timeout`` nor a process from ending.
+    Unlike an executor of the standard library, leaving it does not wait for a call that hangs: a store that has stopped
+    answering must not keep a task beyond its ``execution_timeout``, nor a process from ending.
     """
 
     def __init__(self) -> None:
@@ -46,18 +46,17 @@ class Worker:
                 future.set_result(action())
             except BaseException as error:
                 future.set_exception(error)
-            del job, future, action  # a thread that waits keeps nothing alive
+            del job, future, action  # a waiting thread keeps nothing alive
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items; each is made in another thread while the caller works on the one before.
+    """Yield the same items; each is made in another thread while the caller uses the one before.
 
-    It pays where making and using both leave the interpreter's lock, as pyarrow and NumPy do. Whatever making raises
-    is raised here.
+    It pays where both release the interpreter's lock, as pyarrow and NumPy do. An exception is raised here.
     """
     end = object()
-    with Worker() as hand:
-        following = hand.submit(next, items, end)
+    with Worker() as worker:
+        following = worker.submit(next, items, end)
         while (item := following.result()) is not end:
-            following = hand.submit(next, items, end)
+            following = worker.submit(next, items, end)
             yield cast("Item", item)
