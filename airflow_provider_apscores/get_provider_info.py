@@ -101,14 +101,17 @@ def connection_type() -> dict[str, Any]:
         "hook-class-name": f"{PACKAGE}.hooks.apscores.APScoresHook",
         "hook-name": "College Board AP Scores",
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port"],
+            # Not the port: Airflow 3.3.2 sends 0 for an empty one, and then refuses to test a stored connection.
+            # Airflow 3 shows the box of the raw extra anyway.
+            "hidden-fields": ["schema", "extra"],
             "relabeling": {"host": "Base URL", "login": "E-mail"},
             "placeholders": {
                 "host": "https://… (leave empty for the College Board's production service)",
+                "port": "443",
                 "login": "registrar@college.edu",
                 "password": "the password of the College Board professional account",
                 # Airflow 3.3 shows placeholders of the standard fields only, 2.11 these as well.
-                "password_encoding": "plain",
+                "encoding": "plain",
                 "di_codes": "4866, 0417",
                 "timeout": "120",
                 "verify": "true",
@@ -116,14 +119,14 @@ def connection_type() -> dict[str, Any]:
             },
         },
         "conn-fields": {
-            "password_encoding": {
+            # Not "password_encoding": Airflow masks the value of a field with "password" in its name.
+            "encoding": {
                 "label": "Password encoding",
                 "description": (
                     "plain: the password is stored as you type it in the portal; the provider encodes it. "
                     "base64: the stored value is already the Base64 form."
                 ),
-                # No default: Airflow 3.3 masks whatever has "password" in its name, and would prefill and save "***".
-                "schema": {"type": ["string", "null"], "enum": ["plain", "base64"]},
+                "schema": {"type": ["string", "null"], "enum": ["plain", "base64"], "default": "plain"},
             },
             "di_codes": {
                 "label": "Campuses (DI codes)",

@@ -134,7 +134,8 @@ class APScoresHook(BaseHook):
             with self.get_conn() as client:
                 client.log_in()
         except APScoresError as error:
-            return False, str(error)
+            # Airflow's form tests a temporary connection, whose id means nothing to the user.
+            return False, str(error).removeprefix(self._prefix)
         except Exception as error:
             # The form shows the text. The message of another library's exception may contain anything.
             return False, f"The connection could not be tested: {type(error).__name__}."
@@ -201,13 +202,17 @@ class APScoresHook(BaseHook):
                 extra=extra,
             )
 
+    @property
+    def _prefix(self) -> str:
+        return f"Connection {self.apscores_conn_id!r}: "
+
     @contextmanager
     def _named(self) -> Iterator[None]:
         """Say which connection is wrong: people have one for each account."""
         try:
             yield
         except ConfigurationError as error:
-            raise ConfigurationError(f"Connection {self.apscores_conn_id!r}: {error}") from None
+            raise ConfigurationError(f"{self._prefix}{error}") from None
 
 
 def _lasts(secret: Secret, settings: Settings) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Institutions of one College Board account ("Up to 20 institutions may be added", FAQ).
 MOST_CAMPUSES = 20
 DEFAULT_TIMEOUT = 120.0
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ def read_connection(
 
     Args:
         login: E-mail address of the account.
-        password: Its password, as ``extra["password_encoding"]`` says.
+        password: Its password, as ``extra["encoding"]`` says.
         host: The base URL, or only a host; empty for production.
         schema: ``http`` or ``https`` for a host without a scheme. Any other value is the path of a connection that was
             written as a URI: Airflow stores it there.
-        port: For a host without a port.
-        extra: ``password_encoding, di_codes, timeout, verify, proxy, trusted_hosts``; null and empty mean the default.
+        port: For a host without a port. 0, which Airflow's form may save, means none.
+        extra: ``encoding, di_codes, timeout, verify, proxy, trusted_hosts``; null and empty mean the default.
 
     Raises:
         ConfigurationError: A field is missing or wrong. The message names it and says what to do.
@@ -85,14 +86,14 @@ def read_connection(
     if not password:
         raise ConfigurationError("The connection has no password. Enter the one of the College Board account.")
     email = str(login).strip()
-    encoding = str(given.get("password_encoding", "plain")).strip().lower()
+    encoding = str(given.get("encoding", "plain")).strip().lower()
     if encoding == "plain":
         credentials = Credentials(email, password)
     elif encoding == "base64":
         credentials = Credentials.from_base64(email, password)
     else:
         raise ConfigurationError(
-            "The connection's password_encoding must be 'plain' (the password as typed, the default) or 'base64'."
+            "The connection's encoding must be 'plain' (the password as typed, the default) or 'base64'."
         )
     return Settings(
         credentials=credentials,
@@ -153,7 +154,8 @@ def _joined(host: str, schema: str, port: int | None) -> str:
         # Without a scheme, only a service on this machine is used without encryption.
         host = f"{scheme or ('http' if _is_loopback(host) else 'https')}://{host}"
     parts = urlsplit(host)
-    if port and parts.port is None:
+    # The default port is left out: it would make another origin of the same address.
+    if port and parts.port is None and port != _DEFAULT_PORTS.get(parts.scheme):
         host = parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
     return f"{host}/{path}".rstrip("/")
 

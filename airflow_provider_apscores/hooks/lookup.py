@@ -70,5 +70,5 @@ def read_extra(connection: Any) -> dict[str, Any]:
     except ValueError:
         extra = None
     if not isinstance(extra, dict):
-        raise ConfigurationError(f"The extra of connection {connection.conn_id!r} must be a JSON object.")
+        raise ConfigurationError(f"Connection {connection.conn_id!r}: The extra must be a JSON object.")
     return extra

@@ -70,7 +70,7 @@ class Credentials:
         if (password := _decoded(encoded)) is None:
             raise ConfigurationError(
                 "The password is declared to be Base64, and is not Base64 of a text in UTF-8. Store the password as "
-                "it is typed and set password_encoding to plain, or encode it with: printf %s 'PASSWORD' | base64"
+                "it is typed and set encoding to plain, or encode it with: printf %s 'PASSWORD' | base64"
             )
         return cls(email, password)
 

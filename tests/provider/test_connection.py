@@ -26,7 +26,7 @@ def read(**fields: Any) -> Settings:
         (
             {
                 "extra": {
-                    "password_encoding": "plain",
+                    "encoding": "plain",
                     "di_codes": None,
                     "timeout": 120,
                     "verify": "true",
@@ -54,6 +54,11 @@ def read(**fields: Any) -> Settings:
         ({"host": "localhost", "port": 8765}, {"base_url": "http://localhost:8765"}),
         ({"host": "127.0.0.1:8765/prod"}, {"base_url": "http://127.0.0.1:8765/prod"}),
         ({"host": "http://127.0.0.1:8765", "port": 1}, {"base_url": "http://127.0.0.1:8765"}),
+        # Airflow's form sends 0 for an empty port.
+        ({"host": "https://example.edu/api", "port": 0}, {"base_url": "https://example.edu/api"}),
+        ({"host": "https://example.edu/api", "port": 443}, {"base_url": "https://example.edu/api"}),
+        ({"host": "localhost", "port": 443}, {"base_url": "http://localhost:443"}),
+        ({"port": 443}, {"base_url": ""}),
         # The path of a URI connection is stored in the schema.
         ({"host": "example.edu", "port": 8443, "schema": "prod"}, {"base_url": "https://example.edu:8443/prod"}),
     ],
@@ -70,8 +75,8 @@ def test_fields_become_settings(fields: dict[str, Any], expected: dict[str, Any]
         ({"login": None}, "has no login"),
         ({"login": "  "}, "has no login"),
         ({"password": ""}, "has no password"),
-        ({"extra": {"password_encoding": "rot13"}}, "must be 'plain' .* or 'base64'"),
-        ({"extra": {"password_encoding": "base64"}}, "is not Base64"),
+        ({"extra": {"encoding": "rot13"}}, "must be 'plain' .* or 'base64'"),
+        ({"extra": {"encoding": "base64"}}, "is not Base64"),
         ({"extra": {"di_codes": "486"}}, "'486' in the connection's di_codes"),
         ({"extra": {"di_codes": "004866"}}, "four digits for each campus"),
         ({"extra": {"di_codes": ",".join(f"{n:04}" for n in range(21))}}, "names 21 campuses"),
@@ -94,7 +99,7 @@ def test_a_wrong_field_is_named_without_secrets(fields: dict[str, Any], said: st
 
 
 def test_a_stored_base64_password_is_sent_unchanged():
-    settings = read(password=ENCODED, extra={"password_encoding": "base64"})
+    settings = read(password=ENCODED, extra={"encoding": "base64"})
 
     assert settings.credentials.encoded.reveal() == ENCODED
     assert settings.credentials == read().credentials

@@ -53,6 +53,22 @@ def test_no_default_of_the_form_is_masked_by_airflow():
     assert "***" not in json.dumps([meta.model_dump() for meta in served], default=str)
 
 
+def test_the_form_shows_the_port_and_hides_the_raw_extra():
+    """
+    For a hidden port, Airflow 3.3.2 sends 0 and refuses to test a stored connection (apache/airflow#73298).
+    """
+    form = connection_type()["ui-field-behaviour"]
+
+    assert form["hidden-fields"] == ["schema", "extra"]
+    assert form["placeholders"]["port"] == "443"
+
+
+# The address of a proxy may hold a password, and Airflow masks it.
+@pytest.mark.parametrize("name", connection_type()["conn-fields"].keys() - {"proxy"})
+def test_every_field_can_be_read_when_the_connection_is_edited(name: str):
+    assert redact({name: "value"}) == {name: "value"}
+
+
 def test_testing_the_connection_logs_in_and_does_nothing_else(world: World):
     ok, said = APScoresHook().test_connection()
 
@@ -67,7 +83,8 @@ def test_testing_the_connection_logs_in_and_does_nothing_else(world: World):
         ({"host": "http://127.0.0.1:9"}, "127.0.0.1"),
         ({"login": ""}, "no login"),
         ({"extra": {"di_codes": "1"}}, "no DI code"),
-        ({"host": "http://college.edu"}, "Connection 'apscores_default': The base URL at college.edu is not https"),
+        ({"host": "http://college.edu"}, "The base URL at college.edu is not https"),
+        ({"extra": "[]"}, "The extra must be a JSON object"),
     ],
 )
 def test_testing_a_bad_connection_returns_the_reason(
@@ -81,6 +98,8 @@ def test_testing_a_bad_connection_returns_the_reason(
     assert ok is False
     assert said in message
     assert "S3cret" not in message
+    # The form tests a temporary connection with a random id.
+    assert "apscores_default" not in message
 
 
 def test_a_refused_login_check_fails_permanently(world: World):
