@@ -36,7 +36,7 @@ with DAG(
     params={
         "di_codes": Param(
             [],
-            type="array",
+            type=["array", "null"],  # with null, the form does not ask for a value
             items={"type": "string", "pattern": "^[0-9]{4}$"},
             description="Campuses (DI codes) to fetch; empty for all campuses of the connection.",
         )

@@ -113,7 +113,11 @@ def is_templated(operator: type, argument: str) -> bool:
     }
     try:
         task = operator(task_id="task", **needed | {argument: "{{ mark }}"})
-    except (TypeError, ValueError):  # checked when the DAG is parsed, so it cannot be a template
+    except (
+        TypeError,
+        ValueError,
+        errors.ConfigurationError,
+    ):  # checked when the DAG is parsed, so it cannot be a template
         return False
     return any(getattr(task, field) == "{{ mark }}" for field in operator.template_fields)
 
@@ -251,6 +255,26 @@ def test_every_dag_sets_retries():
 
     assert len(dags) > 5
     assert [name for name, code in dags.items() if "retries" not in code] == []
+
+
+def test_no_dag_takes_retries_from_a_task():
+    """
+    Permanent errors fail permanently by themselves. A task without retries also loses its run to a server that starts.
+    """
+    tasks = {str(block): block.code for block in BLOCKS} | {path.name: path.read_text() for path in EXAMPLES}
+
+    assert [name for name, code in tasks.items() if re.search(r"\bretries\W{0,3}[=:]\s*0", code)] == []
+
+
+def test_the_trigger_form_asks_for_no_parameter_that_may_be_empty():
+    """
+    Airflow's form marks every parameter as required whose type does not include null (apache/airflow#31014).
+    """
+    texts = [block.code for block in BLOCKS] + [path.read_text() for path in EXAMPLES]
+    parameters = [found for text in texts for found in re.findall(r"\bParam\((.*?)\n\s*\)", text, re.S)]
+
+    assert parameters
+    assert [each for each in parameters if re.search("empty|optional", each) and '"null"' not in each] == []
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "json"], ids=str)
