@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.arguments import check_argument, read_boolean, read_integer
 from airflow_provider_apscores.operators.recording import RecordsDownloads
 
 if TYPE_CHECKING:
@@ -36,14 +37,15 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         year. (templated)
     :param record: whether to record the download at College Board, after which these reports are no longer new. None
         means True for ``new`` and False for ``full``. With False, put ``APScoresRecordDownloadOperator`` after your own
-        load.
+        load. (templated)
     :param on_no_new_reports: ``skip`` the task, let it ``succeed`` (it returns None), or ``fail`` it.
     :param force: order again although this DAG run has landed a file. Retries continue from what was landed since the
         task was last cleared. Use it for single runs: if every try was killed after the record, clear the task without
-        ``force`` to hand on the delivery.
-    :param expect_min_records: fewer student records than this are an error; the file goes to quarantine.
-    :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records.
+        ``force`` to hand on the delivery. (templated)
+    :param expect_min_records: fewer student records than this are an error; the file goes to quarantine. (templated)
+    :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records. (templated)
     :param apscores_conn_id: the connection to use. (templated)
+    :param do_xcom_push: must be True. Without the reference, the tasks that parse and record are skipped.
     :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
         manifest_uri, file_name, records, bytes, sha256, recorded, duplicate_of``.
     :raises AirflowFailException: College Board refused the login or the campus, or an argument or the file is wrong.
@@ -51,7 +53,17 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
     """
 
-    template_fields: Sequence[str] = ("di_code", "destination", "file_format", "download_type", "apscores_conn_id")
+    template_fields: Sequence[str] = (
+        "di_code",
+        "destination",
+        "file_format",
+        "download_type",
+        "record",
+        "force",
+        "expect_min_records",
+        "max_bytes",
+        "apscores_conn_id",
+    )
     ui_color = "#cfe2f3"
     _unshared = ""
 
@@ -62,30 +74,34 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         destination: str,
         file_format: str = "TXT",
         download_type: str = "new",
-        record: bool | None = None,
+        record: bool | str | None = None,
         on_no_new_reports: str = "skip",
-        force: bool = False,
-        expect_min_records: int | None = None,
-        max_bytes: int | None = None,
+        force: bool | str = False,
+        expect_min_records: int | str | None = None,
+        max_bytes: int | str | None = None,
         apscores_conn_id: str = APScoresHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if on_no_new_reports not in _ON_NO_NEW_REPORTS:
             raise ValueError(f"on_no_new_reports must be one of {', '.join(_ON_NO_NEW_REPORTS)}.")
-        # The text "False" is true, and a record can't be undone.
-        if record not in (None, True, False):
-            raise ValueError("record must be one of True, False, None.")
+        _check_xcom(self.do_xcom_push)
         self.di_code = di_code
         self.destination = destination
         self.file_format = file_format
         self.download_type = download_type
-        self.record = record
+        self.record = check_argument(read_boolean, record, "record")
         self.on_no_new_reports = on_no_new_reports
-        self.force = force
-        self.expect_min_records = expect_min_records
-        self.max_bytes = max_bytes
+        self.force = check_argument(read_boolean, force, "force")
+        self.expect_min_records = check_argument(read_integer, expect_min_records, "expect_min_records")
+        self.max_bytes = check_argument(read_integer, max_bytes, "max_bytes", least=1)
         self.apscores_conn_id = apscores_conn_id
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Map the operator. Airflow creates a mapped operator in the worker only, so its arguments are checked here."""
+        _check_xcom(kwargs.get("do_xcom_push", True))
+        return super().partial(**kwargs)
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Land the campus's file, or continue where an earlier try ended."""
@@ -120,9 +136,9 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             file_format=order.file_format,
             download_type=order.download_type,
             run=_this_run(context, self),
-            force=self.force,
+            force=read_boolean(self.force, "force", False),
         )
-        record = order.download_type == "new" if self.record is None else self.record
+        record = read_boolean(self.record, "record", order.download_type == "new")
         delivery = landing.find()
         if delivery is not None:
             self.log.info("This DAG run has landed %s already; it is not ordered again.", delivery.uri)
@@ -149,6 +165,9 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
         from airflow_provider_apscores.webservice import MAX_FILE_BYTES
 
+        # Before the order: a wrong argument costs no download.
+        expect_min_records = read_integer(self.expect_min_records, "expect_min_records", 0)
+        max_bytes = read_integer(self.max_bytes, "max_bytes", MAX_FILE_BYTES, least=1)
         landing.check_writable()
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
         # A try that Airflow considers dead may have landed and recorded the reports since: then they are not new.
@@ -157,13 +176,13 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             landing.cleanup()
             return delivery
         with landing.begin() as incoming:
-            transfer = client.download(generated, incoming, max_bytes=self.max_bytes or MAX_FILE_BYTES)
+            transfer = client.download(generated, incoming, max_bytes=max_bytes)
             delivery = incoming.publish(
                 download_id=transfer.generated.download_id,
                 file_name=transfer.generated.file_name,
                 size=transfer.bytes,
                 sha256=transfer.sha256,
-                expect_min_records=self.expect_min_records or 0,
+                expect_min_records=expect_min_records,
             )
         manifest = delivery.manifest
         self.log.info("Landed %s: %d student records, %d bytes.", delivery.uri, manifest.records, manifest.bytes)
@@ -205,6 +224,14 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
 
             raise NoNewReports(message)
         self.log.info(message)
+
+
+def _check_xcom(do_xcom_push: Any) -> None:
+    if not do_xcom_push:
+        raise ValueError(
+            "The download operator needs do_xcom_push=True: without its reference, the tasks that parse and record the "
+            "download are skipped (apache/airflow#22954). Perhaps default_args of the DAG sets it to False."
+        )
 
 
 def _this_run(context: Context, operator: BaseOperator) -> Run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,7 +27,7 @@ class APScoresParseOperator(BaseOperator):
     :param formats: one or more of ``parquet``, ``csv``, ``jsonl``.
     :param escape_formulas: in CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or
         a carriage return, which spreadsheets run as a formula. Set it if people open the files in a spreadsheet; leave
-        it off if a database or a data frame loads them, since the apostrophe becomes part of the value.
+        it off if a database or a data frame loads them, since the apostrophe becomes part of the value. (templated)
     :param on_problem: what to do with records that can't be read whole: ``quarantine`` writes them to a ``rejected``
         file and continues; ``fail`` fails the task before anything is published.
     :return: the URIs and the number of rows of each table, without personal data.
@@ -34,7 +35,7 @@ class APScoresParseOperator(BaseOperator):
     """
 
     # Not "output": every operator has that attribute for its XCom.
-    template_fields: Sequence[str] = ("source", "output_uri")
+    template_fields: Sequence[str] = ("source", "output_uri", "escape_formulas")
     ui_color = "#fff2cc"
 
     def __init__(
@@ -43,7 +44,7 @@ class APScoresParseOperator(BaseOperator):
         source: Any,
         output: str,
         formats: str | Sequence[str] = ("parquet",),
-        escape_formulas: bool = False,
+        escape_formulas: bool | str = False,
         on_problem: str = "quarantine",
         **kwargs: Any,
     ) -> None:
@@ -53,7 +54,7 @@ class APScoresParseOperator(BaseOperator):
         self.source = source
         self.output_uri = output
         self.formats = formats
-        self.escape_formulas = escape_formulas
+        self.escape_formulas = check_argument(read_boolean, escape_formulas, "escape_formulas")
         self.on_problem = on_problem
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class APScoresParseOperator(BaseOperator):
                     airflow_path(uri, "source"),
                     output,
                     formats=self.formats,
-                    escape_formulas=self.escape_formulas,
+                    escape_formulas=read_boolean(self.escape_formulas, "escape_formulas", False),
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
                 )

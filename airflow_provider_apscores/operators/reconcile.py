@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.arguments import check_argument, read_integer
 
 if TYPE_CHECKING:
     from datetime import date
@@ -37,7 +38,7 @@ class APScoresReconcileOperator(BaseOperator):
     :param file_format: ``TXT`` or ``CSV``, of the full order. (templated)
     :param reporting_year_start: the first day of the reporting year, such as ``2026-07-01``. None means the latest
         1 July. Deliveries landed before are left out, and earlier reports never count as extra. (templated)
-    :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records.
+    :param max_bytes: a larger file is an error. None means 2 GiB, about two million student records. (templated)
     :param on_missing: ``fail`` writes the table and then fails the task if an exam score is missing or changed;
         ``report`` only reports it.
     :param apscores_conn_id: the connection to use. (templated)
@@ -54,6 +55,7 @@ class APScoresReconcileOperator(BaseOperator):
         "output_uri",
         "file_format",
         "reporting_year_start",
+        "max_bytes",
         "apscores_conn_id",
     )
     ui_color = "#ead1dc"
@@ -66,7 +68,7 @@ class APScoresReconcileOperator(BaseOperator):
         output: str | None = None,
         file_format: str = "TXT",
         reporting_year_start: str | date | None = None,
-        max_bytes: int | None = None,
+        max_bytes: int | str | None = None,
         on_missing: str = "fail",
         apscores_conn_id: str = APScoresHook.default_conn_name,
         **kwargs: Any,
@@ -80,7 +82,7 @@ class APScoresReconcileOperator(BaseOperator):
         self.output_uri = output
         self.file_format = file_format
         self.reporting_year_start = reporting_year_start
-        self.max_bytes = max_bytes
+        self.max_bytes = check_argument(read_integer, max_bytes, "max_bytes", least=1)
         self.on_missing = on_missing
         self.apscores_conn_id = apscores_conn_id
 
@@ -146,12 +148,13 @@ class APScoresReconcileOperator(BaseOperator):
         from airflow_provider_apscores.delivery import CheckedFile
         from airflow_provider_apscores.webservice import MAX_FILE_BYTES
 
+        max_bytes = read_integer(self.max_bytes, "max_bytes", MAX_FILE_BYTES, least=1)
         checked = CheckedFile(file, order.file_format, order.di_code)
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
             generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
             if generated is None:
                 return False
-            client.download(generated, checked, max_bytes=self.max_bytes or MAX_FILE_BYTES)
+            client.download(generated, checked, max_bytes=max_bytes)
         checked.inspect()
         return True
 

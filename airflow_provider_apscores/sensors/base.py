@@ -22,6 +22,7 @@ from airflow_provider_apscores import errors
 from airflow_provider_apscores.errors import APScoresError
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 from airflow_provider_apscores.hooks.polling import FailedPolls
+from airflow_provider_apscores.operators.arguments import read_boolean, read_integer, read_seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,6 +32,9 @@ DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 # The trigger ends the wait at the deadline. If no triggerer is alive, Airflow ends it this much later.
 GRACE = timedelta(minutes=5)
+_MAX_FAILURES = 5
+_AIRFLOW_TIMES = {"poke_interval", "timeout", "max_wait"}
+_AIRFLOW_BOOLEANS = {"soft_fail", "silent_fail", "never_fail", "exponential_backoff"}
 # The key under which Airflow 3.3 keeps the count of failed polls of a rescheduled sensor.
 _STATE_KEY = "apscores.failed_polls"
 _PAUSE = 30.0
@@ -47,13 +51,20 @@ class PollingSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer; ``mode`` has no effect then.
     """
 
-    def __init__(self, *, max_consecutive_failures: int = 5, deferrable: bool = DEFERRABLE, **kwargs: Any) -> None:
+    def __init__(
+        self, *, max_consecutive_failures: int = _MAX_FAILURES, deferrable: bool = DEFERRABLE, **kwargs: Any
+    ) -> None:
+        # Airflow does not check its own booleans, and the text "False" is true.
+        for name in _AIRFLOW_BOOLEANS & kwargs.keys():
+            kwargs[name] = read_boolean(kwargs[name], name, False)
+        for name in _AIRFLOW_TIMES & kwargs.keys():
+            kwargs[name] = read_seconds(kwargs[name], name, None)
         super().__init__(**kwargs)
-        if max_consecutive_failures < 1:
-            raise ValueError("max_consecutive_failures must be at least 1.")
-        self.max_consecutive_failures = max_consecutive_failures
-        self.deferrable = deferrable
-        if deferrable:
+        self.max_consecutive_failures = read_integer(
+            max_consecutive_failures, "max_consecutive_failures", _MAX_FAILURES, least=1
+        )
+        self.deferrable = read_boolean(deferrable, "deferrable", DEFERRABLE)
+        if self.deferrable:
             self.mode = "poke"
         self._failed_polls = 0
         self._deadline: float | None = None

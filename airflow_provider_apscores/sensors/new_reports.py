@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.polling import MIN_INTERVAL, patience_for, poll, read_campuses, with_jitter
+from airflow_provider_apscores.operators.arguments import read_boolean, read_seconds
 from airflow_provider_apscores.sensors.base import DEFERRABLE, GRACE, PollingSensor
 
 if TYPE_CHECKING:
@@ -89,14 +90,12 @@ class APScoresNewReportsSensor(PollingSensor):
         self._all_campuses = di_codes is None
         self.wait_for = wait_for
         self.file_format = file_format
-        self.minimum_interval = (
-            minimum_interval.total_seconds() if isinstance(minimum_interval, timedelta) else float(minimum_interval)
-        )
+        self.minimum_interval = read_seconds(minimum_interval, "minimum_interval", MIN_INTERVAL)
         self.apscores_conn_id = apscores_conn_id
         self._interval = self.poke_interval
         self._last_poll = 0.0
         self._found: list[str] = []
-        if start_from_trigger and deferrable:
+        if read_boolean(start_from_trigger, "start_from_trigger", False) and self.deferrable:
             self._start_in_triggerer()
 
     def poll(self, context: Context, event: dict[str, Any] | None) -> list[str] | None:

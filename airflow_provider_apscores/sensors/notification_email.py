@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.notification import read_rules
+from airflow_provider_apscores.operators.arguments import read_boolean, read_seconds
 from airflow_provider_apscores.sensors.base import DEFERRABLE, PollingSensor
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ class APScoresNotificationEmailSensor(PollingSensor):
         self.folder = folder
         self.sender = sender
         self.subject_pattern = subject_pattern
-        self.match_body = match_body
+        self.match_body = read_boolean(match_body, "match_body", False)
         self.authserv_id = authserv_id
-        self.max_age = max_age
+        self.max_age = read_seconds(max_age, "max_age", None)
         self.on_match = on_match
         self.move_to = move_to
         self.on_unmatched = on_unmatched
@@ -140,7 +141,7 @@ class APScoresNotificationEmailSensor(PollingSensor):
             connection = OpaqueConnection(BaseHook.get_connection(self.imap_conn_id))
         with open_mailbox(connection, self.folder) as mailbox:
             if not found.di_codes:
-                found = mailbox.poll(rules, max_age=self._max_age, on_unmatched=self.on_unmatched)
+                found = mailbox.poll(rules, max_age=self.max_age, on_unmatched=self.on_unmatched)
                 self.log.info("Found %s.", found)
             if found.di_codes and not self._commit(mailbox, found, on_match):
                 self.log.warning(
@@ -157,7 +158,7 @@ class APScoresNotificationEmailSensor(PollingSensor):
             **{**rules, "campus_patterns": json.dumps(dict(rules["campus_patterns"]))},
             imap_conn_id=self.imap_conn_id,
             folder=self.folder,
-            max_age=self._max_age,
+            max_age=self.max_age,
             on_unmatched=self.on_unmatched,
             poke_interval=self.poke_interval,
             deadline=deadline,
@@ -173,10 +174,6 @@ class APScoresNotificationEmailSensor(PollingSensor):
             "match_body": self.match_body,
             "authserv_id": self.authserv_id,
         }
-
-    @property
-    def _max_age(self) -> float | None:
-        return self.max_age.total_seconds() if isinstance(self.max_age, timedelta) else self.max_age
 
     def _on_match(self) -> str:
         """What to do with the messages. Known only after templates are rendered."""

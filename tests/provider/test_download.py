@@ -259,11 +259,6 @@ def test_a_refused_campus(world: World, connect):
     assert world.sandbox.counts["order"] == 1
 
 
-def test_a_record_argument_that_is_no_boolean_is_refused():
-    with pytest.raises(ValueError, match="record must be"):
-        APScoresDownloadOperator(task_id="download", di_code="0901", destination="files", record="False")
-
-
 def test_a_campus_that_the_connection_does_not_name(world: World):
     assert_failure(world, errors.ConfigurationError, "4866 is not one of this connection's", di_code="4866")
     assert world.sandbox.counts["login"] == 0
@@ -293,7 +288,7 @@ def test_invalid_arguments(world: World, arguments: dict[str, Any], said: str):
 
 
 def test_a_password_that_is_not_base64(world: World, connect):
-    connect({"password_encoding": "base64"}, password="no base64!")
+    connect({"encoding": "base64"}, password="no base64!")
 
     assert_failure(world, errors.ConfigurationError, "Base64")
     assert world.sandbox.counts["login"] == 0

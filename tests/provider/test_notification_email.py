@@ -768,5 +768,5 @@ def test_parsing_a_dag_file_imports_no_mail_libraries():
     ],
 )
 def test_wrong_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any], words: str):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, ConfigurationError), match=words):
         APScoresNotificationEmailSensor(task_id="wait", campus_patterns=PATTERNS, **arguments)
