@@ -148,6 +148,8 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         with APScoresHook(self.apscores_conn_id).get_conn() as client:
             if delivery is None:
                 delivery = self._order(client, order, landing)
+            else:
+                client.log_in()  # a refused login, or a stop during it, begins no record
             if delivery is not None and record and not delivery.manifest.recorded:
                 delivery = self.record_delivery(client, delivery)
         return delivery

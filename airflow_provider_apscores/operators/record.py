@@ -61,6 +61,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
             else:
                 delivery.check()
                 with APScoresHook(self.apscores_conn_id).get_conn() as client:
+                    client.log_in()  # a refused login, or a stop during it, begins no record
                     delivery = self.record_delivery(client, delivery)
         emit_recorded(context, self, delivery)
         return delivery.reference()

@@ -30,7 +30,7 @@ class RecordsDownloads:
 
     def record_delivery(self, client: Client, delivery: Delivery) -> Delivery:
         """
-        Record a landed delivery, and note it in its manifest.
+        Record a landed delivery, and note it in its manifest. The client is logged in already.
 
         If College Board declines, an interrupted try may have recorded the delivery before (the reference does not say
         how a second record is answered). An order tells: if nothing is new, these reports are not new either.

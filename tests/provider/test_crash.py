@@ -55,10 +55,10 @@ DOWNLOAD = [
 RECORD = [
     (Point("APScoresRecordDownloadOperator.execute"), 1),
     (Point("Delivery.check", "after"), 1),
-    (Point(REPLACE, "before", 1), 1),  # the manifest, with the time when the record began
-    (Point(REPLACE, "after", 1), 1),
     (Point(EXCHANGE, "before", 1), 1),  # log in
     (Point(EXCHANGE, "after", 1), 1),
+    (Point(REPLACE, "before", 1), 1),  # the manifest, with the time when the record began
+    (Point(REPLACE, "after", 1), 1),
     (Point(EXCHANGE, "before", 2), 1),  # record
     (Point(EXCHANGE, "after", 2), 2),
     (Point(REPLACE, "before", 2), 2),  # the manifest, with the time of the record

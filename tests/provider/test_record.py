@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -173,6 +174,7 @@ def test_another_account_can_not_record_the_download(world: World, monkeypatch: 
         world.record(landed, apscores_conn_id="other")
 
     assert world.sandbox.counts["login"] == 2
+    assert json.loads(stored(landed, "manifest_uri").read_text())["record_began_at"] is None
 
 
 def test_recording_one_campus_leaves_the_others_new(world: World):
@@ -182,10 +184,20 @@ def test_recording_one_campus_leaves_the_others_new(world: World):
 
 
 def test_a_task_that_is_told_to_stop_does_not_record(world: World):
-    task = APScoresRecordDownloadOperator(task_id="record", download=world.download(record=False))
-    task.on_kill()
-
-    with pytest.raises(AirflowException, match="did not record"):
-        task.execute({"ti": task_instance("record")})
+    """
+    Airflow 3 calls on_kill from the handler of SIGTERM, and the task goes on: here, with its login.
+    """
+    landed = world.download(record=False)
+    task = APScoresRecordDownloadOperator(task_id="record", download=landed)
+    before = signal.signal(signal.SIGALRM, lambda *_: task.on_kill())
+    world.sandbox.fail("login", "slow=0.5")
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(AirflowException, match="did not record"):
+            task.execute({"ti": task_instance("record")})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
     world.assert_nothing_was_recorded()
+    assert json.loads(stored(landed, "manifest_uri").read_text())["record_began_at"] is None
