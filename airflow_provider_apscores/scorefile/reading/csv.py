@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.columns.block import Block
@@ -76,12 +76,12 @@ class _Found(NamedTuple):
 
     Attributes:
         blank: Blank records, empty lines aside.
-        headers: Headers.
+        headers: Records that are headers.
         lost: Records that can't be read, and what is wrong.
     """
 
     blank: list[int]
-    headers: list[int]
+    headers: dict[int, _HeaderInUse]
     lost: dict[int, str]
 
 
@@ -102,7 +102,7 @@ class CsvSplitter:
         self._only = only
         self._rest = b""
         self._cr_only: bool | None = None
-        self._headers: dict[tuple[str, ...], _HeaderInUse] = {}
+        self._headers: dict[bytes, _HeaderInUse] = {}
         self._header: _HeaderInUse | None = None
         self._bad_lines = BadLines()
 
@@ -176,19 +176,16 @@ class CsvSplitter:
         for last in range(at, min(at + MOST_LINES, len(lines))):
             cells = lines.cells(at, last)
             if cells is not None:
-                self._take_header(cells)
+                self._header = self._understand_header(lines.raw(at, last), cells)
                 return last + 1
         if lines.complete or len(lines) > at + MOST_LINES:
             raise ScoreFileMalformed("The CSV header has a quote that is never closed; fetch the file again.")
         return None
 
-    def _take_header(self, cells: list[str]) -> _HeaderInUse:
-        """Read what follows under these names."""
-        names = tuple(cells)
-        if names not in self._headers:
-            self._headers[names] = _HeaderInUse(understand_header(cells), self._only)
-        self._header = self._headers[names]
-        return self._header
+    def _understand_header(self, line: bytes, cells: list[str]) -> _HeaderInUse:
+        if line not in self._headers:
+            self._headers[line] = _HeaderInUse(understand_header(cells), self._only)
+        return self._headers[line]
 
     def _plain_block(self, lines: CsvLines, at: int) -> Block | None:
         """All lines from *at* on, when they are plain; else None."""
@@ -234,7 +231,7 @@ class CsvSplitter:
             lost=[(int(numbers[row]), records.raw(row)) for row in sorted(found.lost)],
             problems=[
                 *(Problem(int(numbers[row]), "wrong_length", detail=detail) for row, detail in found.lost.items()),
-                *(Problem(max(int(numbers[row]), 1), "repeated_header") for row in found.headers),
+                *(Problem(max(int(numbers[row]), 1), "repeated_header") for row in sorted(found.headers)),
             ],
             line_of=lambda row: records.raw(rows[row]),
         )
@@ -242,36 +239,59 @@ class CsvSplitter:
 
     def _add_records(self, builder: BlockBuilder, records: Records) -> _Found:
         """Lay out records, each under the header that it stands under."""
+        found = _Found([], self._known_headers(records), {})
+        standing = ~records.is_open & ~records.is_empty
+        parsed: list[tuple[_HeaderInUse, Parsed]] = []
+        known = -1
+        while known < len(found.headers):
+            known = len(found.headers)
+            parsed = list(self._parse(records, standing, found.headers))
+            for header, each in parsed:
+                for row in _doubtful(each, header.columns["college_code"]):
+                    if records.is_blank(row):
+                        found.blank.append(row)
+                        standing[row] = False
+                    elif (cells := records.cells(row)) and _is_header(cells):
+                        found.headers[row] = self._understand_header(records.raw(row), cells)
+        for header, each in parsed:
+            for part in each.cells:
+                builder.add(header.places, part if standing[part.rows].all() else part.of_rows(standing))
+            for row in each.others:
+                if standing[row] and (wrong := header.add_row(builder, row, records.cells(row))):
+                    found.lost[row] = wrong
+        if found.headers:
+            self._header = found.headers[max(found.headers)]
+        assert self._header is not None
+        for row in records.is_open.nonzero()[0].tolist():
+            found.lost[row] = self._header.wrong_length(None)
+        return found
+
+    def _known_headers(self, records: Records) -> dict[int, _HeaderInUse]:
+        """Records that repeat a header that was read before, letter by letter."""
+        found = {}
+        lengths = records.lines.ends[records.last] - records.lines.starts[records.first]
+        for line, header in self._headers.items():
+            for row in ((lengths >= len(line)) & (lengths <= len(line) + len(b"\r\n"))).nonzero()[0].tolist():
+                if records.raw(row) == line:
+                    found[row] = header
+        return found
+
+    def _parse(
+        self, records: Records, standing: Any, headers: dict[int, _HeaderInUse]
+    ) -> Iterator[tuple[_HeaderInUse, Parsed]]:
+        """The records under each header."""
         import numpy as np
 
-        header = self._header
-        assert header is not None
-        found = _Found([], [], {})
-        standing = ~records.is_open & ~records.is_empty
-        parsed = parse(records, standing.nonzero()[0], header.places, self._delimiter)
-        # Which header each record stands under: a number in *headers*.
-        headers, under = [header], np.zeros(len(standing), np.int32)
-        for row in _doubtful(parsed, header.columns["college_code"]):
-            if records.is_blank(row):
-                found.blank.append(row)
-            elif (cells := records.cells(row)) and (tuple(cells) in self._headers or _is_header(cells)):
-                found.headers.append(row)
-                header = self._take_header(cells)
-                if header not in headers:
-                    headers.append(header)
-                under[row:] = headers.index(header)
-        standing[[*found.blank, *found.headers]] = False
-        for number, header in enumerate(headers):
-            chosen = standing & (under == number)
-            if number:
-                parsed = parse(records, chosen.nonzero()[0], header.places, self._delimiter)
-            for each in parsed.cells:
-                builder.add(header.places, each if chosen[each.rows].all() else each.of_rows(chosen))
-            for row in parsed.others:
-                if chosen[row] and (wrong := header.add_row(builder, row, records.cells(row))):
-                    found.lost[row] = wrong
-        found.lost.update((row, header.wrong_length(None)) for row in records.is_open.nonzero()[0].tolist())
-        return found
+        assert self._header is not None
+        different = list(dict.fromkeys([self._header, *headers.values()]))
+        rows = sorted(headers)
+        numbers = [0, *(different.index(headers[row]) for row in rows)]
+        under = np.repeat(numbers, np.diff([0, *rows, len(standing)]))
+        under[rows] = -1
+        for number, header in enumerate(different):
+            chosen = (standing & (under == number)).nonzero()[0]
+            if len(chosen):
+                yield header, parse(records, chosen, header.places, self._delimiter)
 
 
 def _doubtful(parsed: Parsed, code: int) -> list[int]:
