@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.csv_arrow import Parsed, parse
-from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder, CellPlaces
+from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder
+from airflow_provider_apscores.scorefile.reading.csv_cells import CellPlaces
 from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, CsvLines, Records
 from airflow_provider_apscores.scorefile.reading.csv_plain import read_plain
 from airflow_provider_apscores.scorefile.reading.csv_values import is_date

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_apscores.scorefile.columns.arrays import text_parts
-from airflow_provider_apscores.scorefile.reading.csv_block import CellPlaces, Cells
+from airflow_provider_apscores.scorefile.reading.csv_cells import CellPlaces, Cells
 from airflow_provider_apscores.scorefile.reading.csv_lines import Records
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder, CellPlaces, Cells
+from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder
+from airflow_provider_apscores.scorefile.reading.csv_cells import CellPlaces, Cells
 
 if TYPE_CHECKING:
     import numpy as np
