@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import stat
@@ -10,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -20,6 +20,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 from airflow_provider_apscores.storage import Folder, RemoteFolder, SpoolFile, Staging, folder, locate
 from airflow_provider_apscores.storage.base import redacted_uri
+from tests.sftp_server import sftp_server
 
 
 @pytest.fixture(scope="module")
@@ -53,30 +54,10 @@ def s3(environment: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
 @pytest.fixture(scope="module")
 def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fsspec.AbstractFileSystem]:
     pytest.importorskip("paramiko")
-    asyncssh = pytest.importorskip("asyncssh")
-    root = tmp_path_factory.mktemp("sftp")
-
-    class Open(asyncssh.SSHServer):
-        def begin_auth(self, username: str) -> bool:
-            return False
-
-    async def serve():
-        return await asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_factory=Open,
-            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root)),
+    with sftp_server(tmp_path_factory.mktemp("sftp")) as port:
+        yield fsspec.filesystem(
+            "sftp", host="127.0.0.1", port=port, username="u", password="p", skip_instance_cache=True
         )
-
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-    server = asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
-    yield fsspec.filesystem(
-        "sftp", host="127.0.0.1", port=server.get_port(), username="u", password="p", skip_instance_cache=True
-    )
-    server.close()
-    loop.call_soon_threadsafe(loop.stop)
 
 
 @pytest.fixture(params=["local", "memory", "s3", "sftp"])
@@ -479,3 +460,33 @@ def test_a_relative_path_becomes_a_whole_address(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
 
     assert folder("scores").uri("x.txt") == f"file://{tmp_path}/scores/x.txt"
+
+
+def test_of_many_that_create_a_file_one_does(place: Folder):
+    made: list[bool] = []
+    one_at_a_time = threading.Lock() if "sftp" in place.uri() else nullcontext()  # its client is not for threads
+
+    def create(number: int) -> None:
+        with one_at_a_time:
+            made.append(place.create("deep/claim", b"%d" % number))
+
+    threads = [threading.Thread(target=create, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert made.count(True) == 1
+    assert place.create("deep/claim", b"late") is False
+    assert read(place, "deep/claim") in [b"0", b"1", b"2", b"3"]
+    assert place.child("deep").parts() == []
+
+
+def test_a_file_gets_another_name(place: Folder):
+    place.create("old", b"scores")
+    place.create("new", b"replaced")
+
+    place.move("old", "new")
+
+    assert read(place, "new") == b"scores"
+    assert place.names() == ["new"]

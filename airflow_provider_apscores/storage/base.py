@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import IO, Literal, Protocol
 
 from airflow_provider_apscores.errors import APScoresError, ConfigurationError, StorageUnavailable
@@ -76,6 +77,9 @@ class Folder(Protocol):
     def size(self, name: str) -> int | None:
         """Bytes of a file, or None if there is no such file."""
 
+    def modified(self, name: str) -> datetime:
+        """When a file was last written, as the store says it."""
+
     def listed(self, *, missing_ok: bool = True) -> list[str]:
         """The names of all files and folders in this folder, sorted; empty if it does not exist.
 
@@ -85,6 +89,12 @@ class Folder(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete a file. Has no effect if there is none."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create the small file *name* unless there is one; return whether it was created. Of two at once, one is."""
+
+    def move(self, old: str, new: str) -> None:
+        """Give a file of this folder another name; what has that name is replaced."""
 
     def check_writable(self) -> None:
         """Write a byte to this folder and remove it again.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -59,10 +60,30 @@ class LocalFolder(Folder):
             except FileNotFoundError:
                 return None
 
+    def modified(self, name: str) -> datetime:
+        """See :meth:`Folder.modified`."""
+        with storage_errors(self.uri(name), "read"):
+            return datetime.fromtimestamp((self.path / name).stat().st_mtime, UTC)
+
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
         with storage_errors(self.uri(name)):
             (self.path / name).unlink(missing_ok=True)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See :meth:`Folder.create`."""
+        part = _LocalPart(self, name)
+        try:
+            part.write(data)
+            return part.publish_new()
+        finally:
+            part.discard()
+
+    def move(self, old: str, new: str) -> None:
+        """See :meth:`Folder.move`."""
+        with storage_errors(self.uri(new)):
+            os.replace(self.path / old, self.path / new)
+            _sync((self.path / new).parent)
 
     def check_writable(self) -> None:
         """See :meth:`Folder.check_writable`."""
@@ -117,6 +138,20 @@ class _LocalPart:
             os.replace(self._path, target)
             _sync(target.parent)
         return uri
+
+    def publish_new(self) -> bool:
+        """Publish unless there is a file of this name; return whether it was published."""
+        target = self._place.path / self._name
+        with storage_errors(self._place.uri(self._name)):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            try:
+                # A link is made complete, and by one process only.
+                os.link(self._path, target)
+            except FileExistsError:
+                return False
+            _sync(target.parent)
+        return True
 
     def discard(self) -> None:
         # Neither call may hide the original error: on a full disk, closing writes the last bytes and fails again.

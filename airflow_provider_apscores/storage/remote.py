@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import IO, Any, cast
 
 from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, part_name, storage_errors
@@ -77,6 +78,17 @@ class RemoteFolder(Folder):
             except FileNotFoundError:
                 return None
 
+    def modified(self, name: str) -> datetime:
+        """See :meth:`Folder.modified`."""
+        with storage_errors(self.uri(name), "read"):
+            try:
+                moment = self.fs.modified(self.path(name))
+            except NotImplementedError:  # SFTP names the moment in its listing only
+                moment = self.fs.info(self.path(name))["mtime"]
+            moment = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int | float) else moment
+            found: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return found
+
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
         with storage_errors(self.uri(name)):
@@ -84,6 +96,34 @@ class RemoteFolder(Folder):
                 self.fs.rm_file(self.path(name))
             except FileNotFoundError:
                 return
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See :meth:`Folder.create`."""
+
+        def write(path: str) -> None:
+            if self._atomic:
+                self.fs.pipe_file(path, data, mode="create")
+            else:
+                with self.fs.open(path, "wxb") as file:
+                    file.write(data)
+
+        if self.size(name) is not None:
+            return False
+        with storage_errors(self.uri(name)):
+            try:
+                self._in_folder(name, write)
+            except OSError as error:
+                # SFTP servers have no error of their own for a file that exists.
+                if isinstance(error, FileExistsError) or self.size(name) is not None:
+                    return False
+                raise
+        return True
+
+    def move(self, old: str, new: str) -> None:
+        """See :meth:`Folder.move`."""
+        with storage_errors(self.uri(new)):
+            self.fs.mv(self.path(old), self.path(new))
+            self.fs.invalidate_cache(self._path)
 
     def check_writable(self) -> None:
         """See :meth:`Folder.check_writable`."""
