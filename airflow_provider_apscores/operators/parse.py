@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
@@ -13,10 +14,13 @@ from airflow_provider_apscores.operators.arguments import check_argument, read_b
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_apscores.delivery import Delivery
+    from airflow_provider_apscores.scorefile import Origin
+
 
 class APScoresParseOperator(BaseOperator):
     """
-    Turn a score file into the tables ``students``, ``exam_scores``, ``awards`` and ``problems``.
+    Turn a score file into the tables ``students``, ``exam_scores``, ``awards``, ``problems`` and ``deliveries``.
 
     Files are named after the campus and the content. A retry writes the same names, and several campuses can share one
     *output*, which has one folder for each table.
@@ -85,6 +89,7 @@ class APScoresParseOperator(BaseOperator):
                     escape_formulas=read_boolean(self.escape_formulas, "escape_formulas", False),
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
+                    origin=None if delivery is None else _origin(delivery),
                 )
             except (ScoreFileError, StorageUnavailable):
                 # If the file is gone or changed, its manifest tells so.
@@ -104,3 +109,21 @@ class APScoresParseOperator(BaseOperator):
         result = written.to_dict()
         emit_tables_event(context, self, uri, delivery, result)
         return result
+
+
+def _origin(delivery: Delivery) -> Origin:
+    """Return what the manifest says, with the landing of the first delivery of the same content."""
+    from airflow_provider_apscores.delivery import open_delivery
+    from airflow_provider_apscores.errors import DeliveryError
+    from airflow_provider_apscores.operators.references import airflow_path
+    from airflow_provider_apscores.scorefile import Origin
+
+    manifest = delivery.manifest
+    landed_at = manifest.landed_time
+    if manifest.duplicate_of is not None:
+        # An earlier manifest that can't be read changes an order of equal contents only.
+        with suppress(DeliveryError):
+            landed_at = min(
+                landed_at, open_delivery(airflow_path(manifest.duplicate_of, "source")).manifest.landed_time
+            )
+    return Origin(manifest.di_code, manifest.download_id, manifest.download_type, manifest.file_name, landed_at)

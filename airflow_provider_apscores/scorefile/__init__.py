@@ -24,7 +24,7 @@ A file becomes tables in four steps; ``reader.py`` is the pipeline.
 from __future__ import annotations
 
 from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
-from airflow_provider_apscores.scorefile.conversion import WrittenTables, write_tables
+from airflow_provider_apscores.scorefile.conversion import Origin, WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
 from airflow_provider_apscores.scorefile.spec.codes import (
@@ -36,7 +36,8 @@ from airflow_provider_apscores.scorefile.spec.codes import (
     exam_for,
 )
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
-from airflow_provider_apscores.scorefile.spec.tables import TABLES
+from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, TABLES, Column, Table
+from airflow_provider_apscores.scorefile.writing.formats import check_formats, open_encoder
 from airflow_provider_apscores.scorefile.writing.records import (
     csv_header,
     decode_record,
@@ -49,6 +50,7 @@ from airflow_provider_apscores.scorefile.writing.records import (
 __all__ = [
     "AWARDS",
     "CSV_COLUMNS",
+    "DELIVERIES",
     "EXAMS",
     "IRREGULARITIES",
     "LAYOUTS",
@@ -57,17 +59,22 @@ __all__ = [
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
     "TABLES",
+    "Column",
     "Comparison",
     "Inspection",
     "Inspector",
+    "Origin",
     "ScoreFile",
+    "Table",
     "WrittenTables",
+    "check_formats",
     "compare_exam_scores",
     "csv_header",
     "decode_record",
     "encode_csv_record",
     "encode_record",
     "exam_for",
+    "open_encoder",
     "raw_records",
     "read_score_file",
     "write_score_file",

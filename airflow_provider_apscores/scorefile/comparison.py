@@ -16,7 +16,7 @@ from airflow_provider_apscores.scorefile.spec.tables import TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_KEY = TABLES["exam_scores"].key
+_KEY = ("ap_id", "college_code", "admin_year", "exam_code")
 #: What makes two exam scores of one key the same.
 _VALUES = ("score", "status", "irregularity_1", "irregularity_2")
 _KEPT = (*_KEY, *_VALUES, "report_date")

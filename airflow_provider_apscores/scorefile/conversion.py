@@ -2,7 +2,7 @@
 
 ::
 
-    <output>/students/<stem>.parquet        likewise exam_scores, awards and problems
+    <output>/students/<stem>.parquet        likewise exam_scores, awards, problems, deliveries
     <output>/rejected/<stem>.txt            lines that could not be read whole, if there are any
 
 All files are published when the last row is written. The same score file gives the same names, so writing it again
@@ -11,24 +11,49 @@ replaces its files.
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
+from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES
 from airflow_provider_apscores.scorefile.workers import Worker
 from airflow_provider_apscores.scorefile.writing.formats import check_formats
 from airflow_provider_apscores.scorefile.writing.writer import TablesWriter
-from airflow_provider_apscores.storage import Staging, folder
+from airflow_provider_apscores.storage import Folder, Staging, folder, locate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a manifest says about a score file. None where nothing is known.
+
+    Attributes:
+        di_code: The campus that the file was ordered for, four digits.
+        download_id: College Board's number of the download.
+        download_type: ``new`` or ``full``.
+        file_name: The name that College Board gave the file.
+        landed_at: When this content landed first, in UTC.
+    """
+
+    di_code: str | None = None
+    download_id: str | None = None
+    download_type: str | None = None
+    file_name: str | None = None
+    landed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +103,7 @@ def write_tables(
     today: date | None = None,
     sha256: str | None = None,
     escape_formulas: bool = False,
+    origin: Origin | None = None,
     progress: Progress | None = None,
 ) -> WrittenTables:
     """Read a score file and write its tables.
@@ -93,6 +119,8 @@ def write_tables(
         escape_formulas: In CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a
             carriage return. Spreadsheets run such text as a formula. The default leaves text as it is, since
             databases and data frames would load the apostrophe as part of the value.
+        origin: What is known about the file, for the table ``deliveries``. Without a moment of landing, that of the
+            source's last change stands in. A moment that an earlier run wrote, and that is earlier, is kept.
         progress: Called with the bytes read and the bytes in all.
 
     Raises:
@@ -107,6 +135,7 @@ def write_tables(
         raise ConfigurationError("A stem is the beginning of a file name: not empty, no slash, no dot in front.")
     di_codes: set[str] = set()
     problems: Counter[str] = Counter()
+    report_dates: set[date] = set()
     place = folder(output)
     with ExitStack() as stack:
         # Closed in the opposite order: all threads have ended when the parts are discarded.
@@ -118,14 +147,18 @@ def write_tables(
         imported.result()
         batches = stack.enter_context(closing(file.typed_batches(on_problem)))
         first = next(batches)
-        writer = TablesWriter(staging, workers, formats, stem or _stem(first, file.sha256), escape_formulas)
+        stem = stem or _stem(first, file.sha256)
+        writer = TablesWriter(staging, workers, formats, stem, escape_formulas)
         for batch in chain([first], batches):
             writer.write(batch)
             di_codes.update(_di_codes(batch))
             problems.update(batch.problems.column("kind").to_pylist())
+            report_dates.update(day for day in batch.students.column("report_date").unique().to_pylist() if day)
             if progress is not None:
                 progress(file.position, file.size)
         writer.finish()
+        landed_at = _landed_at(origin, source, place, stem)
+        writer.add_delivery(_delivery(file, origin or Origin(), landed_at, report_dates))
         staging.publish()
     for name in (*writer.names, "rejected"):
         place.child(name).remove_stale_parts()
@@ -145,6 +178,55 @@ def write_tables(
         unknown_codes=_unknown_codes(file),
         unread_columns=len(file.unread_columns),
     )
+
+
+def _delivery(file: ScoreFile, origin: Origin, landed_at: datetime | None, report_dates: set[date]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    from airflow_provider_apscores import __version__
+
+    row = {
+        "file_sha256": file.sha256,
+        "di_code": origin.di_code,
+        "download_id": origin.download_id,
+        "download_type": origin.download_type,
+        "file_format": file.kind,
+        "file_name": origin.file_name,
+        "landed_at": landed_at,
+        "reported_from": min(report_dates, default=None),
+        "reported_to": max(report_dates, default=None),
+        "records": file.records,
+        "exam_slots": file.exam_slots,
+        "parser_version": __version__,
+    }
+    return pa.RecordBatch.from_pylist([row], DELIVERIES.schema())
+
+
+def _landed_at(origin: Origin | None, source: Any, output: Folder, stem: str) -> datetime | None:
+    """The earliest known moment; never the present one, or an old file that is parsed again would become the newest."""
+    moments = [] if origin is None or origin.landed_at is None else [origin.landed_at]
+    if not moments and (isinstance(source, str | os.PathLike) or hasattr(source, "fs")):
+        place, name = locate(source)
+        moments.append(place.modified(name))
+    moments += _stored_landed_at(output.child(DELIVERIES.name), stem)
+    return min(moments, default=None)
+
+
+def _stored_landed_at(place: Folder, stem: str) -> list[datetime]:
+    found: list[datetime] = []
+    for name in ("parquet", "csv", "jsonl"):
+        data = place.read(f"{stem}.{name}")
+        if data is None:
+            continue
+        if name == "parquet":
+            import io
+
+            import pyarrow.parquet as pq
+
+            found += [each for each in pq.read_table(io.BytesIO(data))["landed_at"].to_pylist() if each]
+        elif moment := re.search(rb"\d{4}-\d\d-\d\d[ T][\d:.]+Z", data):  # the only one in its row
+            found.append(datetime.fromisoformat(moment[0].decode()))
+    return found
 
 
 def _di_codes(batch: Batch) -> list[str]:

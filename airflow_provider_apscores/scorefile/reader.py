@@ -22,6 +22,7 @@ from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, DetectedFormat, detect_format
 from airflow_provider_apscores.scorefile.reading.source import Source
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
+from airflow_provider_apscores.scorefile.spec.layouts import EXAMS_GROUP
 from airflow_provider_apscores.scorefile.spec.tables import TABLES
 from airflow_provider_apscores.scorefile.workers import prefetch
 
@@ -80,6 +81,11 @@ class ScoreFile:
     def layout(self) -> str:
         """The layout of the first records ("950", "910"), or "csv"."""
         return self._read_through().layout
+
+    @property
+    def exam_slots(self) -> int:
+        """Exam slots of each record: those of the layout, or those that the columns of a CSV file have room for."""
+        return self._read_through().exam_slots
 
     @property
     def unknown_codes(self) -> dict[tuple[str, str], int]:
@@ -214,6 +220,7 @@ class Reading:
         self.records = 0
         self.layout = "csv" if detected.kind == "CSV" else ""
         self.unread_columns: tuple[str, ...] = ()
+        self.exam_slots = EXAMS_GROUP.count
 
     @property
     def unknown_codes(self) -> dict[tuple[str, str], int]:
@@ -251,6 +258,7 @@ class Reading:
         yield from splitter.finish()
         self.records = splitter.records
         self.unread_columns = splitter.unread
+        self.exam_slots = splitter.exam_slots
 
 
 def _detect_format(source: Source) -> DetectedFormat:

@@ -17,6 +17,7 @@ BROKEN = txt([student(1), student(2, birth_date="999999"), student(3)]) + b"no r
 SINCE_2016 = ("race_ethnicity_response", "race_ethnicity_derived")
 OLD = txt([{k: v for k, v in student(2, middle_initial="É").items() if k not in SINCE_2016}], "910")
 NAME = "4866-" + read_score_file(DATA).sha256[:12]
+ALL = (*TABLES, "deliveries")
 
 
 def files(folder):
@@ -25,9 +26,9 @@ def files(folder):
 
 def test_each_table_has_a_file_under_its_name(tmp_path):
     written = write_tables(DATA, tmp_path)
-    assert files(tmp_path) == sorted(f"{table}/{NAME}.parquet" for table in TABLES)
+    assert files(tmp_path) == sorted(f"{table}/{NAME}.parquet" for table in ALL)
     assert written.uris["students"]["parquet"] == f"file://{tmp_path}/students/{NAME}.parquet"
-    assert written.rows == {"students": 3, "exam_scores": 6, "awards": 3, "problems": 0}
+    assert written.rows == {"students": 3, "exam_scores": 6, "awards": 3, "problems": 0, "deliveries": 1}
     assert (written.records, written.layout, written.di_codes) == (3, "950", ("4866",))
     assert (written.rejected_uri, written.rejected_lines) == (None, 0)
 
@@ -87,7 +88,7 @@ def test_csv_holds_the_same(tmp_path):
 
 def test_several_formats_at_once(tmp_path):
     written = write_tables(DATA, tmp_path, formats=("csv", "parquet", "jsonl"), stem="july")
-    assert files(tmp_path) == sorted(f"{table}/july.{end}" for table in TABLES for end in ("csv", "parquet", "jsonl"))
+    assert files(tmp_path) == sorted(f"{table}/july.{end}" for table in ALL for end in ("csv", "parquet", "jsonl"))
     assert written.rows["exam_scores"] == 6
 
 
@@ -109,7 +110,7 @@ def test_writing_again_replaces_and_adds_nothing(tmp_path):
     (tmp_path / "students" / "another.parquet").write_bytes(b"")
     for _ in range(2):
         write_tables(txt(RECORDS), tmp_path)
-        assert files(tmp_path) == sorted([*(f"{table}/{NAME}.parquet" for table in TABLES), "students/another.parquet"])
+        assert files(tmp_path) == sorted([*(f"{table}/{NAME}.parquet" for table in ALL), "students/another.parquet"])
 
 
 def test_two_processes_may_write_the_same_files_at_once(tmp_path):
@@ -122,7 +123,7 @@ def test_two_processes_may_write_the_same_files_at_once(tmp_path):
 
     outer = write_tables(BROKEN, tmp_path, progress=write_again)
     assert [outer] == inner
-    assert len(files(tmp_path)) == 5
+    assert len(files(tmp_path)) == 6
 
 
 def test_lines_that_could_not_be_read_are_set_aside_for_the_owner_alone(tmp_path):

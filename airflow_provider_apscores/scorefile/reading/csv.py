@@ -112,6 +112,12 @@ class CsvSplitter:
         """Names of columns under the last header that are not read."""
         return self._header.unread if self._header else ()
 
+    @property
+    def exam_slots(self) -> int:
+        """Exam slots that the columns have room for; under several headers, the fewest."""
+        names = [header.columns for header in self._headers.values()]
+        return min((sum(name.startswith("exam_code_") for name in each) for each in names), default=0)
+
     def feed(self, piece: bytes) -> Iterator[Block]:
         """Take the next piece, and give the records that are complete.
 

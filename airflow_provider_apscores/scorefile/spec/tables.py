@@ -21,7 +21,8 @@ class Column:
 
     Attributes:
         name: Its name.
-        type: Its Arrow type, as pyarrow spells it: "string", "int8", "int16", "int64", "date32", "bool".
+        type: Its Arrow type, as pyarrow spells it: "string", "int8", "int16", "int64", "date32", "bool"; "timestamp" is
+            one of microseconds in UTC.
         doc: What it holds.
         field: The raw field that it comes from as it stands, or "".
         repeats: Whether few words are expected in many rows. Such a column is dictionary-encoded while it is made and
@@ -42,7 +43,7 @@ class Table:
     Attributes:
         name: Its name.
         doc: What a row is.
-        key: The columns by which rows are loaded so that loading twice does no harm.
+        key: The columns that tell its rows apart.
         columns: In order.
     """
 
@@ -58,6 +59,8 @@ class Table:
         def kind(column: Column) -> pa.DataType:
             if encoded and column.repeats:
                 return pa.dictionary(pa.int32(), pa.string())
+            if column.type == "timestamp":
+                return pa.timestamp("us", "UTC")
             return pa.bool_() if column.type == "bool" else pa.type_for_alias(column.type)
 
         return pa.schema([(each.name, kind(each)) for each in self.columns])
@@ -209,15 +212,36 @@ TABLES: dict[str, Table] = {
         Table(
             "exam_scores",
             "An exam slot of a student record that is not blank.",
-            ("ap_id", "college_code", "admin_year", "exam_code"),
+            ("file_sha256", "record_number", "position"),
             (*_EXAM_SCORES, *_ORIGIN),
         ),
         Table(
             "awards",
             "An award slot of a student record that is not blank.",
-            ("ap_id", "award_type", "award_year"),
+            ("file_sha256", "record_number", "position"),
             (*_AWARDS, *_ORIGIN),
         ),
         Table("problems", "A defect of a record.", (), (*_PROBLEMS, *_ORIGIN)),
     )
 }
+
+#: The table about the file itself: one row. It is written beside the others by whatever knows about the delivery.
+DELIVERIES = Table(
+    "deliveries",
+    "A score file that was parsed.",
+    ("file_sha256",),
+    (
+        Column("file_sha256", "string", "SHA-256 of the file's bytes: what the other tables' rows refer to."),
+        Column("di_code", "string", "The campus that the file was ordered for; null where no manifest tells."),
+        Column("download_id", "string", "College Board's number of the download; null where no manifest tells."),
+        Column("download_type", "string", "new or full; null where no manifest tells."),
+        Column("file_format", "string", "TXT or CSV."),
+        Column("file_name", "string", "The name that College Board gave the file; null where no manifest tells."),
+        Column("landed_at", "timestamp", "When this content first landed: the earliest of all deliveries with it."),
+        Column("reported_from", "date32", "The earliest report date in the file."),
+        Column("reported_to", "date32", "The latest report date in the file."),
+        Column("records", "int64", "Student records in the file, those included that could not be read."),
+        Column("exam_slots", "int16", "Exam slots of each record: what the file's layout or columns have room for."),
+        Column("parser_version", "string", "The version of this package that parsed the file."),
+    ),
+)

@@ -208,7 +208,7 @@ def _json(column: pa.Array) -> pa.StringArray:
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
-    if not (pa.types.is_string(column.type) or pa.types.is_date(column.type)):
+    if not (pa.types.is_string(column.type) or pa.types.is_temporal(column.type)):
         return pc.fill_null(column.cast(pa.string()), word("null"))
     text = column.cast(pa.string())
     if pc.any(pc.match_substring_regex(text, r'["\\[:cntrl:]]')).as_py():

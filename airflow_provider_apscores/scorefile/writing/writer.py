@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from airflow_provider_apscores.scorefile.spec.tables import TABLES
+from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, TABLES
 from airflow_provider_apscores.scorefile.workers import Worker
 from airflow_provider_apscores.scorefile.writing.formats import open_encoder
 from airflow_provider_apscores.storage import Part, Staging
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from airflow_provider_apscores.scorefile.columns.batch import Batch
 
 #: Batches that may wait to be written. Writing a row group takes a thread longer than making a batch.
@@ -43,6 +45,9 @@ class TablesWriter:
     ) -> None:
         self._staging = staging
         self._workers = workers
+        self._formats = formats
+        self._stem = stem
+        self._escape_formulas = escape_formulas
         self._pending: deque[list[Future[None]]] = deque()
         self.rows = dict.fromkeys(TABLES, 0)
         self.names = {table: {name: f"{table}/{stem}.{name}" for name in formats} for table in TABLES}
@@ -78,6 +83,15 @@ class TablesWriter:
         """Write everything that is still waiting: all files are complete afterwards."""
         self._wait_for(0)
         for _, encoder in self._encoders:
+            encoder.close()
+
+    def add_delivery(self, row: pa.RecordBatch) -> None:
+        """Write the table ``deliveries``: one row about the file."""
+        self.rows[DELIVERIES.name] = row.num_rows
+        self.names[DELIVERIES.name] = {name: f"{DELIVERIES.name}/{self._stem}.{name}" for name in self._formats}
+        for name, path in self.names[DELIVERIES.name].items():
+            encoder = open_encoder(name, DELIVERIES, self._staging.open(path).write, self._escape_formulas)
+            encoder.write(row)
             encoder.close()
 
     def _wait_for(self, batches: int) -> None:
