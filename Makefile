@@ -70,7 +70,7 @@ clean: demo-clean
 # .ready is as new as the last installation: changed pins or metadata install again.
 # --group needs a recent pip, so pip is upgraded first.
 .venv/.ready: constraints/airflow-3.3.txt pyproject.toml
-	@tools/make-venv.sh .venv 3.11 3.14 $< test stores lint docs
+	@tools/make-venv.sh .venv 3.11 3.14 $< test stores databases lint docs
 
 .venv-2.11/.ready: constraints/airflow-2.11.txt pyproject.toml
-	@tools/make-venv.sh .venv-2.11 3.11 3.12 $< test
+	@tools/make-venv.sh .venv-2.11 3.11 3.12 $< test databases

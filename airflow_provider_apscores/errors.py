@@ -22,7 +22,12 @@
     │   ├── ManifestNotUnderstood
     │   ├── DeliveryDamaged       a manifest's file is gone or changed
     │   ├── ReportsMissing        a full order has scores that were never landed
+    │   ├── HandOffInProgress     transient: another task hands the same content to the same consumer
+    │   ├── HandOffUnclear        whether the consumer has the file can't be seen
     │   └── NoNewReports          transient: nothing new, with on_no_new_reports="fail"
+    ├── DatabaseError             loading tables into a database
+    │   ├── LoadRefused
+    │   └── DatabaseUnavailable   transient: the database can't be reached, or loads the same file now
     └── MailboxError              the mailbox that receives the notification e-mail
         ├── MailboxRefused
         └── MailboxUnavailable    transient: no usable answer from the mail server
@@ -154,6 +159,30 @@ class ReportsMissing(DeliveryError):
 
 class NoNewReports(DeliveryError):
     """College Board has nothing new for a campus, and ``on_no_new_reports="fail"`` makes that an error."""
+
+    transient = True
+
+
+class HandOffInProgress(DeliveryError):
+    """Another task is handing the same content to the same consumer."""
+
+    transient = True
+
+
+class HandOffUnclear(DeliveryError):
+    """A hand-off was interrupted where nothing shows whether the consumer has the file; see the message."""
+
+
+class DatabaseError(APScoresError):
+    """Something about loading tables into a database. No message holds the database's own words: they quote rows."""
+
+
+class LoadRefused(DatabaseError):
+    """The database refused: a table or column is missing, a value does not fit, a right is lacking."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database can't be reached now, or another task loads the same score file."""
 
     transient = True
 

@@ -15,8 +15,8 @@ PACKAGES: dict[str, set[str]] = {
     # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
     "operators": {
-        "airflow", "assets", "delivery", "errors", "hooks", "pendulum", "scorefile", "sensors", "storage", "triggers",
-        "webservice",
+        "airflow", "assets", "delivery", "errors", "hooks", "pendulum", "scorefile", "scores", "sensors", "storage",
+        "triggers", "webservice",
     },
     # operators and sensors share lineage and references.
     "sensors": {
@@ -26,10 +26,13 @@ PACKAGES: dict[str, set[str]] = {
     "triggers": {"airflow", "delivery", "errors", "hooks", "pendulum", "scorefile", "storage", "webservice"},
     # Airflow installs asgiref, flask_appbuilder, flask_babel and wtforms where it needs them.
     "hooks": {
-        "airflow", "asgiref", "errors", "flask_appbuilder", "flask_babel", "get_provider_info", "imapclient",
-        "pendulum", "re2", "webservice", "wtforms",
+        "adbc_driver_duckdb", "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite", "airflow",
+        "asgiref", "errors", "flask_appbuilder", "flask_babel", "fsspec", "get_provider_info", "imapclient", "pendulum",
+        "re2", "webservice", "wtforms",
     },
     "delivery": {"errors", "pendulum", "scorefile", "storage", ""},
+    # adbc_driver_manager: to tell its errors apart.
+    "scores": {"adbc_driver_manager", "errors", "numpy", "pyarrow", "scorefile", "storage", ""},
     "webservice": {"errors", "httpcore", "httpx", "pendulum", ""},
     "scorefile": {"errors", "fsspec", "numpy", "pyarrow", "storage", ""},
     "sandbox": {"scorefile", ""},

@@ -1,0 +1,27 @@
+"""The scores once collected: what counts now, over all score files of a college. No Airflow, no HTTP.
+
+Each parsed file is a set of facts that never change. The current state is computed from all of them and never merged
+into a table: loading files in another order, or twice, gives the same state.
+
+* ``definition.py`` says what decides: keys, order, when an exam counts as withdrawn.
+* ``current_state.py`` computes it in Arrow, from tables in memory or from folders of Parquet files.
+* ``sql.py`` writes it as SQL: tables, the load of one file, and the views. ``load.py`` loads a file through ADBC.
+* ``files.py`` writes it to files.
+"""
+
+from airflow_provider_apscores.scores.current_state import CurrentState, current_state
+from airflow_provider_apscores.scores.files import read_crosswalk, write_current_state
+from airflow_provider_apscores.scores.load import Loaded, load_tables
+from airflow_provider_apscores.scores.sql import DIALECTS, Sql, sql_for
+
+__all__ = [
+    "DIALECTS",
+    "CurrentState",
+    "Loaded",
+    "Sql",
+    "current_state",
+    "load_tables",
+    "read_crosswalk",
+    "sql_for",
+    "write_current_state",
+]
