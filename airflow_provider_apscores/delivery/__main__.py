@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_damaged(delivery: Delivery) -> bool:
+    if delivery.manifest.purged:
+        return False
     try:
         delivery.check()
     except DeliveryDamaged:
@@ -114,7 +116,7 @@ def _row(delivery: Delivery) -> tuple[str, ...]:
         manifest.recorded_time.format(_MINUTE) if manifest.recorded_time else "-",
         "yes" if manifest.duplicate_of else "-",
         manifest.run_id,
-        delivery.uri,
+        f"purged {delivery.manifest.purged_at or ''}".strip() if delivery.manifest.purged else delivery.uri,
     )
 
 

@@ -26,12 +26,16 @@ class LandedFiles:
         since: The first day, in UTC.
 
     Attributes:
-        count: The number of deliveries.
+        count: The number of deliveries, without purged ones.
         damaged: Addresses of files that are gone or changed. Iteration skips them.
     """
 
     def __init__(self, ledger: APScoresLedger, di_code: str, since: date) -> None:
-        self._deliveries = [each for each in ledger.deliveries(di_code) if each.manifest.landed_time.date() >= since]
+        self._deliveries = [
+            each
+            for each in ledger.deliveries(di_code)
+            if each.manifest.landed_time.date() >= since and not each.manifest.purged
+        ]
         self.count = len(self._deliveries)
         self.damaged: list[str] = []
 

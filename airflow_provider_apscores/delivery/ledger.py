@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, load_delivery
+from airflow_provider_apscores.delivery.retention import Purge, purge
 from airflow_provider_apscores.storage import Folder, folder
 
 
@@ -102,11 +104,35 @@ class APScoresLedger:
 
     def quarantined(self, di_code: str | None = None) -> list[str]:
         """Addresses of files that were set aside: neither published nor recorded."""
+        return [place.uri(name) for place, name in self.quarantined_files(di_code)]
+
+    def quarantined_files(self, di_code: str | None = None) -> Iterator[tuple[Folder, str]]:
+        """The same, as folders and names."""
         aside = self._destination.child("quarantine")
-        campuses = [di_code] if di_code else aside.names()
-        return [
-            run.uri(name) for campus in campuses for run in _folders_in(aside.child(campus)) for name in run.names()
-        ]
+        for campus in [di_code] if di_code else aside.names():
+            for run in _folders_in(aside.child(campus)):
+                for name in run.names():
+                    yield run, name
+
+    def purge(self, before: date, *, dry_run: bool = True, tables: Any = None, quarantine: bool = False) -> Purge:
+        """Delete the score files that landed before a day, and what was made of them. Manifests and receipts stay.
+
+        Deliveries of ``new`` files without a noted record are kept. Tables are deleted when no delivery of the same
+        content is left. Repeating a purge deletes nothing else.
+
+        Args:
+            before: A day or moment, in UTC; at the latest the beginning of the reporting year.
+            dry_run: Only say what would be deleted.
+            tables: The folder of the parsed tables, to delete their files and their rejected lines as well.
+            quarantine: Delete quarantined files that were set aside before that day as well.
+
+        Raises:
+            ConfigurationError: *before* is in the current reporting year, whose files reconciliation needs.
+            ManifestNotUnderstood: A manifest is damaged or of a newer version. Nothing was deleted.
+            StorageUnavailable: A folder can't be used now. Run it again.
+        """
+        set_aside = self.quarantined_files() if quarantine else ()
+        return purge(list(self.deliveries()), set_aside, before, dry_run=dry_run, tables=tables)
 
     def _campuses(self, di_code: str | None) -> list[str]:
         names = [di_code] if di_code else self._destination.names()

@@ -21,7 +21,8 @@ from airflow_provider_apscores.storage import Folder, locate
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-VERSION = 1
+#: Version 2 added what retention notes.
+VERSION = 2
 SUFFIX = ".manifest.json"
 
 
@@ -52,6 +53,8 @@ class Manifest:
         map_index: The task's map index, -1 when it is not mapped.
         try_number: Which try of the task landed the file.
         provider_version: The version of this package that landed the file.
+        purge_began_at: When retention began to delete the score file, ISO 8601 in UTC, or None.
+        purged_at: When it had deleted the file and what was made of it, or None.
     """
 
     di_code: str
@@ -74,6 +77,13 @@ class Manifest:
     map_index: int
     try_number: int
     provider_version: str
+    purge_began_at: str | None = None
+    purged_at: str | None = None
+
+    @property
+    def purged(self) -> bool:
+        """Whether retention has deleted the score file, or has begun to."""
+        return self.purge_began_at is not None
 
     @property
     def recorded(self) -> bool:
@@ -135,7 +145,7 @@ def read_manifest(data: bytes, uri: str) -> Manifest:
         raise ManifestNotUnderstood(f"{uri} is damaged: it lacks {', '.join(missing)}.") from None
     if "/" in manifest.file or not manifest.file:
         raise ManifestNotUnderstood(f"{uri} is damaged: its field 'file' should be a plain file name.")
-    for name in ("landed_at", "record_began_at", "recorded_at"):
+    for name in ("landed_at", "record_began_at", "recorded_at", "purge_began_at", "purged_at"):
         moment = getattr(manifest, name)
         try:
             _ = moment is None or _time(moment)
@@ -188,6 +198,8 @@ class Delivery:
             DeliveryDamaged: The file is gone or is another one.
             StorageUnavailable: It can't be read now.
         """
+        if self.manifest.purged:
+            raise DeliveryDamaged(f"{self.uri} was purged by retention at {self.manifest.purge_began_at}.")
         size = self.folder.size(self.manifest.file)
         if size is None:
             raise DeliveryDamaged(

@@ -56,7 +56,7 @@ def test_a_stored_manifest_is_read_back():
 
 def test_the_schema_is_fixed():
     """A change of this list raises the version; older versions are still read."""
-    assert VERSION == 1
+    assert VERSION == 2
     assert [field.name for field in fields(Manifest)] == [
         "di_code",
         "file_format",
@@ -78,7 +78,16 @@ def test_the_schema_is_fixed():
         "map_index",
         "try_number",
         "provider_version",
+        "purge_began_at",
+        "purged_at",
     ]
+
+
+def test_a_manifest_of_version_1_is_read():
+    stored = json.loads(MANIFEST.to_json()) | {"manifest_version": 1}
+    del stored["purge_began_at"], stored["purged_at"]
+
+    assert read_manifest(json.dumps(stored).encode(), "x") == MANIFEST
 
 
 def documented() -> str:
@@ -118,8 +127,8 @@ def test_what_is_null_may_be_left_out():
         (b"{}", "names no manifest version"),
         (changed(manifest_version="1"), "names no manifest version"),
         (changed(manifest_version=True), "names no manifest version"),
-        (changed(manifest_version=2), "newer airflow-provider-apscores.*Upgrade the provider"),
-        (changed(colour="blue"), "'colour', which manifest version 1 does not know"),
+        (changed(manifest_version=3), "newer airflow-provider-apscores.*Upgrade the provider"),
+        (changed(colour="blue"), "'colour', which manifest version 2 does not know"),
         (changed(bytes="23"), "'bytes' should hold int"),
         (changed(records=True), "'records' should hold int"),
         (changed(sha256=None), "'sha256' should hold str"),
