@@ -32,8 +32,12 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "College Board AP Scores",
                 "python-modules": [
+                    f"{PACKAGE}.operators.current_state",
                     f"{PACKAGE}.operators.download",
+                    f"{PACKAGE}.operators.hand_off",
+                    f"{PACKAGE}.operators.load",
                     f"{PACKAGE}.operators.parse",
+                    f"{PACKAGE}.operators.purge",
                     f"{PACKAGE}.operators.reconcile",
                     f"{PACKAGE}.operators.record",
                 ],

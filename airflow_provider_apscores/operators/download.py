@@ -15,7 +15,7 @@ from airflow_provider_apscores.operators.recording import RecordsDownloads
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_apscores.delivery import Delivery, Landing, Run
+    from airflow_provider_apscores.delivery import Delivery, Landing
     from airflow_provider_apscores.webservice import Client, FileOrder
 
 _ON_NO_NEW_REPORTS = ("skip", "succeed", "fail")
@@ -119,7 +119,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
 
     def _deliver(self, context: Context) -> Delivery | None:
         from airflow_provider_apscores.delivery import Landing
-        from airflow_provider_apscores.operators.references import airflow_path
+        from airflow_provider_apscores.operators.references import airflow_path, this_run
         from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.storage import folder
         from airflow_provider_apscores.webservice import FileOrder
@@ -135,7 +135,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
             di_code=order.di_code,
             file_format=order.file_format,
             download_type=order.download_type,
-            run=_this_run(context, self),
+            run=this_run(context, self),
             force=read_boolean(self.force, "force", False),
         )
         record = read_boolean(self.record, "record", order.download_type == "new")
@@ -234,24 +234,3 @@ def _check_xcom(do_xcom_push: Any) -> None:
             "The download operator needs do_xcom_push=True: without its reference, the tasks that parse and record the "
             "download are skipped (apache/airflow#22954). Perhaps default_args of the DAG sets it to False."
         )
-
-
-def _this_run(context: Context, operator: BaseOperator) -> Run:
-    from airflow_provider_apscores.delivery import Run, utc_now
-
-    ti = context.get("ti")
-    if ti is None:
-        # Called outside a DAG run: there is no earlier try.
-        return Run(dag_id="none", task_id=operator.task_id, run_id=f"by-hand__{utc_now()}")
-    # When a task is cleared, Airflow keeps its try number and raises max_tries by its retries.
-    allowed = getattr(ti, "max_tries", None)
-    first = allowed - (operator.retries or 0) + 1 if isinstance(allowed, int) else ti.try_number
-    map_index = getattr(ti, "map_index", None)
-    return Run(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        map_index=-1 if map_index is None else map_index,
-        try_number=ti.try_number,
-        first_try=max(1, first),
-    )

@@ -110,13 +110,14 @@ class APScoresReconcileOperator(BaseOperator):
             return found
 
     def _reconcile(self, order: FileOrder, context: Context) -> dict[str, Any]:
-        from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, run_slug
-        from airflow_provider_apscores.operators.references import airflow_path
+        from airflow_provider_apscores.delivery import APScoresLedger, LandedFiles, reporting_year_start, run_slug
+        from airflow_provider_apscores.operators.references import airflow_path, read_day
         from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.scorefile import compare_exam_scores, read_score_file
         from airflow_provider_apscores.storage import SpoolFile, folder
 
-        begin = _reporting_year_start(self.reporting_year_start)
+        given = read_day(self.reporting_year_start, "reporting_year_start")
+        begin = (given or reporting_year_start()).date()
         source = airflow_path(self.source, "source")
         if unshared := unshared_folder(source, self):
             self.log.warning(unshared)
@@ -157,22 +158,6 @@ class APScoresReconcileOperator(BaseOperator):
             client.download(generated, checked, max_bytes=max_bytes)
         checked.inspect()
         return True
-
-
-def _reporting_year_start(given: str | date | None) -> date:
-    """Return the day given, or the latest 1 July. College Board says that the reporting year usually begins then."""
-    import pendulum
-
-    from airflow_provider_apscores.errors import ConfigurationError
-
-    text = str(given or "").strip()
-    if text in ("", "None"):  # a template renders None as text
-        now = pendulum.now("UTC")
-        return pendulum.date(now.year if now.month >= 7 else now.year - 1, 7, 1)
-    try:
-        return pendulum.from_format(text[:10], "YYYY-MM-DD").date()
-    except ValueError:
-        raise ConfigurationError("reporting_year_start must be a day such as 2026-07-01.") from None
 
 
 def _run_id(context: Context) -> str:

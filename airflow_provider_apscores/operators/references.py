@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.hooks.sftp import attach_sftp
 
 if TYPE_CHECKING:
-    from airflow_provider_apscores.delivery import Delivery
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+    from pendulum import DateTime
+
+    from airflow_provider_apscores.delivery import Delivery, Run
 
 
 def airflow_path(place: Any, argument: str) -> Any:
@@ -52,6 +56,8 @@ def airflow_path(place: Any, argument: str) -> Any:
             f"{argument} is {text!r}, which is another folder on each worker. Give it an absolute path, "
             f"{scheme}{slashes}/srv/ap-scores for instance."
         )
+    if scheme in ("sftp", "ssh"):
+        attach_sftp(text)
     try:
         path = ObjectStoragePath(text)
         _ = path.fs  # now, so that a missing file system is an error about this argument
@@ -109,3 +115,43 @@ def open_reference(reference: Mapping[str, Any] | str) -> Delivery:
             "A reference to a download is the dict that APScoresDownloadOperator returned, or the URI of its manifest."
         )
     return open_delivery(airflow_path(uri, "download"))
+
+
+def this_run(context: Context, operator: BaseOperator) -> Run:
+    """Say which try of which task runs. Outside a DAG run, there is no earlier try to go on from."""
+    from airflow_provider_apscores.delivery import Run, utc_now
+
+    ti = context.get("ti")
+    if ti is None:
+        return Run(dag_id="none", task_id=operator.task_id, run_id=f"by-hand__{utc_now()}")
+    # When a task is cleared, Airflow keeps its try number and raises max_tries by its retries.
+    allowed = getattr(ti, "max_tries", None)
+    first = allowed - (operator.retries or 0) + 1 if isinstance(allowed, int) else ti.try_number
+    map_index = getattr(ti, "map_index", None)
+    return Run(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=-1 if map_index is None else map_index,
+        try_number=ti.try_number,
+        first_try=max(1, first),
+    )
+
+
+def read_day(value: Any, argument: str) -> DateTime | None:
+    """
+    Return the beginning of a day in UTC, or None when there is none.
+
+    :param value: a date or moment, or text such as ``2026-07-01`` or a rendered ``{{ ds }}``.
+    :param argument: the name of the operator's argument, for messages.
+    :raises ConfigurationError: it is no day.
+    """
+    import pendulum
+
+    text = "" if value is None else str(value).strip()
+    if text in ("", "None"):  # a template renders None as text
+        return None
+    try:
+        return pendulum.from_format(text[:10], "YYYY-MM-DD", tz="UTC")
+    except ValueError:
+        raise ConfigurationError(f"{argument} must be a day such as 2026-07-01.") from None

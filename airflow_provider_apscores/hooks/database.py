@@ -1,0 +1,93 @@
+"""An Airflow connection to a database, opened through ADBC."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from airflow_provider_apscores.errors import ConfigurationError, DatabaseUnavailable
+from airflow_provider_apscores.hooks.lookup import connection_errors, read_extra
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+#: Airflow's connection types, and the dialect of each.
+DIALECTS = {"postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite", "duckdb": "duckdb"}
+
+#: What a PostgreSQL connection's extra may pass on; all else in it is for other clients.
+_LIBPQ = frozenset(
+    {
+        "application_name", "channel_binding", "connect_timeout", "gssencmode", "keepalives", "keepalives_count",
+        "keepalives_idle", "keepalives_interval", "krbsrvname", "options", "passfile", "service", "sslcert", "sslcrl",
+        "sslkey", "sslmode", "sslrootcert", "target_session_attrs", "tcp_user_timeout",
+    }
+)  # fmt: skip
+
+
+def open_database(conn_id: str) -> tuple[str, closing[Any]]:
+    """
+    Open the database of an Airflow connection.
+
+    :param conn_id: a connection of type ``postgres`` (host, port, login, password, schema as the database's name, and
+        libpq's own options in extra), ``sqlite`` or ``duckdb`` (host as the path of the file).
+    :return: the dialect, and the ADBC connection in a context manager that closes it.
+    :raises ConfigurationError: there is no such connection, it is of another type, or the ADBC driver is missing.
+    :raises DatabaseUnavailable: the database can't be reached.
+    """
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    with connection_errors(conn_id, "postgres, duckdb or sqlite"):
+        connection = BaseHook.get_connection(conn_id)
+    dialect = DIALECTS.get(connection.conn_type or "")
+    if dialect is None:
+        raise ConfigurationError(
+            f"Connection {conn_id!r} is of type {connection.conn_type}. The load operator takes postgres, duckdb and "
+            "sqlite; the docs have recipes for other databases."
+        )
+    try:
+        if dialect == "postgres":
+            import adbc_driver_postgresql.dbapi as driver
+        elif dialect == "duckdb":
+            import adbc_driver_duckdb.dbapi as driver
+        else:
+            import adbc_driver_sqlite.dbapi as driver
+        import adbc_driver_manager
+    except ImportError:
+        raise ConfigurationError(
+            f"The ADBC driver for {dialect} is missing. Install this package with its extra [{dialect}]."
+        ) from None
+    target = postgres_uri(connection) if dialect == "postgres" else _file(connection)
+    try:
+        return dialect, closing(driver.connect(target))
+    except adbc_driver_manager.Error as error:
+        # The driver's words name the login and may quote more.
+        state = f", SQLSTATE {error.sqlstate}" if error.sqlstate else ""
+        raise DatabaseUnavailable(
+            f"The database of connection {conn_id!r} can't be opened ({type(error).__name__}{state}). Check the host, "
+            "the login and the password in Airflow's form."
+        ) from None
+
+
+def postgres_uri(connection: Connection) -> str:
+    """Return the libpq address of a connection of type ``postgres``, its password included."""
+    login = quote(connection.login or "", safe="")
+    if connection.password:
+        login += ":" + quote(connection.password, safe="")
+    host = connection.host or ""
+    if ":" in host:
+        host = f"[{host}]"
+    at = f"{login}@" if login else ""
+    port = f":{connection.port}" if connection.port else ""
+    options = {name: str(value) for name, value in read_extra(connection).items() if name in _LIBPQ}
+    if host.startswith("/"):  # the folder of a Unix socket
+        options["host"], host = host, ""
+    query = f"?{urlencode(options, quote_via=quote)}" if options else ""
+    return f"postgresql://{at}{host}{port}/{quote(connection.schema or '', safe='')}{query}"
+
+
+def _file(connection: Connection) -> str:
+    path = connection.host or connection.schema
+    if not path:
+        raise ConfigurationError(f"Connection {connection.conn_id!r} names no file. Put the file's path into its host.")
+    return str(path)

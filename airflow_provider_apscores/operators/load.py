@@ -1,0 +1,97 @@
+"""Load the tables of a score file into a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class APScoresLoadOperator(BaseOperator):
+    """
+    Load the tables of one score file into PostgreSQL, DuckDB or SQLite, in one transaction.
+
+    The file's rows replace those of an earlier load of the same content, so files can be loaded in any order and any
+    number of times. Read what counts now from the views ``ap_current_exam_scores``, ``ap_current_students`` and
+    ``ap_current_awards``.
+
+    :param tables: what ``APScoresParseOperator`` returned, with ``parquet`` among its formats. The task is skipped when
+        it is None. (templated)
+    :param conn_id: a connection of type ``postgres``, ``duckdb`` or ``sqlite``. (templated)
+    :param schema: the database schema of the tables; the connection's own when None. (templated)
+    :param prefix: what the names of tables and views begin with. (templated)
+    :param create: make the tables, indexes and views first where they are missing.
+    :return: ``file_sha256``, and the rows ``inserted`` and ``deleted`` by table.
+    :raises AirflowFailException: the database refused, or an argument is wrong; a retry would not help. The message has
+        the table and the SQLSTATE, never the database's own words: they quote students.
+    :raises DatabaseUnavailable: the database can't be reached, or another task loads the same file; retry.
+    """
+
+    template_fields: Sequence[str] = ("tables", "conn_id", "schema", "prefix")
+    ui_color = "#d0e0e3"
+
+    def __init__(
+        self,
+        *,
+        tables: Any,
+        conn_id: str,
+        schema: str | None = None,
+        prefix: str = "ap_",
+        create: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(create, bool):
+            raise ValueError("create must be True or False.")
+        self.tables = tables
+        self.conn_id = conn_id
+        self.schema = schema
+        self.prefix = prefix
+        self.create = create
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Replace the file's rows, and return how many."""
+        from airflow_provider_apscores.hooks.database import open_database
+        from airflow_provider_apscores.operators.references import airflow_path, read_reference
+        from airflow_provider_apscores.scores import load_tables
+
+        with airflow_exceptions():
+            tables = read_reference(self.tables)
+            if tables is None:
+                raise AirflowSkipException("There are no tables to load.")
+            files = {name: airflow_path(uri, "tables") for name, uri in parquet_uris(tables).items()}
+            dialect, opened = open_database(self.conn_id)
+            with opened as connection:
+                loaded = load_tables(
+                    connection,
+                    files,
+                    dialect=dialect,
+                    schema=self.schema or None,
+                    prefix=self.prefix,
+                    create=self.create,
+                )
+        rows = ", ".join(f"{count} {table}" for table, count in loaded.inserted.items())
+        self.log.info("Loaded %s through connection %s: %s.", tables.get("sha256", "")[:12], self.conn_id, rows)  # type: ignore[union-attr]
+        if any(loaded.deleted.values()):
+            self.log.info("They replace %d rows of an earlier load.", sum(loaded.deleted.values()))
+        return {"inserted": loaded.inserted, "deleted": loaded.deleted}
+
+
+def parquet_uris(tables: Mapping[str, Any] | str) -> dict[str, str]:
+    """
+    Return the Parquet file of each table from the parse operator's result.
+
+    :raises ConfigurationError: it is something else.
+    """
+    from airflow_provider_apscores.errors import ConfigurationError
+
+    uris = tables.get("uris") if isinstance(tables, Mapping) else None
+    if not isinstance(uris, Mapping) or not all(isinstance(each, Mapping) for each in uris.values()):
+        raise ConfigurationError("tables must be what APScoresParseOperator returned.")
+    return {name: formats["parquet"] for name, formats in uris.items() if "parquet" in formats}
