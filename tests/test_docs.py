@@ -1,7 +1,8 @@
 """The documentation is complete, and its code works.
 
 A code block after ``<!-- test: run -->`` runs as a program against a sandbox. One after ``<!-- test: dag ID -->`` is a
-DAG file that Airflow runs. One after ``<!-- test: connection -->`` is read as a connection. All others are compiled.
+DAG file that Airflow runs. One after ``<!-- test: connection -->`` is read as a connection. ``sql`` and ``code-map``
+run in ``tests/scores``. All others are compiled.
 """
 
 from __future__ import annotations
@@ -360,6 +361,6 @@ def test_snippets_run(block: Block, home: Path, sandbox: Sandbox):
 
 
 def test_every_mark_is_understood():
-    assert {block.test.split()[0] for block in MARKED} == {"run", "dag", "connection"}
+    assert {block.test.split()[0] for block in MARKED} == {"run", "dag", "connection", "sql", "code-map"}
     assert BLOCKS
     assert len(MARKED) == sum(page.read_text().count("<!-- test:") for page in PAGES), "a mark is not before a block"
