@@ -177,3 +177,9 @@ def test_imports_are_found(tmp_path: Path):
     module.write_text("import os\ndef f():\n    from airflow.models import DAG\n")
 
     assert imports(module) == [("os", True, 1), ("airflow.models", False, 3)]
+
+
+def test_no_module_is_longer_than_350_lines():
+    lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text().splitlines()) for path in modules()}
+
+    assert {name: length for name, length in lengths.items() if length > 350} == {}
