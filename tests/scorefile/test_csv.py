@@ -521,3 +521,22 @@ def test_a_column_that_comes_twice_with_different_values_is_refused(name):
     check_equal(read(twice([name, "", *same[2:]])), read(once))
     with pytest.raises(ScoreFileMalformed, match="twice, and record 2 has different values"):
         read(twice([*same[:2], "010203" if "Date" in name else "4", *same[3:]]))
+
+
+@pytest.mark.parametrize("odd", ['"AL"EX",', '"ALEX"X,', '"AL\rEX",', "AL\rEX,", 'A"LEX,', '"ALEX'])
+def test_what_a_row_gives_does_not_depend_on_its_neighbours(odd):
+    """
+    Other rows with a quote or a return out of place take in what follows, where they do.
+    """
+    header, row = csv_file([ONE]).decode().splitlines()
+    changed = row.replace('"ALEX",', odd, 1)
+    found = []
+    for neighbours in ([row], [row.replace('"RIVERA"', '"RIV"ERA,"', 1)], [row.replace('"Q"', "A\rB")]):
+        of_row = read("\n".join([header, *neighbours, changed, *neighbours, ""]).encode())
+        found.append(
+            (
+                [each["first_name"] for each in of_row["students"] if each["record_number"] == 2],
+                [(each["kind"], each["field"]) for each in of_row["problems"] if each["record_number"] == 2],
+            )
+        )
+    assert found[0] == found[1] == found[2]

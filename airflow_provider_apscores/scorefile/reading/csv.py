@@ -201,6 +201,8 @@ class CsvSplitter:
         assert self._header is not None
         places, code = self._header.places, self._header.columns["college_code"]
         text = lines.utf8_from(at)
+        if isinstance(text, bytes) and b"\r" in text:  # One that is no part of a line end. A view has none.
+            return None
         blank, none = (f'"{self._delimiter}{each}"'.encode() for each in (" ", ""))
         builder = read_plain(text, places, self._delimiter, code)
         if builder is None and blank in lines.data:

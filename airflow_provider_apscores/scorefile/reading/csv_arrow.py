@@ -94,7 +94,7 @@ def _tables(records: Records, chosen: Any, places: CellPlaces, delimiter: str) -
         yield np.delete(chosen, wrong), table
         return
     # A quote out of place takes in what follows.
-    good = np.array([records.cells(row) is not None for row in chosen])
+    good = np.array([records.is_closed(row) for row in chosen])
     yield chosen[~good], None
     if not good.all():
         yield from _tables(records, chosen[good], places, delimiter)

@@ -42,6 +42,15 @@ class Records(NamedTuple):
         """The cells of a record; None when a quote is out of place."""
         return self.lines.cells(int(self.first[record]), int(self.last[record]))
 
+    def is_closed(self, record: int) -> bool:
+        """Whether each quote of a record is closed in it, to a parser that lets letters follow a closing quote."""
+        lines = self.lines
+        text = str(lines.text[lines.text_starts[self.first[record]] : lines.text_ends[self.last[record]]], "utf-8")
+        try:
+            return len(list(csv.reader([text, "next"], delimiter=lines.delimiter))) == 2
+        except csv.Error:
+            return False
+
     def is_blank(self, record: int) -> bool:
         """Whether a record has nothing but blanks, quotes and delimiters."""
         return self.lines.is_blank(int(self.first[record]), int(self.last[record]))
@@ -61,7 +70,7 @@ class CsvLines:
         self.data = data
         self.end = end
         self.complete = complete
-        self._delimiter = delimiter
+        self.delimiter = delimiter
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -100,7 +109,7 @@ class CsvLines:
         """The same without blanks before a quote that opens a cell, which pyarrow takes for a part of the cell."""
         if b' "' not in self.data:
             return self.utf8
-        delimiter = re.escape(self._delimiter.encode())
+        delimiter = re.escape(self.delimiter.encode())
         # Two quotes are an empty cell, or one quote within a cell.
         return re.sub(rb'(?<=[%b\n]) +"(?!"(?! *[%b\n]))' % (delimiter, delimiter), b'"', self.utf8)
 
@@ -123,11 +132,11 @@ class CsvLines:
     def cells(self, first: int, last: int) -> list[str] | None:
         """The cells of a record; see :func:`cells_of`."""
         begin = self._utf8_ends[first - 1] if first else 0
-        return cells_of(str(self.utf8[begin : self._utf8_ends[last]], "utf-8"), self._delimiter)
+        return cells_of(str(self.utf8[begin : self._utf8_ends[last]], "utf-8"), self.delimiter)
 
     def is_blank(self, first: int, last: int) -> bool:
         """Whether lines have nothing but blanks, quotes and delimiters."""
-        return not self.data[self.starts[first] : self.ends[last]].strip(_NOTHING + self._delimiter.encode())
+        return not self.data[self.starts[first] : self.ends[last]].strip(_NOTHING + self.delimiter.encode())
 
     def records(self, at: int, until: int) -> Records:
         """The records that begin in the lines from *at* to *until*.
