@@ -1,14 +1,12 @@
-"""Others asked for the whole tables: every column that ours have, with the same values.
+"""What every way has to make: the whole tables, with every column of this package's tables and the same values.
 
-Types, centuries counted from the report's own date, statuses, notes, titles, answers, record numbers, the digest. What
-generated files don't need is left out: problems, unknown codes, odd lines.
+That is types, centuries counted from the report's own date, statuses, notes, titles, answers, record numbers, and the
+digest. What generated files do not need is left out: problems, unknown codes, damaged lines.
 """
 
 import hashlib
 from datetime import date
 from pathlib import Path
-
-from score_files_wanted import title
 
 from airflow_provider_apscores.scorefile import (
     CSV_COLUMNS,
@@ -31,6 +29,15 @@ NO_RANK = len(STATUSES)
 RANKS = {each.code: STATUSES.index(each.effect) for each in IRREGULARITIES if each.effect in STATUSES}
 NOTES = {each.code: each.detail or each.effect for each in IRREGULARITIES}
 DERIVED = {spelled: title for code, title in RACE_ETHNICITY_DERIVED.items() for spelled in (code, code.zfill(2))}
+
+
+def title(code, year):
+    for exam in EXAMS:
+        if exam.code == code and (exam.first_year or 0) <= year <= (exam.last_year or 9999):
+            return exam.title
+    return None
+
+
 TITLES = [
     (code, year, title(code, year), next(each.subscore_of for each in EXAMS if each.code == code))
     for code in sorted({each.code for each in EXAMS})
