@@ -111,7 +111,7 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
     """The exam scores of *files*, of each key that of the latest report; of two of one day, the one read later.
 
     Returns:
-        They, and how many others have a null in their key: nobody can say whose they are.
+        They, and the number of others that have a null in their key and so cannot be assigned.
     """
     import numpy as np
     import pyarrow as pa

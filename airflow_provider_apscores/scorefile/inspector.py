@@ -1,4 +1,4 @@
-"""A look at a score file while it is downloaded: whole records, and nobody else's.
+"""Checks a score file while it is downloaded: whole records, all of the campus that was ordered.
 
 It takes the bytes in the same pass that stores them, in constant memory, and costs little beside the transfer.
 """

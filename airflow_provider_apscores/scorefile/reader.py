@@ -1,6 +1,6 @@
-"""Bytes to tables, TXT or CSV, batch by batch.
+"""The pipeline: bytes to tables, TXT or CSV, batch by batch.
 
-    pieces of bytes (source.py) -> blocks of records (lines.py; csvrows.py) -> rows of the tables (typed.py)
+    bytes (source.py) -> blocks of records (txt.py, csv.py) -> aligned records (alignment.py) -> rows (batch.py)
 
 Each step holds one piece, so that memory stays the same however long the file is.
 """
@@ -36,9 +36,9 @@ OnProblem = Literal["quarantine", "fail"]
 
 
 class ScoreFile:
-    """A score file that has been opened and detected. Nothing more is read before it is asked for.
+    """A score file that was opened, and its format found. Records are read when a table is asked for.
 
-    A context manager, for sources that must be closed; reading whole tables needs none.
+    A context manager, for sources that must be closed.
 
     Attributes:
         sha256: Digest of the file's bytes.
@@ -69,7 +69,7 @@ class ScoreFile:
 
     @property
     def position(self) -> int:
-        """Bytes read so far in the pass that is going on; of the packed file, if it is packed."""
+        """Bytes read so far in the current pass; of the packed file, if it is packed."""
         return self._source.position
 
     @property
@@ -129,7 +129,7 @@ class ScoreFile:
             ScoreFileMalformed: The file turns out to be damaged beyond its lines (a broken gzip stream, a line
                 without end), has a problem and *on_problem* is ``fail``, or is not the one with the digest that was
                 given.
-            StorageUnavailable: It can't be read any more, or somebody writes to it.
+            StorageUnavailable: It can't be read any more, or it changes.
         """
         for batch in self.typed_batches():
             rows = {name: plain(batch.table(name), table.schema()) for name, table in TABLES.items()}
@@ -212,7 +212,7 @@ def check_on_problem(on_problem: str) -> None:
 
 
 class Reading:
-    """One pass through a file, and what is known at its end."""
+    """One pass through a file, and the counts at its end."""
 
     def __init__(self, detected: DetectedFormat, assembler: Assembler) -> None:
         self._format = detected

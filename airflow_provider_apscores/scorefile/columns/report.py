@@ -1,4 +1,4 @@
-"""What is wrong or unknown in a block, gathered while its columns are typed."""
+"""Gathers what is wrong or unknown in a block while its columns are typed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from airflow_provider_apscores.scorefile.spec.problems import ERROR, Problem
 
 _KNOWN_EXAMS = frozenset(exam.code for exam in EXAMS)
 
-#: Told of a code that the tables do not have: raw field name, code, first record, rows, and whether the code is known
-#: for other years.
+#: Called for a code that the tables do not have: raw field name, code, first record, rows, and whether the code is
+#: known for other years.
 NoteUnknown = Callable[[str, str, int, int, bool], None]
 
 
 class ProblemReport:
-    """Problems of one block, and its unknown codes on their way to whoever counts them.
+    """The problems of one block. Unknown codes go to a callback, which counts them for the whole file.
 
     Attributes:
         problems: What was wrong so far.

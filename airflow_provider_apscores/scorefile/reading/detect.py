@@ -69,7 +69,7 @@ def detect_format(head: bytes, *, complete: bool) -> DetectedFormat:
     """
     skip = len(_BOM) if head.startswith(_BOM) else 0
     if complete and is_blank(head[skip:]):
-        raise ScoreFileMalformed("The file is empty. Fetch it again; nothing new is told by an answer, not by a file.")
+        raise ScoreFileMalformed("The file is empty. Fetch it again: a campus without new reports gets no file.")
     cr_only = _ends_lines_with_cr(head[skip:])
     lines = (head[skip:].replace(b"\r", b"\n") if cr_only else head[skip:]).split(b"\n")
     if not complete and len(lines) > 1:

@@ -90,7 +90,7 @@ def understand_header(names: list[str]) -> Header:
         headings = [f'"{heading}"' for heading, field in CSV_COLUMNS if field in missing]
         named = ", ".join(headings[:_NAMED]) + (f" and {more} more" if (more := len(headings) - _NAMED) > 0 else "")
         raise ScoreFileMalformed(
-            f"The CSV header has no column {named}. Without it scores would be lost or belong to nobody; "
+            f"The CSV header has no column {named}. Without it scores would be lost, or not belong to a student; "
             "get the file again with all its columns, named as College Board names them."
         )
     return Header(len(names), columns, tuple(unread), second)

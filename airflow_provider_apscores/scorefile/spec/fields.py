@@ -1,8 +1,8 @@
 """The vocabulary for layouts: a field, a group that repeats, and a layout that proves itself when declared.
 
 A layout is data. Each position is written once, as College Board writes it (columns count from 1), and
-:class:`Layout` refuses a table with a gap, an overlap, a name used twice or a wrong length, so that a slip of
-the pen fails at import and never shifts somebody's score.
+:class:`Layout` refuses a table with a gap, an overlap, a name used twice or a wrong length. A typing error then fails
+at import and never shifts a score.
 """
 
 from __future__ import annotations
