@@ -29,6 +29,7 @@ def test_tables_are_written_and_named(score_file, tmp_path, capsys):
         ["exam_scores", "4"],
         ["awards", "2"],
         ["problems", "1"],
+        ["deliveries", "1"],
         ["rejected", "1"],
     ]
     assert (tmp_path / "out" / "students" / "july.csv").is_file()
