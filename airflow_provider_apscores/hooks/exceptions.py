@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from airflow_provider_apscores.errors import APScoresError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import AirflowFailException
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -20,6 +24,9 @@ def airflow_exceptions() -> Iterator[None]:
     Repeating a refused password can lock the account, and repeating a wrong argument is of no use. Transient errors
     pass unchanged: Airflow retries the task as its DAG says.
 
+    The log has the message of a permanent error in short lines, above Airflow's traceback. The traceback ends where the
+    task called this package: a person has to change something, not to read code.
+
     :raises AirflowFailException: with the message of the permanent error, which is its ``__cause__``.
     """
     try:
@@ -27,7 +34,11 @@ def airflow_exceptions() -> Iterator[None]:
     except APScoresError as error:
         if error.transient:
             raise
-        raise as_permanent(error) from error
+        for line in _short_lines(str(error)):
+            log.error("%s", line)
+        # The error keeps its message; frames and causes below are of no use here.
+        error.__cause__ = None
+        raise as_permanent(error) from error.with_traceback(None)
 
 
 def as_permanent(error: APScoresError) -> AirflowFailException:
@@ -35,3 +46,20 @@ def as_permanent(error: APScoresError) -> AirflowFailException:
     from airflow.providers.common.compat.sdk import AirflowFailException
 
     return AirflowFailException(str(error))
+
+
+def skip(reason: str) -> NoReturn:
+    """
+    Skip the task. The log has the reason: Airflow 3 logs only that the task is skipped.
+
+    :raises AirflowSkipException: always.
+    """
+    from airflow.providers.common.compat.sdk import AirflowSkipException
+
+    log.info("%s", reason)
+    raise AirflowSkipException(reason)
+
+
+def _short_lines(message: str) -> list[str]:
+    """Return a message in lines, one sentence or one item of a list each."""
+    return re.split(r"(?<=[.!?]) +(?=[A-Z])|(?<=;) +|\n+", message)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean, read_integer
 from airflow_provider_apscores.operators.recording import RecordsDownloads
 
@@ -220,7 +220,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         if self._unshared:
             message += f" An earlier try may have landed and recorded them on another machine: {self._unshared}"
         if self.on_no_new_reports == "skip":
-            raise AirflowSkipException(message)
+            skip(message)
         if self.on_no_new_reports == "fail":
             from airflow_provider_apscores.errors import NoNewReports
 

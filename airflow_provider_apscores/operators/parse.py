@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class APScoresParseOperator(BaseOperator):
         with airflow_exceptions():
             reference = read_reference(self.source)
             if reference is None:
-                raise AirflowSkipException("There is no score file to parse.")
+                skip("There is no score file to parse.")
             if isinstance(reference, str):
                 uri, delivery = reference, None
             else:

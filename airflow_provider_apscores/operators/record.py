@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
 from airflow_provider_apscores.operators.recording import RecordsDownloads
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
         with airflow_exceptions():
             reference = read_reference(self.download)
             if reference is None:
-                raise AirflowSkipException("There is no download to record.")
+                skip("There is no download to record.")
             delivery = open_reference(reference)
             manifest = delivery.manifest
             if manifest.recorded:

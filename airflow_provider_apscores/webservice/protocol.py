@@ -46,8 +46,8 @@ _TOKEN_FORM = re.compile(r"[\x21-\x7e]+( [\x21-\x7e]+)*")
 
 _ACCOUNT_ADVICE = (
     "Sign in to the AP Higher Education portal with this account and check the known causes: the password has "
-    "expired or was changed, multifactor authentication (MFA) is switched on, the site terms have not been accepted, "
-    "or the role that comes with the institution's access code is missing."
+    "expired or was changed; multifactor authentication (MFA) is switched on; the site terms have not been accepted; "
+    "the role that comes with the institution's access code is missing."
 )
 
 
