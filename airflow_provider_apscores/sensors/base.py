@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -67,6 +69,7 @@ class PollingSensor(BaseSensorOperator):
         if self.deferrable:
             self.mode = "poke"
         self._failed_polls = 0
+        self._started = time.time()
         self._deadline: float | None = None
         self._event: dict[str, Any] | None = None
 
@@ -92,7 +95,7 @@ class PollingSensor(BaseSensorOperator):
         """Poll once. A deferrable sensor defers from here if there is nothing new."""
         event, self._event = self._event, None
         with airflow_exceptions():
-            _raise_for_event(event or {}, self.timeout)
+            self._raise_for_event(event or {})
             di_codes = self._poll(context, event)
         if di_codes:
             return PokeReturnValue(True, di_codes)
@@ -102,6 +105,7 @@ class PollingSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait for new reports."""
+        self._started = time.time()
         with self._skips():
             return super().execute(context)
 
@@ -134,22 +138,48 @@ class PollingSensor(BaseSensorOperator):
         except AirflowSkipException as skip:
             error = skip.__cause__
             if error is None or self.never_fail or isinstance(error, AirflowSensorTimeout):
+                self._log_reason(error or skip)
                 raise
             raise error from error.__cause__
-        except (APScoresError, AirflowFailException, AirflowSensorTimeout) as error:
+        except (APScoresError, AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout) as error:
             # Airflow lets these pass where a sensor times out in poke mode, or resumes after its trigger.
             if self.never_fail:
+                self._log_reason(error)
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
+
+    def _log_reason(self, error: BaseException) -> None:
+        """Log why the task is skipped: Airflow 3 logs only that it is."""
+        # The text of another library may hold anything.
+        known = isinstance(error, (APScoresError, AirflowException, AirflowTaskTimeout))
+        self.log.info("The task is skipped: %s", error if known else type(error).__name__)
+
+    @property
+    def wait_limit(self) -> float:
+        """
+        Seconds that a deferred wait may take.
+
+        Airflow 3.3 does not apply ``execution_timeout`` to a task that is deferred (apache/airflow#19382).
+        """
+        if self.execution_timeout is None:
+            return self.timeout
+        return min(self.timeout, self.execution_timeout.total_seconds())
+
+    def _timed_out(self) -> BaseException:
+        """The exception that ends a deferred wait, as Airflow ends one in the worker: the lower limit decides."""
+        ended = f"nothing new within {self.wait_limit:g} seconds."
+        if self.wait_limit < self.timeout:
+            return AirflowTaskTimeout(f"The task exceeded its execution_timeout: {ended}")
+        return AirflowSensorTimeout(f"Sensor has timed out: {ended}")
 
     def _defer(self) -> NoReturn:
         import pendulum
 
         now = time.time()
         if self._deadline is None:
-            self._deadline = now + self.timeout
+            self._deadline = self._started + self.wait_limit
         if now >= self._deadline:
-            raise AirflowSensorTimeout(_timed_out(self.timeout))
+            raise self._timed_out()
         until = pendulum.from_timestamp(int(self._deadline)).to_iso8601_string()
         self.log.info("The triggerer continues the polling, until %s.", until)
         self.defer(
@@ -159,6 +189,15 @@ class PollingSensor(BaseSensorOperator):
             timeout=timedelta(seconds=self._deadline - now) + GRACE,
         )
         raise AssertionError("defer() raises")
+
+    def _raise_for_event(self, event: dict[str, Any]) -> None:
+        if event.get("status") == "timeout":
+            raise self._timed_out()
+        if event.get("status") == "error":
+            # A newer version of this provider may have written the event, with an error that this version lacks.
+            default = errors.ServiceUnavailable if event.get("transient") else APScoresError
+            kind: type[APScoresError] = getattr(errors, str(event.get("error")), default)
+            raise kind(str(event.get("message")))
 
     @property
     def _failure_limit(self) -> int:
@@ -197,17 +236,3 @@ class PollingSensor(BaseSensorOperator):
         self._failed_polls = failures.count
         if store is not None and failures.count != int(store.get(_STATE_KEY, 0)):
             store.set(_STATE_KEY, failures.count)
-
-
-def _raise_for_event(event: dict[str, Any], timeout: float) -> None:
-    if event.get("status") == "timeout":
-        raise AirflowSensorTimeout(_timed_out(timeout))
-    if event.get("status") == "error":
-        # A newer version of this provider may have written the event, with an error that this version lacks.
-        default = errors.ServiceUnavailable if event.get("transient") else APScoresError
-        kind: type[APScoresError] = getattr(errors, str(event.get("error")), default)
-        raise kind(str(event.get("message")))
-
-
-def _timed_out(timeout: float) -> str:
-    return f"Sensor has timed out: nothing new within {timeout:g} seconds."

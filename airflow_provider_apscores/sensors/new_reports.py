@@ -157,10 +157,10 @@ class APScoresNewReportsSensor(PollingSensor):
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=_TRIGGER,
-            trigger_kwargs={**self._trigger_arguments(), "timeout": self.timeout},
+            trigger_kwargs={**self._trigger_arguments(), "timeout": self.wait_limit},
             next_method="execute_complete",
             next_kwargs=None,
-            timeout=timedelta(seconds=self.timeout) + GRACE,
+            timeout=timedelta(seconds=self.wait_limit) + GRACE,
         )
 
 
