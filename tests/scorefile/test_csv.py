@@ -540,3 +540,11 @@ def test_what_a_row_gives_does_not_depend_on_its_neighbours(odd):
             )
         )
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("others", [[], [THREE]])
+def test_misplaced_cells_count_where_other_rows_are_blank(others):
+    record = student(1, released_date="RIVERA", student_update_date="ALEX")
+    others = [each | {"released_date": "", "student_update_date": ""} for each in others]
+    found = read(csv_file([record, *others]))
+    assert [(row["record_number"], row["kind"]) for row in found["problems"]] == [(1, "misaligned")]

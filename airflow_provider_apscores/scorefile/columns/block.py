@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 UNREADABLE = 0x7F
 
 #: Fills a field of a CSV row whose cell cannot stand there, such as a name where a date belongs. Such a field is
-#: unreadable, reported like one, and counts as impossible when the row's alignment is checked.
-MISPLACED = 0x1F
+#: unreadable, reported like one, and counts as impossible when the row's alignment is checked. It is above all other
+#: bytes, so that the extremes of a block show it.
+MISPLACED = 0x80
 
 
 @dataclass(slots=True)
@@ -120,8 +121,8 @@ class Block:
 
     def forget_misplaced(self) -> None:
         """Fill with :data:`UNREADABLE` what was filled with :data:`MISPLACED`: alignment has been checked."""
-        lowest, _ = self.extremes()
-        if (lowest == MISPLACED).any():
+        _, highest = self.extremes()
+        if (highest == MISPLACED).any():
             self.matrix[self.matrix == MISPLACED] = UNREADABLE
             self.known_extremes = None
             self.known_slots.clear()

@@ -177,7 +177,7 @@ def _merge(block: Block, name: str, cells: list[tuple[int, str]], *, repeated: b
     missing = []
     for row, cell in cells:
         value = understand(name, cell).value
-        held = patches.get(row) or (block.matrix[row, field.span].tobytes().decode().strip() if field else "")
+        held = patches.get(row) or (block.matrix[row, field.span].tobytes().decode("latin-1").strip() if field else "")
         if not held:
             missing.append((row, cell))
         elif value and value != held and repeated:
