@@ -187,7 +187,7 @@ def test_killed_at_any_step_the_consumer_gets_the_file_once_or_the_task_says_wha
             hand_off(delivery).send()
         except HandOffUnclear:
             unclear += 1
-            assert takes_at_once, "the file or its part shows how far the killed try came"
+            assert takes_at_once, "the file or its part shows how far the interrupted attempt came"
             assert len(taken) == 1
         consume()
         assert taken == [score_file("1", "2", str(step))], step

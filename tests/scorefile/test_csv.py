@@ -137,7 +137,7 @@ def test_names_that_are_glued_together_name_the_same_columns(change):
 
 def test_irregularity_codes_under_unknown_names_are_refused():
     """
-    Nobody would see that scores were canceled.
+    The canceled scores would look valid.
     """
     data = remade(header=[re.sub("Irregularity Code #", "Irregularities ", name) for name in NAMES])
     with pytest.raises(ScoreFileMalformed, match=r"'Irregularities 1 01', which is not understood.*Code #1 01"):
@@ -207,7 +207,7 @@ def test_no_date_of_a_student_without_exams_is_read_from_where_another_stands(da
 @pytest.mark.parametrize("record", [ONE, ONE | {"student_update_date": ""}], ids=["dates", "no update date"])
 def test_a_cell_too_many_in_the_middle_is_told_from_one_at_the_end(record, at):
     """
-    An address with a comma that nobody quoted moves all behind it; the row's last cells are empty in both cases.
+    An unquoted comma in an address moves all cells behind it; the row's last cells are empty in both cases.
     """
     header, row = csv.reader(io.StringIO(csv_file([record]).decode()))
     for moved in ([*row[: column(at)], "X", *row[column(at) :]], [*row[: column(at)], "", *row[column(at) :]]):

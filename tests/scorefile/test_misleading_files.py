@@ -162,7 +162,7 @@ def test_what_is_no_college_code_is_a_problem_and_no_campus(code: str):
 @pytest.mark.parametrize("first", ["letters beyond ASCII", "trimmed"])
 def test_the_first_record_tells_the_layout_of_those_that_tell_nothing(first: str):
     """
-    A record without a campus and without dates has no landmarks of its own.
+    A record without a campus and without dates gives no evidence of its alignment.
     """
     old = {name: value for name, value in student(1, report_date="070715").items() if "race" not in name}
     head = encode_record(old, "910")

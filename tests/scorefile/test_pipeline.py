@@ -21,7 +21,7 @@ from tests.scorefile.students import csv_file, student, txt
 
 ROOT = Path(__file__).parents[2]
 
-#: Reads and writes students with and without the optional fields, and says whether somebody asked for pandas.
+#: Reads and writes students with and without the optional fields, and prints whether pandas was imported.
 LOADS_PANDAS = """
 import sys
 
