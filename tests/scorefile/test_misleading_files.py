@@ -140,7 +140,7 @@ def test_letters_where_a_college_code_should_be_are_in_no_table_written(tmp_path
 
     assert (written.di_codes, written.problems, written.rejected_lines) == (("4866",), {"bad_code": 2}, 2)
     tables = list(tmp_path.rglob("*.parquet"))
-    assert len(tables) == 4
+    assert len(tables) == 5
     assert all(b"QUILLA" not in table.read_bytes() for table in tables)
     file = read_score_file(b"\n".join(lines), today=TODAY)
     assert file.students["college_code"].to_pylist() == ["004866", None, None, None]
