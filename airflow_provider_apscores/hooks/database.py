@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from airflow_provider_apscores.errors import ConfigurationError, DatabaseUnavailable
-from airflow_provider_apscores.hooks.lookup import connection_errors, read_extra
+from airflow_provider_apscores.hooks.lookup import OpaqueConnection, connection_errors, read_extra
+from airflow_provider_apscores.webservice import Secret
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -38,7 +39,7 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
     from airflow.providers.common.compat.sdk import BaseHook
 
     with connection_errors(conn_id, "postgres, duckdb or sqlite"):
-        connection = BaseHook.get_connection(conn_id)
+        connection = OpaqueConnection(BaseHook.get_connection(conn_id))
     dialect = DIALECTS.get(connection.conn_type or "")
     if dialect is None:
         raise ConfigurationError(
@@ -57,9 +58,9 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
         raise ConfigurationError(
             f"The ADBC driver for {dialect} is missing. Install this package with its extra [{dialect}]."
         ) from None
-    target = postgres_uri(connection) if dialect == "postgres" else _file(connection)
+    target = postgres_uri(connection) if dialect == "postgres" else Secret(_file(connection))
     try:
-        return dialect, closing(driver.connect(target))
+        return dialect, closing(driver.connect(target.reveal()))
     except adbc_driver_manager.Error as error:
         # The driver's words name the login and may quote more.
         state = f", SQLSTATE {error.sqlstate}" if error.sqlstate else ""
@@ -69,24 +70,27 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
         ) from None
 
 
-def postgres_uri(connection: Connection) -> str:
+def postgres_uri(connection: Connection | OpaqueConnection) -> Secret:
     """Return the libpq address of a connection of type ``postgres``, its password included."""
-    login = quote(connection.login or "", safe="")
-    if connection.password:
-        login += ":" + quote(connection.password, safe="")
-    host = connection.host or ""
-    if ":" in host:
-        host = f"[{host}]"
-    at = f"{login}@" if login else ""
-    port = f":{connection.port}" if connection.port else ""
     options = {name: str(value) for name, value in read_extra(connection).items() if name in _LIBPQ}
+    host = f"[{connection.host}]" if ":" in (connection.host or "") else connection.host or ""
     if host.startswith("/"):  # the folder of a Unix socket
         options["host"], host = host, ""
+    port = f":{connection.port}" if connection.port else ""
     query = f"?{urlencode(options, quote_via=quote)}" if options else ""
-    return f"postgresql://{at}{host}{port}/{quote(connection.schema or '', safe='')}{query}"
+    place = f"{host}{port}/{quote(connection.schema or '', safe='')}{query}"
+    if not connection.login:
+        return Secret(f"postgresql://{place}")
+    login = quote(connection.login, safe="")
+    # The password is in no variable: error trackers record those.
+    return Secret(
+        f"postgresql://{login}:{quote(connection.password, safe='')}@{place}"
+        if connection.password
+        else f"postgresql://{login}@{place}"
+    )
 
 
-def _file(connection: Connection) -> str:
+def _file(connection: Connection | OpaqueConnection) -> str:
     path = connection.host or connection.schema
     if not path:
         raise ConfigurationError(f"Connection {connection.conn_id!r} names no file. Put the file's path into its host.")
