@@ -17,7 +17,7 @@ from typing import IO
 
 from airflow_provider_apscores.sandbox.entries import Generation
 from airflow_provider_apscores.sandbox.ledger import Ledger, report_id
-from airflow_provider_apscores.sandbox.students import ReportStream, reporting_year
+from airflow_provider_apscores.sandbox.reports import ReportStream, reporting_year
 
 #: The heading of the ordering institution key, which holds the number of the report.
 _KEY = "ordering institution key"

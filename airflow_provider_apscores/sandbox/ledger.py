@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus, Generation
-from airflow_provider_apscores.sandbox.students import ReportStream, reporting_year
+from airflow_provider_apscores.sandbox.reports import ReportStream, reporting_year
 
 #: College Board adds up to 20 institutions to one account (doc).
 MOST_CAMPUSES = 20

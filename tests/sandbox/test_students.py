@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 
 from airflow_provider_apscores.sandbox.archive import reports_in, write_file
-from airflow_provider_apscores.sandbox.students import ReportStream, reporting_year
+from airflow_provider_apscores.sandbox.reports import ReportStream, reporting_year
 from airflow_provider_apscores.scorefile import AWARDS, EXAMS, IRREGULARITIES, decode_record, exam_for
 
 DAY = date(2026, 7, 20)
