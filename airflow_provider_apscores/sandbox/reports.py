@@ -1,8 +1,8 @@
 """The score reports of a campus, determined by a seed.
 
 A campus has a *stream* of reports, numbered from 1. Most are the first report of a student to that campus. Some are
-later reports of an earlier student: they contain the entire exam history again, with delayed scores that have arrived
-and occasionally a canceled score. A report depends only on the seed, the campus, its number and its date.
+later reports of an earlier student: they contain the entire exam history again, with what changed since, see
+:class:`Change`. A report depends only on the seed, the campus, its number and its date.
 """
 
 # Nothing here is secret: every draw must be reproducible.
@@ -12,15 +12,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import Enum
 from random import Random
 
 from airflow_provider_apscores.sandbox.student_data import DELAYED_CODES, SUBSCORES
-from airflow_provider_apscores.sandbox.students import Student, college, student
+from airflow_provider_apscores.sandbox.students import Exam, Student, ap_id, college, student
 
 #: Share of a campus's reports that are later reports of an earlier student.
 _LATER = 0.12
-#: Share of students with a delayed score in their first report.
-_WAITING = 0.12
+#: Share of later reports that are of a student whose reports change, while there are such students.
+_CHANGED = 0.7
+
+
+class Change(Enum):
+    """What changes in a student's reports after the first one.
+
+    College Board does not document whether a canceled score keeps its row, with code 94, or leaves the reports. So both
+    occur.
+    """
+
+    DELAYED = "the newest score is delayed at first, and arrives later"
+    CANCELED = "the oldest score is canceled, and its row stays"
+    REMOVED = "the oldest exam is in no later report"
+    AP_ID = "reports of another reporting year have another AP ID"
+
+
+#: Share of students with each change; nothing changes for the others.
+_CHANGES = {Change.DELAYED: 0.12, Change.CANCELED: 0.05, Change.REMOVED: 0.05, Change.AP_ID: 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +47,7 @@ class _Entry:
 
     student: int
     edition: int
-    waiting: bool
+    change: Change | None
 
 
 @dataclass(slots=True)
@@ -49,7 +67,7 @@ class ReportStream:
     name: str
     founded: int
     _entries: list[_Entry] = field(default_factory=list)
-    _waiting: list[int] = field(default_factory=list)
+    _changing: list[int] = field(default_factory=list)
     _editions: dict[int, _Entry] = field(default_factory=dict)
 
     def report(self, number: int, issued: date) -> dict[str, str]:
@@ -62,9 +80,13 @@ class ReportStream:
         while len(self._entries) < number:
             self._extend()
         entry = self._entries[number - 1]
-        person = student(self.seed, int(self.di_code) * 200_000 + entry.student, self.founded)
+        key = int(self.di_code) * 200_000 + entry.student
+        person = student(self.seed, key, self.founded)
         values = {**person.values, **college(self.seed, self.di_code, self.name)}
         newest = reporting_year(issued).year
+        if entry.change is Change.AP_ID:
+            # Unique for four years and 50,000 students.
+            values["ap_id"] = ap_id(key + (newest - self.founded) % 4 * 50_000)
         values |= _exam_slots(person, entry, newest) | _awards(person, newest)
         ordered = issued - timedelta(days=1)
         values["released_date"] = f"{ordered:%m%d%y}"
@@ -79,17 +101,18 @@ class ReportStream:
         place = len(self._entries)
         random = Random(f"{self.seed}/{self.di_code}/{place}")
         if place > 4 and random.random() < _LATER:
-            # Students with delayed scores come first: their scores have arrived.
-            if self._waiting and random.random() < 0.7:
-                who = self._waiting.pop(0)
+            if self._changing and random.random() < _CHANGED:
+                # The longest wait ends first; sometimes the shortest, often on the day of the first report.
+                who = self._changing.pop(0 if random.random() < 0.7 else -1)
             else:
                 who = self._entries[random.randrange(place)].student
             last = self._editions[who]
-            entry = _Entry(who, last.edition + 1, last.waiting)
+            entry = _Entry(who, last.edition + 1, last.change)
         else:
-            entry = _Entry(len(self._editions), 0, random.random() < _WAITING)
-            if entry.waiting:
-                self._waiting.append(entry.student)
+            (change,) = random.choices((*_CHANGES, None), (*_CHANGES.values(), 1 - sum(_CHANGES.values())))
+            entry = _Entry(len(self._editions), 0, change)
+            if change:
+                self._changing.append(entry.student)
         self._editions[entry.student] = entry
         self._entries.append(entry)
 
@@ -103,8 +126,11 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
     """Return the exam slots of one report: the exams and scores known at that time."""
     values: dict[str, str] = {}
     known = [exam for exam in person.exams if exam.year <= newest]
+    is_first = entry.edition == 0
+    if entry.change is Change.REMOVED and not is_first:
+        known = _without_oldest(known)
     late: tuple[str, ...] = ()
-    if entry.waiting and entry.edition == 0:
+    if entry.change is Change.DELAYED and is_first:
         # The newest exam, with its subscores.
         late = (known[0].code, *SUBSCORES.get(known[0].code, ()))
     slot = 0
@@ -112,7 +138,7 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
         score, notes = exam.score, exam.notes
         if exam.code in late:
             score, notes = "", (DELAYED_CODES[int(exam.code) % len(DELAYED_CODES)], *notes[:1])
-        if person.cancels and entry.edition > 0 and place == len(known) - 1:
+        if entry.change is Change.CANCELED and not is_first and place == len(known) - 1:
             score, notes = "", ("94",)
         slot += 1
         if person.gap is not None and slot == person.gap + 1:
@@ -123,6 +149,13 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
         for which, note in enumerate(notes[:2], start=1):
             values[f"irregularity_{which}_{slot:02d}"] = note
     return values
+
+
+def _without_oldest(exams: list[Exam]) -> list[Exam]:
+    """Return *exams* without the last one and its subscores, which follow it. One exam always stays."""
+    parts = {part for subscores in SUBSCORES.values() for part in subscores}
+    place = max(place for place, exam in enumerate(exams) if exam.code not in parts)
+    return exams[:place] or exams
 
 
 def _awards(person: Student, newest: int) -> dict[str, str]:
