@@ -23,6 +23,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile.columns.arrays import strings
 from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES
@@ -199,7 +200,11 @@ def _delivery(file: ScoreFile, origin: Origin, landed_at: datetime | None, repor
         "exam_slots": file.exam_slots,
         "parser_version": __version__,
     }
-    return pa.RecordBatch.from_pylist([row], DELIVERIES.schema())
+    schema = DELIVERIES.schema()
+    # As text, since pyarrow imports pandas when it is given other Python values.
+    texts = [None if row[name] is None else str(row[name]) for name in schema.names]
+    columns = [strings([text]).cast(kind) for text, kind in zip(texts, schema.types, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _landed_at(origin: Origin | None, source: Any, output: Folder, stem: str) -> datetime | None:

@@ -66,7 +66,7 @@ def test_blocks_are_written_in_order_and_the_same_from_run_to_run(tmp_path, many
     one, two = (write_tables(many_blocks, tmp_path / name, formats=["parquet", "csv"]) for name in ("one", "two"))
     assert one.to_dict() | {"uris": None, "rejected_uri": None} == two.to_dict() | {"uris": None, "rejected_uri": None}
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(names) == 9
+    assert len(names) == 11
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     students = parquet.read_table(one.uris["students"]["parquet"].removeprefix("file://"))
