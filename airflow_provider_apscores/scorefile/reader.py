@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
-from airflow_provider_apscores.scorefile.columns.arrays import plain
+from airflow_provider_apscores.scorefile.columns.arrays import cast_to_schema
 from airflow_provider_apscores.scorefile.columns.batch import Assembler, Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.alignment import aligned
@@ -56,7 +56,7 @@ class ScoreFile:
         self._format = _detect_format(source)
         self.kind = self._format.kind
         self.line_end = self._format.line_end
-        self._outcome: Reading | None = None
+        self._last_pass: Reading | None = None
 
     def __enter__(self) -> ScoreFile:
         return self
@@ -132,7 +132,7 @@ class ScoreFile:
             StorageUnavailable: It can't be read any more, or it changes.
         """
         for batch in self.typed_batches():
-            rows = {name: plain(batch.table(name), table.schema()) for name, table in TABLES.items()}
+            rows = {name: cast_to_schema(batch.table(name), table.schema()) for name, table in TABLES.items()}
             yield Batch(**rows, rejected=batch.rejected, first_error=batch.first_error)
 
     def typed_batches(self, on_problem: OnProblem | None = None) -> Generator[Batch, None, None]:
@@ -143,14 +143,14 @@ class ScoreFile:
             if strict and batch.first_error is not None:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
-        self._outcome = reading
+        self._last_pass = reading
 
     def _read_through(self) -> Reading:
-        if self._outcome is None:
+        if self._last_pass is None:
             for _ in self.typed_batches():
                 pass
-        assert self._outcome is not None
-        return self._outcome
+        assert self._last_pass is not None
+        return self._last_pass
 
     @cached_property
     def _tables(self) -> dict[str, pa.Table]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 Item = TypeVar("Item")
 
 #: Seconds that a worker may take to finish its current call.
-_PATIENCE = 5.0
+_EXIT_TIMEOUT = 5.0
 
 
 class Worker:
@@ -27,7 +27,7 @@ class Worker:
         self._thread.start()
 
     def submit(self, action: Callable[..., Item], *arguments: Any) -> Future[Item]:
-        """Worker over a call; whatever it raises is raised by the future's ``result``."""
+        """Queue a call. The future's ``result`` gives what it returns, or raises what it raises."""
         future: Future[Item] = Future()
         self._jobs.put((future, lambda: action(*arguments)))
         return future
@@ -37,7 +37,7 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self._jobs.put(None)
-        self._thread.join(_PATIENCE)
+        self._thread.join(_EXIT_TIMEOUT)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -30,7 +30,7 @@ def strings(values: Sequence[str | None]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)), valid)
 
 
-def word(text: str) -> pa.StringScalar:
+def string_scalar(text: str) -> pa.StringScalar:
     """A single text, as Arrow's functions take it."""
     return strings([text])[0]
 
@@ -79,7 +79,7 @@ def null_where_empty(column: pa.StringArray) -> pa.StringArray:
     import pyarrow.compute as pc
 
     if column.null_count:
-        column = pc.fill_null(column, word(""))
+        column = pc.fill_null(column, string_scalar(""))
     offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
     filled = offsets[1:] != offsets[:-1]
     if filled.all():
@@ -159,7 +159,7 @@ def text_parts(column: pa.StringArray) -> tuple[Any, Bytes]:
     return offsets, np.frombuffer(values, np.uint8) if values is not None else np.zeros(0, np.uint8)
 
 
-def plain(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def cast_to_schema(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The same rows in exactly the types of *schema*, dictionaries written out."""
     import pyarrow as pa
 

@@ -148,7 +148,7 @@ def distinct(values: Pairs) -> Distinct:
     return Distinct(many.tolist(), table.take(values))
 
 
-def notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:
+def irregularity_notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:
     """What two irregularity codes say, in words."""
     import numpy as np
 

@@ -45,7 +45,7 @@ class Students:
     Args:
         block: The records.
         problems: Takes what is wrong or unknown.
-        today: As for :class:`~.assemble.Assembler`.
+        today: As for :class:`~.batch.Assembler`.
     """
 
     def __init__(self, block: Block, problems: ProblemReport, today: date) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.scorefile.columns.arrays import word
+from airflow_provider_apscores.scorefile.columns.arrays import string_scalar
 from airflow_provider_apscores.scorefile.columns.block import MISPLACED, UNREADABLE, Block
 from airflow_provider_apscores.scorefile.columns.lookups import NO_NUMBER, two_digits
 from airflow_provider_apscores.scorefile.spec.layouts import LAYOUTS
@@ -103,7 +103,7 @@ def _no_campus(block: Block) -> Flags:
 
     if (texts := block.texts.get("college_code")) is not None:
         # A spreadsheet may have made a number in scientific notation of it.
-        number = pc.match_substring_regex(pc.fill_null(texts, word("")), "^[0-9.,eE+-]*$")
+        number = pc.match_substring_regex(pc.fill_null(texts, string_scalar("")), "^[0-9.,eE+-]*$")
         no_number: Flags = np.logical_not(number.to_numpy(zero_copy_only=False))
         return no_number
     code = block.column("college_code")

@@ -64,7 +64,7 @@ class Source:
             self._reopen = self._rereadable(place)
             self._proven = sha256 is None
             with self._reopen() as opened:
-                file = _Given(opened)
+                file = _InputFile(opened)
                 self._state = file.state()
                 if sha256 is None:
                     self.sha256, self.size = _digest(file)
@@ -98,7 +98,7 @@ class Source:
         """
         self.position = 0
         with self._reopen() as opened:
-            file = _Given(opened)
+            file = _InputFile(opened)
             packed = file.read(2) == _GZIP
             file.seek(0)
             if not self._proven:
@@ -141,14 +141,14 @@ class Source:
 
     def _copied(self, file: IO[bytes]) -> Callable[[], _Opened]:
         """Copy the rest of *file* into a temporary file, and read that."""
-        given = _Given(file)
+        given = _InputFile(file)
         spool = self._owned.enter_context(closing(SpoolFile()))
         while piece := given.read(_CHUNK):
             spool.write(piece)
         return lambda: nullcontext(cast("IO[bytes]", spool.reader()))
 
 
-def _digest(file: _Given) -> tuple[str, int]:
+def _digest(file: _InputFile) -> tuple[str, int]:
     """The digest and size of *file*."""
     digest, size = hashlib.sha256(), 0
     while piece := file.read(_CHUNK):
@@ -157,7 +157,7 @@ def _digest(file: _Given) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-class _Given:
+class _InputFile:
     """A file whose exceptions become storage errors.
 
     Attributes:
@@ -210,7 +210,7 @@ def _gzip_errors() -> Iterator[None]:
         raise ScoreFileMalformed("The gzip file is damaged or ends early; fetch it again, or pack it again.") from error
 
 
-def _pieces(file: _Given | gzip.GzipFile, wanted: Callable[[], int]) -> Iterator[bytes]:
+def _pieces(file: _InputFile | gzip.GzipFile, wanted: Callable[[], int]) -> Iterator[bytes]:
     """The rest of *file*; short reads are gathered."""
     read: Callable[[int], bytes] = file.read
     while True:

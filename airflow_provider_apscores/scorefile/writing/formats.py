@@ -149,9 +149,9 @@ class _Csv:
         self._writer = csv.CSVWriter(_Stream(write), self._schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
-        from airflow_provider_apscores.scorefile.columns.arrays import plain
+        from airflow_provider_apscores.scorefile.columns.arrays import cast_to_schema
 
-        rows = plain(rows, self._schema)
+        rows = cast_to_schema(rows, self._schema)
         self._writer.write_batch(_without_formulas(rows) if self._escape_formulas else rows)
 
     def close(self) -> None:
@@ -168,12 +168,12 @@ class _JsonLines:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from airflow_provider_apscores.scorefile.columns.arrays import word
+        from airflow_provider_apscores.scorefile.columns.arrays import string_scalar
 
         parts: list[Any] = []
         for at, field in enumerate(rows.schema):
-            parts += [word(f"{', ' if at else '{'}{json.dumps(field.name)}: "), _json(rows.column(at))]
-        lines = pc.binary_join_element_wise(*parts, word("}\n"), word(""))
+            parts += [string_scalar(f"{', ' if at else '{'}{json.dumps(field.name)}: "), _json(rows.column(at))]
+        lines = pc.binary_join_element_wise(*parts, string_scalar("}\n"), string_scalar(""))
         # The text of all lines together is the data buffer of the column.
         offsets, values = lines.buffers()[1:]
         length = int(pa.Array.from_buffers(pa.int32(), len(lines) + 1, [None, offsets])[len(lines)].as_py())
@@ -188,13 +188,13 @@ def _without_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from airflow_provider_apscores.scorefile.columns.arrays import word
+    from airflow_provider_apscores.scorefile.columns.arrays import string_scalar
 
     def escaped(column: pa.Array) -> pa.Array:
         if not pa.types.is_string(column.type):
             return column
         formula = pc.match_substring_regex(column, _FORMULA)
-        return pc.if_else(formula, pc.binary_join_element_wise(word("'"), column, word("")), column)
+        return pc.if_else(formula, pc.binary_join_element_wise(string_scalar("'"), column, string_scalar("")), column)
 
     return pa.RecordBatch.from_arrays([escaped(column) for column in rows.columns], schema=rows.schema)
 
@@ -204,17 +204,17 @@ def _json(column: pa.Array) -> pa.StringArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from airflow_provider_apscores.scorefile.columns.arrays import strings, word
+    from airflow_provider_apscores.scorefile.columns.arrays import string_scalar, strings
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     if not (pa.types.is_string(column.type) or pa.types.is_temporal(column.type)):
-        return pc.fill_null(column.cast(pa.string()), word("null"))
+        return pc.fill_null(column.cast(pa.string()), string_scalar("null"))
     text = column.cast(pa.string())
     if pc.any(pc.match_substring_regex(text, r'["\\[:cntrl:]]')).as_py():
         escaped = strings(
             [None if value is None else json.dumps(value, ensure_ascii=False) for value in text.to_pylist()]
         )
     else:
-        escaped = pc.binary_join_element_wise(word('"'), text, word('"'), word(""))
-    return pc.fill_null(escaped, word("null"))
+        escaped = pc.binary_join_element_wise(string_scalar('"'), text, string_scalar('"'), string_scalar(""))
+    return pc.fill_null(escaped, string_scalar("null"))
