@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -33,7 +34,7 @@ class APScoresHandOffOperator(BaseOperator):
     :param consumer: who gets it; its receipts are kept under this name. (templated)
     :param on_exists: ``fail`` when another file has that name, or ``replace`` it.
     :param force: send again whatever the receipt says. Meant for one run, after the consumer has said that it lacks the
-        file.
+        file. (templated)
     :return: ``consumer, uri, sha256, sent``; ``sent`` is false when the consumer had this content already.
     :raises AirflowFailException: an argument is wrong, the landed file is damaged, or it can't be seen whether the
         consumer has the file; the message says what to check.
@@ -41,7 +42,7 @@ class APScoresHandOffOperator(BaseOperator):
         on; retry.
     """
 
-    template_fields: Sequence[str] = ("download", "to", "name", "consumer")
+    template_fields: Sequence[str] = ("download", "to", "name", "consumer", "force")
     ui_color = "#ead1dc"
 
     def __init__(
@@ -52,20 +53,18 @@ class APScoresHandOffOperator(BaseOperator):
         name: str = _DEFAULT_NAME,
         consumer: str = "slate",
         on_exists: str = "fail",
-        force: bool = False,
+        force: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if on_exists not in _ON_EXISTS:
             raise ValueError(f"on_exists must be one of {', '.join(_ON_EXISTS)}.")
-        if not isinstance(force, bool):
-            raise ValueError("force must be True or False.")
         self.download = download
         self.to = to
         self.name = name
         self.consumer = consumer
         self.on_exists = on_exists
-        self.force = force
+        self.force = check_argument(read_boolean, force, "force")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Give the consumer the file, unless it has it."""
@@ -81,7 +80,7 @@ class APScoresHandOffOperator(BaseOperator):
         with airflow_exceptions():
             reference = read_reference(self.download)
             if reference is None:
-                raise AirflowSkipException("There is no download to hand on.")
+                skip("There is no download to hand on.")
             delivery = open_reference(reference)
             receipt, sent = HandOff(
                 delivery,
@@ -91,7 +90,7 @@ class APScoresHandOffOperator(BaseOperator):
                 consumer=self.consumer,
                 run=this_run(context, self),
                 replace_existing=self.on_exists == "replace",
-                force=self.force,
+                force=read_boolean(self.force, "force", False),
             ).send()
         if sent:
             self.log.info("Handed %s to %s: %s.", delivery.uri, receipt.consumer, receipt.uri)

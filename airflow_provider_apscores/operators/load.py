@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,14 +27,14 @@ class APScoresLoadOperator(BaseOperator):
     :param conn_id: a connection of type ``postgres``, ``duckdb`` or ``sqlite``. (templated)
     :param schema: the database schema of the tables; the connection's own when None. (templated)
     :param prefix: what the names of tables and views begin with. (templated)
-    :param create: make the tables, indexes and views first where they are missing.
+    :param create: make the tables, indexes and views first where they are missing. (templated)
     :return: ``file_sha256``, and the rows ``inserted`` and ``deleted`` by table.
     :raises AirflowFailException: the database refused, or an argument is wrong; a retry would not help. The message has
         the table and the SQLSTATE, never the database's own words: they quote students.
     :raises DatabaseUnavailable: the database can't be reached, or another task loads the same file; retry.
     """
 
-    template_fields: Sequence[str] = ("tables", "conn_id", "schema", "prefix")
+    template_fields: Sequence[str] = ("tables", "conn_id", "schema", "prefix", "create")
     ui_color = "#d0e0e3"
 
     def __init__(
@@ -43,17 +44,15 @@ class APScoresLoadOperator(BaseOperator):
         conn_id: str,
         schema: str | None = None,
         prefix: str = "ap_",
-        create: bool = False,
+        create: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(create, bool):
-            raise ValueError("create must be True or False.")
         self.tables = tables
         self.conn_id = conn_id
         self.schema = schema
         self.prefix = prefix
-        self.create = create
+        self.create = check_argument(read_boolean, create, "create")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Replace the file's rows, and return how many."""
@@ -64,7 +63,7 @@ class APScoresLoadOperator(BaseOperator):
         with airflow_exceptions():
             tables = read_reference(self.tables)
             if tables is None:
-                raise AirflowSkipException("There are no tables to load.")
+                skip("There are no tables to load.")
             files = {name: airflow_path(uri, "tables") for name, uri in parquet_uris(tables).items()}
             dialect, opened = open_database(self.conn_id)
             with opened as connection:
@@ -74,7 +73,7 @@ class APScoresLoadOperator(BaseOperator):
                     dialect=dialect,
                     schema=self.schema or None,
                     prefix=self.prefix,
-                    create=self.create,
+                    create=read_boolean(self.create, "create", False),
                 )
         rows = ", ".join(f"{count} {table}" for table, count in loaded.inserted.items())
         self.log.info("Loaded %s through connection %s: %s.", tables.get("sha256", "")[:12], self.conn_id, rows)  # type: ignore[union-attr]

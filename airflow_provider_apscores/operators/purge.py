@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -23,14 +24,14 @@ class APScoresPurgeOperator(BaseOperator):
     :param source: the folder that ``APScoresDownloadOperator`` writes to. (templated)
     :param before: a day in UTC such as ``2025-07-01``; at the latest the beginning of the reporting year. (templated)
     :param tables: the folder that ``APScoresParseOperator`` writes to; its files are kept when None. (templated)
-    :param quarantine: whether to delete quarantined files that were set aside before that day.
-    :param dry_run: only log and return what would be deleted.
+    :param quarantine: whether to delete quarantined files that were set aside before that day. (templated)
+    :param dry_run: only log and return what would be deleted. (templated)
     :return: ``deliveries`` and ``kept`` (URIs of manifests), ``deleted`` (the number of files), and ``sha256``: digests
         whose rows you can delete from a database.
     :raises AirflowFailException: *before* is no day, or is in the current reporting year.
     """
 
-    template_fields: Sequence[str] = ("source", "before", "tables")
+    template_fields: Sequence[str] = ("source", "before", "tables", "quarantine", "only_show")
     ui_color = "#f4cccc"
 
     def __init__(
@@ -39,19 +40,17 @@ class APScoresPurgeOperator(BaseOperator):
         source: str,
         before: Any,
         tables: str | None = None,
-        quarantine: bool = False,
-        dry_run: bool = False,
+        quarantine: bool | str = False,
+        dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(quarantine, bool) or not isinstance(dry_run, bool):
-            raise ValueError("quarantine and dry_run must be True or False.")
         self.source = source
         self.before = before
         self.tables = tables
-        self.quarantine = quarantine
+        self.quarantine = check_argument(read_boolean, quarantine, "quarantine")
         # Not "dry_run": that is a method of every operator.
-        self.only_show = dry_run
+        self.only_show = check_argument(read_boolean, dry_run, "dry_run")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete, and return what was deleted."""
@@ -63,15 +62,16 @@ class APScoresPurgeOperator(BaseOperator):
             before = read_day(self.before, "before")
             if before is None:
                 raise ConfigurationError("before must be a day such as 2025-07-01.")
+            only_show = read_boolean(self.only_show, "dry_run", False)
             ledger = APScoresLedger(airflow_path(self.source, "source"))
             ledger.check()
             done = ledger.purge(
                 before,
-                dry_run=self.only_show,
+                dry_run=only_show,
                 tables=airflow_path(self.tables, "tables") if self.tables else None,
-                quarantine=self.quarantine,
+                quarantine=read_boolean(self.quarantine, "quarantine", False),
             )
-        verb = "would delete" if self.only_show else "deleted"
+        verb = "would delete" if only_show else "deleted"
         self.log.info("Purge %s %d files of %d deliveries.", verb, len(done.deleted), len(done.deliveries))
         if done.kept:
             self.log.warning("%d deliveries are kept: their record is not noted. See the ledger.", len(done.kept))

@@ -110,7 +110,7 @@ def test_a_claim_of_another_run_is_transient(world: World, tmp_path: Path, mocke
     assert hand_off(landed, to=str(tmp_path / "inbox"))["sent"]
 
 
-@pytest.mark.parametrize("wrong", [{"on_exists": "append"}, {"force": "{{ params.force }}"}])
+@pytest.mark.parametrize("wrong", [{"on_exists": "append"}])
 def test_an_argument_that_can_not_be_right_fails_when_the_dag_is_parsed(wrong: dict[str, Any]):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         APScoresHandOffOperator(task_id="hand_off", download=None, to="/srv", **wrong)
