@@ -138,10 +138,21 @@ class _Routes(Generic[_Transport]):
             f"connection or the environment variables HTTPS_PROXY and HTTP_PROXY.{extra}"
         )
 
+    @contextmanager
+    def _proxy_named(self, url: httpx.URL) -> Iterator[None]:
+        """Note the proxy on an error. httpx's errors do not tell it from the service."""
+        try:
+            yield
+        except httpx.TransportError as error:
+            if proxy := self._proxy or _environment_proxy(url):
+                error.add_note(f"through the proxy {urlsplit(proxy.reveal()).netloc.rpartition('@')[2]}")
+            raise
+
 
 class _BlockingRoutes(_Routes[httpx.HTTPTransport], httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._to(request.url).handle_request(request)
+        with self._proxy_named(request.url):
+            return self._to(request.url).handle_request(request)
 
     def close(self) -> None:
         for transport in self._transports.values():
@@ -150,7 +161,8 @@ class _BlockingRoutes(_Routes[httpx.HTTPTransport], httpx.BaseTransport):
 
 class _AwaitingRoutes(_Routes[httpx.AsyncHTTPTransport], httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._to(request.url).handle_async_request(request)
+        with self._proxy_named(request.url):
+            return await self._to(request.url).handle_async_request(request)
 
     async def aclose(self) -> None:
         for transport in self._transports.values():
@@ -272,11 +284,12 @@ def configuration_fault(error: BaseException, request: Request) -> Configuration
 def no_answer(error: BaseException, request: Request, why: str) -> ServiceUnavailable | UnexpectedReply:
     """The error for an exchange that failed before the headers came; *why* comes from :func:`reason`."""
     host = urlsplit(request.url).hostname
+    through = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, httpx.ProxyError):
         return ServiceUnavailable(f"The proxy could not connect to {host} while {request.what}.")
     if _is_invalid(error):  # An answer came: a login must not be repeated.
         return UnexpectedReply(f"The answer from {host} while {request.what} is not valid HTTP.")
-    return ServiceUnavailable(f"No answer from {host} while {request.what}: {why}.")
+    return ServiceUnavailable(f"No answer from {host}{through} while {request.what}: {why}.")
 
 
 def reason(error: BaseException, deadline: Deadline) -> str:

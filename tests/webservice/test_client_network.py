@@ -220,9 +220,16 @@ def test_a_proxy_that_refuses(over_tls, client_of, certificate, status, error):
 def test_a_proxy_that_does_not_answer(sandbox, client_of, waited):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(ServiceUnavailable, match="no connection"):
-        client_of(sandbox.base_url, proxy=f"http://127.0.0.1:{port}").log_in()
+    with pytest.raises(ServiceUnavailable, match=rf"through the proxy 127\.0\.0\.1:{port} .*no connection") as caught:
+        client_of(sandbox.base_url, proxy=f"http://user:pr0xy-pw@127.0.0.1:{port}").log_in()
     assert waited == [1, 2, 4]
+    assert "pr0xy-pw" not in str(caught.value)
+
+
+def test_a_service_that_does_not_answer_is_not_the_proxy(client_of, waited):
+    with pytest.raises(ServiceUnavailable) as caught:
+        client_of("http://127.0.0.1:9/prod").log_in()
+    assert "proxy" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
