@@ -113,7 +113,10 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     :raises ValueError: it names no campus, or an unknown kind.
     """
     if not re.fullmatch(r"[0-9]{4}", uri.netloc):
-        raise ValueError("The URI of an apscores asset begins with a DI code of four digits: apscores://4866/new.")
+        raise ValueError(
+            "The URI of an apscores asset begins with a DI code of four digits: apscores://4866/new. "
+            "A number loses its zeros: quote it."
+        )
     what = uri.path.strip("/") or "new"
     if what not in KINDS:
         raise ValueError(f"An apscores asset is one of {', '.join(KINDS)}: apscores://{uri.netloc}/new.")

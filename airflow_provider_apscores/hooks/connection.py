@@ -112,12 +112,14 @@ def read_di_codes(value: Any) -> tuple[str, ...]:
     Raises:
         ConfigurationError: A code does not have four digits, or there are more than an account can have.
     """
+    from airflow_provider_apscores.webservice import lost_zeros
+
     codes = _split(value)
     for code in codes:
         if not re.fullmatch(r"[0-9]{4}", code):
             raise ConfigurationError(
                 f"{code!r} in the connection's di_codes is no DI code. Enter four digits for each campus, with leading "
-                "zeros, separated by commas, for example 4866, 0417."
+                f"zeros, separated by commas, for example 4866, 0417.{lost_zeros(code)}"
             )
     unique = tuple(dict.fromkeys(codes))
     if len(unique) > MOST_CAMPUSES:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Request,
         Transfer,
         Wait,
+        lost_zeros,
     )
     from airflow_provider_apscores.webservice.protocol import SERVICE, TOKEN
     from airflow_provider_apscores.webservice.response_body import MAX_FILE_BYTES, Sink
@@ -66,12 +67,23 @@ __all__ = [
     "Transfer",
     "Wait",
     "is_loopback",
+    "lost_zeros",
 ]
 
 _HOMES = {
     "addresses": ("PRODUCTION_URL", "is_loopback"),
     "client": ("AsyncClient", "Client"),
-    "messages": ("Credentials", "FileOrder", "GeneratedFile", "Received", "Reply", "Request", "Transfer", "Wait"),
+    "messages": (
+        "Credentials",
+        "FileOrder",
+        "GeneratedFile",
+        "Received",
+        "Reply",
+        "Request",
+        "Transfer",
+        "Wait",
+        "lost_zeros",
+    ),
     "protocol": ("SERVICE", "TOKEN"),
     "response_body": ("MAX_FILE_BYTES", "Sink"),
     "secret": ("Secret",),

@@ -108,6 +108,7 @@ class FileOrder:
         if not (isinstance(self.di_code, str) and re.fullmatch(r"[0-9]{4}", self.di_code)):
             raise ConfigurationError(
                 f"The DI code of a campus is a text of four digits such as '0417', not {self.di_code!r}."
+                f"{lost_zeros(self.di_code)}"
             )
         check_file_format(self.file_format)
         if self.download_type not in DOWNLOAD_TYPES:
@@ -115,6 +116,13 @@ class FileOrder:
 
     def __str__(self) -> str:
         return f"a {self.download_type} {self.file_format} file for campus {self.di_code}"
+
+
+def lost_zeros(di_code: object) -> str:
+    """Advice for a DI code that was perhaps written as a number: 0417 without quotes is 417, and 271 in YAML."""
+    if re.fullmatch(r"[0-9]{1,3}", str(di_code)):
+        return " A number loses its zeros: quote it."
+    return ""
 
 
 def check_file_format(file_format: str) -> None:

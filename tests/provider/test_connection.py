@@ -78,6 +78,10 @@ def test_fields_become_settings(fields: dict[str, Any], expected: dict[str, Any]
         ({"extra": {"encoding": "rot13"}}, "must be 'plain' .* or 'base64'"),
         ({"extra": {"encoding": "base64"}}, "is not Base64"),
         ({"extra": {"di_codes": "486"}}, "'486' in the connection's di_codes"),
+        (
+            {"extra": {"di_codes": [4866, 417]}},
+            "'417' in the connection's di_codes .*A number loses its zeros: quote it",
+        ),
         ({"extra": {"di_codes": "004866"}}, "four digits for each campus"),
         ({"extra": {"di_codes": ",".join(f"{n:04}" for n in range(21))}}, "names 21 campuses"),
         ({"extra": {"timeout": "soon"}}, "timeout must be a number of seconds"),

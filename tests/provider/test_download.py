@@ -268,6 +268,8 @@ def test_a_campus_that_the_connection_does_not_name(world: World):
     ("arguments", "said"),
     [
         ({"di_code": "486"}, "four digits"),
+        ({"di_code": 417}, "four digits.*A number loses its zeros: quote it"),
+        ({"di_code": 0o417}, "four digits.*A number loses its zeros: quote it"),  # 0417 in YAML
         ({"di_code": "{{ x }}"}, "four digits"),
         ({"file_format": "XML"}, "TXT"),
         ({"download_type": "all"}, "new"),
