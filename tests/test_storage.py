@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 from airflow_provider_apscores.storage import Folder, RemoteFolder, SpoolFile, Staging, folder, locate
@@ -361,11 +362,8 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
         folder(tmp_path / "file").open_part("scores.txt")
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("nowhere.txt", "No such file or directory"), ("folder", "Is a directory")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("nowhere.txt", "No such file or directory")])
 def test_a_file_that_cannot_be_read_has_an_error_about_reading(tmp_path: Path, name: str, reason: str):
-    (tmp_path / "folder").mkdir()
 
     with pytest.raises(StorageUnavailable) as caught:
         folder(tmp_path).open(name)
@@ -374,14 +372,53 @@ def test_a_file_that_cannot_be_read_has_an_error_about_reading(tmp_path: Path, n
 
 
 def test_no_bucket_is_made_out_of_a_misspelt_name(s3: fsspec.AbstractFileSystem):
-    part = RemoteFolder(s3, "scoers/ap", "s3://scoers/ap").open_part("scores.txt")
+    place = RemoteFolder(s3, "scoers/ap", "s3://scoers/ap")
+    part = place.open_part("scores.txt")
     part.write(b"x")
 
-    with pytest.raises(StorageUnavailable, match=r"Can't use s3://scoers/ap/scores.txt: No such file or directory"):
-        part.publish()
-    with pytest.raises(StorageUnavailable, match=r"Can't use s3://scoers/ap"):
-        RemoteFolder(s3, "scoers/ap", "s3://scoers/ap").check_writable()
+    for use in (part.publish, place.check_writable, lambda: place.create("x", b"x"), lambda: place.open("x")):
+        with pytest.raises(ConfigurationError, match="There is no bucket scoers for s3://scoers/ap"):
+            use()
     assert s3.ls("", detail=False) == ["scores"]
+
+
+def test_a_folder_or_a_pattern_is_no_file(place: Folder):
+    part = place.open_part("4866/scores-1.txt")
+    part.write(b"x")
+    part.publish()
+
+    for name in ("4866", "4866/"):
+        with pytest.raises(ConfigurationError, match=r"4866/? is a folder. Give one file"):
+            place.open(name)
+    for name in ("4866/*.txt", "4866/scores-?.txt", "4866/scores-[12].txt"):
+        with pytest.raises(ConfigurationError, match="is a pattern, or there is no such file"):
+            place.open(name)
+    with pytest.raises(StorageUnavailable):
+        place.open("4866/scores-2.txt")
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_a_file_if_there_is_one(tmp_path: Path):
+    (tmp_path / "scores [1].txt").write_bytes(b"x")
+
+    assert read(folder(tmp_path), "scores [1].txt") == b"x"
+
+
+@pytest.mark.parametrize("address", ["s3:/bucket/ap", "gs:/bucket", "file:/srv/ap", "S3:/bucket"])
+def test_an_address_with_one_slash_is_refused(address: str):
+    for use in (folder, locate):
+        with pytest.raises(ConfigurationError, match="has two slashes after its scheme"):
+            use(address)
+
+
+def test_a_path_with_a_colon_is_no_address(tmp_path: Path):
+    assert folder(f"{tmp_path}/a:/b").uri() == f"file://{tmp_path}/a:/b"
+
+
+def test_a_missing_package_is_named_as_the_file_system_names_it(mocker: MockerFixture):
+    mocker.patch("fsspec.core.url_to_fs", side_effect=ImportError("Install s3fs to access S3"))
+
+    with pytest.raises(ConfigurationError, match="Install s3fs to access S3"):
+        folder("s3://bucket/ap")
 
 
 def test_an_unknown_scheme_says_what_to_install():

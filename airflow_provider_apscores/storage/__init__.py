@@ -72,9 +72,11 @@ def folder(place: Any) -> Folder:
 
             fs, path = fsspec.core.url_to_fs(text)
         except (ImportError, ValueError) as error:
+            # The text of an ImportError names the package to install.
+            hint = error if isinstance(error, ImportError) else "Install its package, for instance s3fs for s3://."
             raise ConfigurationError(
                 f"There is no file system for {scheme}:// here, or {redacted_uri(text)} is not an address of one. "
-                "Install its package, for instance s3fs for s3://."
+                f"{hint}"
             ) from error
     return RemoteFolder(fs, path, text)
 

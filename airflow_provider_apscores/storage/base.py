@@ -142,9 +142,11 @@ def check_address(text: str) -> str:
     """Return *text* if it can be a path or a URI.
 
     Raises:
-        ConfigurationError: It has a line end, or a name that is longer than file systems allow. The error does not
-            quote it, since it may be the content of a score file.
+        ConfigurationError: It has a line end, or a name that is longer than file systems allow, or one slash after its
+            scheme. The error does not quote it, since it may be the content of a score file.
     """
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]{1,15}):/(?!/)", text):
+        raise ConfigurationError(f"An address has two slashes after its scheme: {found[1]}://, not {found[1]}:/.")
     too_long = "://" not in text and max(map(len, text.split("/"))) > _LONGEST_NAME
     if too_long or "\n" in text or "\r" in text:
         raise ConfigurationError(
@@ -152,6 +154,16 @@ def check_address(text: str) -> str:
             "Pass the path of the file; the Python functions that read score files accept the content as bytes."
         )
     return text
+
+
+def no_single_file(uri: str, *, is_folder: bool) -> ConfigurationError | None:
+    """Return the error for *uri* if it is a folder or a pattern, where one file is expected; None for anything else."""
+    if is_folder or any(sign in uri for sign in "*?["):
+        kind = "a folder" if is_folder else "a pattern, or there is no such file"
+        return ConfigurationError(
+            f"{redacted_uri(uri)} is {kind}. Give one file. To read several, map the task over them."
+        )
+    return None
 
 
 def redacted_uri(uri: str) -> str:

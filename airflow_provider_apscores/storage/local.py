@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, part_name, storage_errors
+from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, no_single_file, part_name, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,14 @@ class LocalFolder(Folder):
 
     def open(self, name: str) -> IO[bytes]:
         """See :meth:`Folder.open`."""
+        path = self.path / name
         with storage_errors(self.uri(name), "read"):
-            return open(self.path / name, "rb")
+            try:
+                return open(path, "rb")
+            except (FileNotFoundError, IsADirectoryError):
+                if error := no_single_file(self.uri(name), is_folder=path.is_dir()):
+                    raise error from None
+                raise
 
     def read(self, name: str) -> bytes | None:
         """See :meth:`Folder.read`."""

@@ -7,7 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any, cast
 
-from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, part_name, storage_errors
+from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, no_single_file, part_name, storage_errors
 from airflow_provider_apscores.storage.temporary import SpoolFile
 
 #: File systems whose uploads appear whole or not at all. All others, such as SFTP's, show a file while it grows.
@@ -51,8 +52,20 @@ class RemoteFolder(Folder):
 
     def open(self, name: str) -> IO[bytes]:
         """See :meth:`Folder.open`."""
+        path = self.path(name)
         with storage_errors(self.uri(name), "read"):
-            return cast("IO[bytes]", self.fs.open(self.path(name), "rb"))
+            try:
+                file = cast("IO[bytes]", self.fs.open(path, "rb"))
+            except Exception:
+                self._check_bucket(path)
+                if error := no_single_file(self.uri(name), is_folder=self.fs.isdir(path)):
+                    raise error from None
+                raise
+            # s3fs opens a folder as an empty file.
+            if (getattr(file, "details", None) or {}).get("type") == "directory":
+                file.close()
+                raise cast("ConfigurationError", no_single_file(self.uri(name), is_folder=True))
+            return file
 
     def read(self, name: str) -> bytes | None:
         """See :meth:`Folder.read`."""
@@ -152,7 +165,7 @@ class RemoteFolder(Folder):
         """Store a local copy under *name*; the file appears whole or not at all."""
         if self._atomic:
             # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
-            self.fs.put_file(spool.path, self.path(name))
+            self._in_folder(name, lambda path: self.fs.put_file(spool.path, path))
         else:
             head, slash, last = name.rpartition("/")
             part = head + slash + part_name(last)
@@ -171,6 +184,12 @@ class RemoteFolder(Folder):
         protocol = self.fs.protocol
         return not _ATOMIC.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
 
+    def _check_bucket(self, path: str) -> None:
+        """Raise an error that is not transient if the bucket of *path* does not exist."""
+        bucket = path.lstrip("/").partition("/")[0]
+        if self._atomic and "memory" not in self.fs.protocol and not self.fs.exists(bucket):
+            raise ConfigurationError(f"There is no bucket {bucket} for {self.uri()}. Check its name, or create it.")
+
     def _in_folder(self, name: str, write: Callable[[str], Any]) -> None:
         """Write the file *name*, and create its folder if there is none.
 
@@ -181,6 +200,7 @@ class RemoteFolder(Folder):
             write(path)
         except FileNotFoundError:
             if self._atomic:
+                self._check_bucket(path)
                 raise
             self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             write(path)
