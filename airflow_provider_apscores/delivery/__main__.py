@@ -19,6 +19,7 @@ from dataclasses import asdict
 from airflow_provider_apscores.delivery.ledger import APScoresLedger
 from airflow_provider_apscores.delivery.manifest import Delivery
 from airflow_provider_apscores.errors import APScoresError, DeliveryDamaged
+from airflow_provider_apscores.hooks.paths import command_path
 
 _MINUTE = "YYYY-MM-DD HH:mm"
 _HEADER = ("campus", "landed (UTC)", "order", "records", "recorded (UTC)", "duplicate", "run", "file")
@@ -31,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Show the deliveries under a destination, and then the findings that need attention.",
         epilog="Exits 0 if there are no findings, 1 if there are, 2 if something can't be read.",
     )
-    parser.add_argument("destination", help="the folder or URI that the download tasks write to")
+    parser.add_argument(
+        "destination", help="the folder or URI that the download tasks write to, as s3://conn_id@bucket/ap too"
+    )
     parser.add_argument("--di-code", metavar="CODE", help="one campus only")
     parser.add_argument("--check", action="store_true", help="read every score file and compare it with its manifest")
     parser.add_argument(
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        ledger = APScoresLedger(given.destination)
+        ledger = APScoresLedger(command_path(given.destination))
         ledger.check()
         deliveries = list(ledger.deliveries(given.di_code))
         findings = {

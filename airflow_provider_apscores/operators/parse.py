@@ -25,8 +25,8 @@ class APScoresParseOperator(BaseOperator):
     Files are named after the campus and the content. A retry writes the same names, and several campuses can share one
     *output*, which has one folder for each table.
 
-    :param source: the reference that ``APScoresDownloadOperator`` returned, or the URI or local path of a TXT or CSV
-        score file, for instance one downloaded from the portal. If it is None, the task is skipped. (templated)
+    :param source: the reference that ``APScoresDownloadOperator`` returned, the URI of a manifest, or the URI or local
+        path of one TXT or CSV score file, for instance from the portal. If it is None, the task is skipped. (templated)
     :param output: the folder for the tables: a local path or any ``ObjectStoragePath`` URI. (templated)
     :param formats: one or more of ``parquet``, ``csv``, ``jsonl``.
     :param escape_formulas: in CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or
@@ -65,7 +65,12 @@ class APScoresParseOperator(BaseOperator):
         """Write the tables and return their addresses."""
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
         from airflow_provider_apscores.operators.lineage import emit_tables_event
-        from airflow_provider_apscores.operators.references import airflow_path, open_reference, read_reference
+        from airflow_provider_apscores.operators.references import (
+            MANIFEST,
+            airflow_path,
+            open_reference,
+            read_reference,
+        )
         from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.scorefile import write_tables
 
@@ -73,7 +78,7 @@ class APScoresParseOperator(BaseOperator):
             reference = read_reference(self.source)
             if reference is None:
                 skip("There is no score file to parse.")
-            if isinstance(reference, str):
+            if isinstance(reference, str) and not reference.endswith(MANIFEST):
                 uri, delivery = reference, None
             else:
                 delivery = open_reference(reference)

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.hooks.sftp import attach_sftp
+from airflow_provider_apscores.hooks.paths import storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
     from pendulum import DateTime
 
     from airflow_provider_apscores.delivery import Delivery, Run
+
+
+#: How the name of a manifest ends.
+MANIFEST = ".manifest.json"
 
 
 def airflow_path(place: Any, argument: str) -> Any:
@@ -28,8 +32,6 @@ def airflow_path(place: Any, argument: str) -> Any:
     """
     import os
     import re
-
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_apscores.storage import check_address
 
@@ -56,17 +58,7 @@ def airflow_path(place: Any, argument: str) -> Any:
             f"{argument} is {text!r}, which is another folder on each worker. Give it an absolute path, "
             f"{scheme}{slashes}/srv/ap-scores for instance."
         )
-    if scheme in ("sftp", "ssh"):
-        attach_sftp(text)
-    try:
-        path = ObjectStoragePath(text)
-        _ = path.fs  # now, so that a missing file system is an error about this argument
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"{argument}: Airflow has no file system for {scheme}://. Install the provider that supplies it, for "
-            "instance apache-airflow-providers-amazon[s3fs] for s3:// or apache-airflow-providers-google for gs://."
-        ) from error
-    return path
+    return storage_path(text, argument)
 
 
 def read_reference(value: Any) -> Mapping[str, Any] | str | None:
@@ -110,7 +102,7 @@ def open_reference(reference: Mapping[str, Any] | str) -> Delivery:
     from airflow_provider_apscores.delivery import open_delivery
 
     uri = reference if isinstance(reference, str) else reference.get("manifest_uri")
-    if not isinstance(uri, str) or not uri.endswith(".manifest.json"):
+    if not isinstance(uri, str) or not uri.endswith(MANIFEST):
         raise ConfigurationError(
             "A reference to a download is the dict that APScoresDownloadOperator returned, or the URI of its manifest."
         )

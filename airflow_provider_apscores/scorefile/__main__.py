@@ -1,4 +1,4 @@
-"""Read AP score files on the command line, without Airflow.
+"""Read AP score files on the command line. Airflow is used only for addresses that name one of its connections.
 
 python -m airflow_provider_apscores.scorefile FILE --to DIR --format parquet
 python -m airflow_provider_apscores.scorefile FILE --summary
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_apscores.errors import APScoresError
+from airflow_provider_apscores.hooks.paths import command_path
 from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.conversion import Progress, WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.reader import ScoreFile, read_score_file
@@ -28,13 +29,13 @@ _BAR = 40
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit status: 0 done, 1 could not be done."""
     asked = _asked(arguments)
-    source: Any = sys.stdin.buffer if asked.file == "-" else asked.file
     bar = _Bar(sys.stderr)
     try:
+        source: Any = sys.stdin.buffer if asked.file == "-" else command_path(asked.file)
         if asked.to:
             written = write_tables(
                 source,
-                asked.to,
+                command_path(asked.to),
                 formats=asked.format or ["parquet"],
                 stem=asked.stem,
                 on_problem=asked.on_problem,

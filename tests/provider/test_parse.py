@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
@@ -39,8 +41,11 @@ def test_a_download_becomes_tables(world: World, file_format: str):
     assert parquet.read_table(local(students)).num_rows == 12
 
 
-@pytest.mark.parametrize("form", [str, dict, lambda landed: landed["uri"]], ids=["text", "dict", "address"])
-def test_a_source_comes_in_three_forms(world: World, form):
+FORMS = [str, dict, lambda landed: landed["uri"], lambda landed: landed["manifest_uri"]]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["text", "dict", "address", "manifest"])
+def test_a_source_comes_in_four_forms(world: World, form):
     assert parse(world, form(world.download()))["records"] == 12
 
 
@@ -91,6 +96,44 @@ def test_without_a_file_there_is_nothing_to_parse(world: World, nothing):
 def test_a_relative_path_is_refused(world: World, arguments):
     with fails_permanently(errors.ConfigurationError, match="absolute"):
         parse(world, **{"source": world.download()} | arguments)
+
+
+def test_a_manifest_as_source_is_checked_like_a_reference(world: World):
+    landed = world.download()
+    local(landed["uri"]).write_bytes(b"changed")
+
+    with fails_permanently(errors.DeliveryDamaged):
+        parse(world, landed["manifest_uri"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda folder: str(folder), "is a folder. Give one file"),
+        (lambda folder: f"{folder}/", "is a folder. Give one file"),
+        (lambda folder: f"file://{folder}", "is a folder. Give one file"),
+        (lambda folder: f"{folder}/*.txt", "is a pattern, or there is no such file. Give one file"),
+        (lambda folder: "s3:/bucket/scores.txt", "two slashes after its scheme: s3://, not s3:/"),
+        (lambda folder: "nosuch://bucket/scores.txt", "no file system for nosuch://"),
+    ],
+)
+def test_a_source_that_is_no_file_fails_permanently(world: World, tmp_path: Path, wrong, said: str):
+    (tmp_path / "scores.txt").write_text("x")
+
+    with fails_permanently(errors.ConfigurationError, match=said):
+        parse(world, wrong(tmp_path))
+
+
+def test_a_missing_package_is_named_in_airflows_own_words(world: World, mocker: MockerFixture):
+    hint = "Airflow FS S3 protocol requires the s3fs library. Please install apache-airflow-providers-amazon[s3fs]"
+    mocker.patch(
+        "airflow.providers.common.compat.sdk.ObjectStoragePath.fs",
+        new_callable=mocker.PropertyMock,
+        side_effect=ImportError(hint),
+    )
+
+    with fails_permanently(errors.ConfigurationError, match=re.escape(hint)):
+        parse(world, "s3://bucket/scores.txt")
 
 
 def test_the_content_of_a_file_is_not_a_source_and_is_not_quoted(world: World):
