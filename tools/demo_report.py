@@ -1,7 +1,8 @@
-"""The final report of the demo: deliveries, rows per campus, the first rows of each table, the scores."""
+"""The final report of the demo: deliveries, rows per campus, the first rows of each table, the current state."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,26 @@ def show_results(data: Path, project: Path) -> None:
         table(SHOWN[name], [tuple(row.values()) for row in first])
 
     if "exam_scores" in read:
-        scores = read["exam_scores"].column("score").to_pylist()
-        print("\nScores, all campuses together")
-        most = max(scores.count(score) for score in (1, 2, 3, 4, 5)) or 1
-        for score in (5, 4, 3, 2, 1, None):
-            number = scores.count(score)
-            print(f"  {score or 'none':>4}  {number:>6,}  {'#' * round(40 * number / most)}")
+        show_current_state(tables, read["exam_scores"].num_rows)
+
+
+def show_current_state(tables: Path, rows: int) -> None:
+    """Print what counts now of the *rows* of exam scores below *tables*: by status, then by score."""
+    from airflow_provider_apscores.scores import current_state
+
+    exams = current_state(tables).exam_scores.select(["status", "score", "withdrawn"]).to_pylist()
+    print(f"\nCurrent state: {len(exams):,} of {rows:,} rows, for each exam score the latest")
+    current = Counter(each["status"] for each in exams if not each["withdrawn"])
+    withdrawn = Counter(each["status"] for each in exams if each["withdrawn"])
+    statuses = [status for status, _ in (current + withdrawn).most_common()]
+    counts = [(status, current[status], withdrawn[status]) for status in statuses]
+    table(("status", "current", "withdrawn"), [*counts, ("all", current.total(), withdrawn.total())])
+
+    print("\nCurrent scores, all campuses together")
+    scores = Counter(each["score"] for each in exams if not each["withdrawn"])
+    most = max(scores[score] for score in (1, 2, 3, 4, 5)) or 1
+    for score in (5, 4, 3, 2, 1, None):
+        print(f"  {score or 'none':>4}  {scores[score]:>6,}  {'#' * round(40 * scores[score] / most)}")
 
 
 def rows_of(folder: Path, di_code: str) -> int:
