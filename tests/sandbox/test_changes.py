@@ -181,6 +181,26 @@ def test_a_student_has_reports_in_two_files_of_one_day(pairs):
     assert [pair for pair in same_day if pair[0].exams != pair[1].exams]
 
 
+def test_the_default_campuses_show_each_change_of_a_score(make_client):
+    """
+    The demo and a first trial show what real files have.
+    """
+    delayed = canceled = removed = 0
+    with Sandbox() as sandbox:
+        client = make_client(sandbox)
+        for di_code in ("0901", "9120", "9245"):
+            first: dict[tuple[str, ...], Report] = {}
+            for after in read(0, client.fetch(di_code)[1]):
+                for key, exam in first.setdefault(after.person, after).exams.items():
+                    removed += key not in after.exams
+                    if key in after.exams and after.exams[key] != exam:
+                        delayed += exam.score == ""
+                        canceled += exam.score != ""
+    assert delayed
+    assert canceled
+    assert removed
+
+
 def test_there_were_no_subscores_in_2020(make_client):
     """
     This seed has both parent exams in 2020.
