@@ -85,7 +85,12 @@ class Inspector:
         if self._splitter is None or self._pieces:
             self._look(complete=True)
         assert self._splitter is not None
+        is_cut = isinstance(self._splitter, CsvSplitter) and self._splitter.is_cut and not self._ended_line
         self._check(self._splitter.finish(), last=True)
+        if is_cut:  # Spreadsheets leave out empty cells at the end of rows, but no line ends.
+            raise self._not_whole(
+                Problem(self._splitter.records, "wrong_length", detail="it lacks cells and a line end"), last=True
+            )
         if not self._splitter.records:
             raise ScoreFileMalformed(f"The file has no student records. {_FETCH_AGAIN}")
         return Inspection(self._splitter.records, self._layout or "csv", self._bytes)

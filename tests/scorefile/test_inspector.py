@@ -35,6 +35,8 @@ def inspect(data, file_format="TXT", di_code="4866", piece=1 << 30):
         (csv_file(FIVE, line_end="\r\n"), "CSV", "csv"),
         (csv_file(FIVE)[:-1], "CSV", "csv"),
         (csv_file([*FIVE[:4], student(5, street_1="1 MAIN\nST")]), "CSV", "csv"),
+        (csv_file([*FIVE[:4], student(5, street_1="1 MAIN\nST")])[:-1], "CSV", "csv"),
+        (csv_file(FIVE) + b",,, ,", "CSV", "csv"),
     ],
 )
 def test_whole_files_of_the_campus(data, file_format, layout, piece):
@@ -104,6 +106,8 @@ def test_what_is_no_whole_score_file(data, says, piece):
         (csv_file([]), "no student records"),
         (csv_file(FIVE)[:-20], "Record 5 is not whole"),
         (csv_file(FIVE)[:-1].rsplit(b"\n", 1)[0] + b'\n"AP000005","RIV', "Record 5 is not whole"),
+        (csv_file(FIVE)[:-4], "it lacks cells and a line end. The file ends in the middle"),
+        (csv_file(FIVE) + b'"', "it lacks cells and a line end. The file ends in the middle"),
         (b"AP ID,Last Name,First Name\nA,B,C\n", '"Date of Birth", "College Code", "Admin Year 01"'),
         (txt(FIVE), "CSV file was ordered"),
     ],

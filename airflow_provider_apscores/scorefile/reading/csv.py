@@ -16,7 +16,7 @@ from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.csv_arrow import Parsed, parse
 from airflow_provider_apscores.scorefile.reading.csv_block import BlockBuilder
 from airflow_provider_apscores.scorefile.reading.csv_cells import CellPlaces
-from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, CsvLines, Records
+from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, CsvLines, Records, cells_of
 from airflow_provider_apscores.scorefile.reading.csv_plain import read_plain
 from airflow_provider_apscores.scorefile.reading.csv_values import is_date
 from airflow_provider_apscores.scorefile.reading.header import Header, tells_names, understand_header
@@ -65,6 +65,10 @@ class _HeaderInUse:
         if report is None or self._needed >= len(cells) or any(cell.strip() for cell in cells[self._width :]):
             return False
         return is_date(cells[report]) and not any(map(is_date, cells[report + 1 : report + 2]))
+
+    def lacks_cells(self, cells: list[str]) -> bool:
+        """Whether a row has fewer cells than the header."""
+        return len(cells) < self._width
 
     def wrong_length(self, cells: list[str] | None) -> str:
         """What is wrong with the cells of a row; None where it has none."""
@@ -117,6 +121,14 @@ class CsvSplitter:
         """Exam slots that the columns have room for; under several headers, the fewest."""
         names = [header.columns for header in self._headers.values()]
         return min((sum(name.startswith("exam_code_") for name in each) for each in names), default=0)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the last line so far has no line end and fewer cells than the header."""
+        if self._header is None or b"\n" in self._rest or not self._rest.strip(f" \t{self._delimiter}".encode()):
+            return False
+        cells = cells_of(self._rest.decode("utf-8", "replace"), self._delimiter)
+        return cells is None or self._header.lacks_cells(cells)
 
     def feed(self, piece: bytes) -> Iterator[Block]:
         """Take the next piece, and give the records that are complete.
