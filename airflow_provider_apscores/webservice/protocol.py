@@ -144,8 +144,10 @@ def read_order(reply: Reply, order: FileOrder, files: FileAddresses) -> Generate
 
 
 def _says_nothing_new(answer: Answer) -> bool:
-    # Observed with ``success: false``; these words count with any status, unless there is a file.
-    return error_text.says_nothing_new(answer.text("message")) and not answer.text("url")
+    # Observed with ``success: false``. Where an answer also says that something is wrong, that counts.
+    message = answer.text("message")
+    failed = answer.is_busy or answer.status in (401, 403) or error_text.mentions_account(message)
+    return error_text.says_nothing_new(message) and not failed and not answer.text("url")
 
 
 def still_generating(reply: Reply, order: FileOrder) -> str | None:

@@ -280,6 +280,11 @@ def test_nothing_new_is_none(answer):
     ("answer", "error", "says"),
     [
         (no("You do not have access to this institution."), CampusRefused, "4866.*do not have access"),
+        (no("No score orders found, or no access to this institution", 403), CampusRefused, "HTTP 403"),
+        (no("Your password has expired. No score orders were found."), CredentialsRefused, "password has expired"),
+        (no("No score orders were found", 401), UnexpectedReply, "refused its token"),
+        (no("No score reports available due to maintenance", 503), ServiceUnavailable, "maintenance"),
+        (no("No score reports available", 429), ServiceUnavailable, "HTTP 429"),
         (no("whatever"), CampusRefused, "HTTP 200"),
         (no("Access denied"), CampusRefused, "Access denied"),
         (no("Service temporarily unavailable"), ServiceUnavailable, "temporarily"),
