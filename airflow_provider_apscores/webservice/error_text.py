@@ -25,7 +25,9 @@ _ACCOUNT = re.compile(
 )
 #: An answer to a login that says so is final, whatever its status. "Something went wrong" is not about the login.
 _LOGIN_REFUSED = re.compile(
-    r"\b(locked|disabled|deactivated|inactive|suspended|blocked|expired|incorrect)\b|(?<!went )\bwrong\b|"
+    r"\b(locked|disabled|deactivated|inactive|not active|suspended|blocked|revoked|expired|incorrect)\b|"
+    r"(?<!went )\bwrong\b|\bmfa\b|(multi|two)[- ]?factor|\bterms\b|\brole\b|\b(denied|not authori[sz]ed|mismatch)\b|"
+    r"\bfailed (log-?in|sign-?in|password) attempts|"
     r"\b(invalid|bad|unknown)\b.{0,20}\b(user|e-?mail|password|credential|log-?in|account)|"
     r"\b(user|e-?mail|password|credential|log-?in|account)\w*\b.{0,20}\b(invalid|unknown|not (found|valid|match))",
     re.I | re.S,
@@ -88,7 +90,8 @@ def says_nothing_new(message: str) -> bool:
 
 def says_login_refused(message: str) -> bool:
     """Whether the answer to a login says that the account is locked, disabled or expired, or the password wrong."""
-    return bool(_LOGIN_REFUSED.search(message))
+    # Codes count as well: ACCOUNT_LOCKED, passwordExpired.
+    return bool(_LOGIN_REFUSED.search(re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", message)))
 
 
 def mentions_account(message: str) -> bool:
