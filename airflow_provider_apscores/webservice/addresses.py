@@ -16,6 +16,10 @@ from airflow_provider_apscores.webservice.secret import Secret
 #: Documented and observed.
 PRODUCTION_URL = "https://aposrd-api-gw.collegeboard.org/aposrd-api-prod"
 
+#: The only IPv6 addresses that IANA assigns to hosts in the internet. Others, such as 64:ff9b::/96, may lead to private
+#: IPv4 addresses.
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
+
 
 def check_base(base_url: str) -> str:
     """The base URL without a slash at its end.
@@ -118,6 +122,8 @@ def _network(host: str) -> str:
         return "loopback"
     if address.is_link_local:
         return "link-local"
+    if address.version == 6 and address not in _PUBLIC_IPV6:
+        return "private"
     return "public" if address.is_global and not address.is_multicast else "private"
 
 
