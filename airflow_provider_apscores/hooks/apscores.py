@@ -218,7 +218,7 @@ class APScoresHook(BaseHook):
 def _lasts(secret: Secret, settings: Settings) -> bool:
     """Whether a secret belongs to the connection, not to a single login or file."""
     own = (settings.credentials.password, settings.credentials.encoded)
-    return secret in own or secret.reveal() in (settings.proxy or "")
+    return secret in own or (settings.proxy is not None and secret.reveal() in settings.proxy.reveal())
 
 
 def _mask(secret: Secret) -> None:

@@ -41,17 +41,13 @@ class Settings:
     di_codes: tuple[str, ...]
     timeout: float
     verify: bool | str
-    proxy: str | None
+    proxy: Secret | None
     trusted_hosts: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
         """Whether the service is on this machine, as the sandbox is."""
         return bool(self.base_url) and _is_loopback(urlsplit(self.base_url).netloc)
-
-    def __repr__(self) -> str:
-        # The URL of a proxy may contain a password.
-        return f"Settings({self.credentials!r}, base_url={self.base_url!r}, di_codes={self.di_codes!r})"
 
 
 def read_connection(
@@ -101,7 +97,7 @@ def read_connection(
         di_codes=read_di_codes(given.get("di_codes", ())),
         timeout=_timeout(given.get("timeout", DEFAULT_TIMEOUT)),
         verify=_verify(given.get("verify", True)),
-        proxy=_proxy(str(given["proxy"]).strip()) if "proxy" in given else None,
+        proxy=_proxy(Secret(given["proxy"])) if "proxy" in given else None,
         trusted_hosts=_split(given.get("trusted_hosts", ())),
     )
 
@@ -190,12 +186,15 @@ def _verify(value: Any) -> bool | str:
     return text
 
 
-def _proxy(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https", "socks5", "socks5h") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+def _proxy(value: Secret) -> Secret:
+    if not _is_proxy(value):
         raise ConfigurationError("The connection's proxy must be an address such as http://proxy.college.edu:3128.")
     return value
+
+
+def _is_proxy(value: Secret) -> bool:
+    try:
+        parts = urlsplit(value.reveal())
+        return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -61,14 +61,18 @@ def read_extra(connection: Any) -> dict[str, Any]:
     Read a connection's extra without ``extra_dejson``.
 
     ``extra_dejson`` masks every value by a blocking call that deadlocks a triggerer before Airflow 3.3.2. The only
-    secret here is the proxy's password, which the client masks.
+    secret here is the proxy's password, which the client masks: the URL of the proxy becomes a ``Secret``.
 
     :raises ConfigurationError: it is not a JSON object.
     """
+    from airflow_provider_apscores.webservice import Secret
+
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:
         extra = None
     if not isinstance(extra, dict):
         raise ConfigurationError(f"Connection {connection.conn_id!r}: The extra must be a JSON object.")
+    if extra.get("proxy"):
+        extra["proxy"] = Secret(str(extra["proxy"]).strip())
     return extra

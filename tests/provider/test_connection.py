@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.connection import Settings, read_connection, read_di_codes
+from airflow_provider_apscores.webservice import Secret
 
 PASSWORD = "Inventéd-Pa55"
 ENCODED = base64.b64encode(PASSWORD.encode()).decode()
@@ -44,7 +45,7 @@ def read(**fields: Any) -> Settings:
         ({"extra": {"verify": "False"}}, {"verify": False}),
         ({"extra": {"verify": False}}, {"verify": False}),
         ({"extra": {"verify": "/etc/ca.pem"}}, {"verify": "/etc/ca.pem"}),
-        ({"extra": {"proxy": "http://proxy:3128"}}, {"proxy": "http://proxy:3128"}),
+        ({"extra": {"proxy": "http://proxy:3128"}}, {"proxy": Secret("http://proxy:3128")}),
         ({}, {"trusted_hosts": ()}),
         ({"extra": {"trusted_hosts": "10.0.0.9, 10.0.0.10"}}, {"trusted_hosts": ("10.0.0.9", "10.0.0.10")}),
         ({"extra": {"trusted_hosts": ["10.0.0.9"]}}, {"trusted_hosts": ("10.0.0.9",)}),
@@ -110,7 +111,8 @@ def test_a_stored_base64_password_is_sent_unchanged():
 
 
 def test_settings_show_no_secret():
-    shown = repr(read(extra={"proxy": "http://user:proxy-secret@proxy:3128"}))
+    settings = read(extra={"proxy": Secret("http://user:proxy-secret@proxy:3128")})
+    shown = f"{settings!r} {settings.proxy!r}"
 
     assert PASSWORD not in shown
     assert ENCODED not in shown

@@ -195,7 +195,15 @@ def test_the_hook_returns_the_campuses_of_the_connection(world: World):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"conn_type": "http"}, {"extra": "no JSON"}, {"extra": {"timeout": "x"}}, {"login": ""}]
+    "wrong",
+    [
+        {"conn_type": "http"},
+        {"extra": "no JSON"},
+        {"extra": {"timeout": "x"}},
+        {"login": ""},
+        {"extra": {"timeout": "x", "proxy": "http://user:s3cret-Pa55word@proxy:3128"}},
+        {"extra": {"proxy": "ftp://user:s3cret-Pa55word@proxy:3128"}},
+    ],
 )
 def test_a_wrong_connection_leaves_no_password_in_a_frame(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]):
     """
