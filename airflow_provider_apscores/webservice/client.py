@@ -196,6 +196,9 @@ class Client(_Driver[transport.BlockingHttp]):
                 return body.end()
         except _FAULTS as error:
             fault = self._fault(error, request, deadline, begun)
+        except BaseException as error:
+            transport.drop_requests(error)
+            raise
         if work := body.pending:
             work.result()
         body.check_retry(fault)
@@ -307,6 +310,9 @@ class AsyncClient(_Driver[transport.AwaitingHttp]):
                     return body.end()
         except _FAULTS as error:
             fault = self._fault(error, request, deadline, begun)
+        except BaseException as error:
+            transport.drop_requests(error)
+            raise
         if work := body.pending:
             await asyncio.wrap_future(work)
         body.check_retry(fault)

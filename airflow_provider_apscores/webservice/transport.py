@@ -7,7 +7,6 @@ turns httpx's errors into this package's errors, whose messages show no signed U
 from __future__ import annotations
 
 import os
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -31,7 +30,8 @@ from airflow_provider_apscores.webservice.secret import Secret
 BlockingHttp: TypeAlias = httpx.Client
 AwaitingHttp: TypeAlias = httpx.AsyncClient
 #: What an exchange may raise besides the errors of this package.
-FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, DeadlineOver)
+#: UnicodeError: the service named a host that is no valid name.
+FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError, DeadlineOver)
 
 #: Seconds to connect, at most.
 _CONNECT = 30.0
@@ -304,14 +304,31 @@ def reason(error: BaseException, deadline: Deadline) -> str:
         return f"no connection ({next((_strerror(cause) for cause in _causes(error) if cause.strerror), 'refused')})"
     if _is_invalid(error):
         return "the answer is not valid HTTP"
+    if isinstance(error, httpx.InvalidURL | UnicodeError):
+        return "the address is not valid"
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
         return "the connection was closed too early"
     return type(error).__name__
 
 
+def drop_requests(error: BaseException) -> None:
+    """Remove the frames of httpx from *error*, such as a time-out of Airflow: their variables hold the request."""
+    each: BaseException | None = error
+    while each is not None:
+        step = each.__traceback__
+        while step is not None:
+            inner = step.tb_next
+            if inner is not None and inner.tb_frame.f_globals.get("__name__", "").startswith("httpx."):
+                step.tb_next = None
+            step = step.tb_next
+        each = each.__cause__ or each.__context__
+
+
 def _is_invalid(error: BaseException) -> bool:
     # httpx has one class for answers that break the rules of HTTP and for connections that end early.
-    return isinstance(error, httpx.RemoteProtocolError) and not re.search("closed|disconnected", str(error))
+    # Other messages quote the answer, and may hold any word.
+    ended = ("Server disconnected", "peer closed")
+    return isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith(ended)
 
 
 def _strerror(cause: OSError) -> str:

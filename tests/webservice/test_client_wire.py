@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from airflow_provider_apscores.errors import TransferBroken, UnexpectedReply
+from airflow_provider_apscores.errors import ServiceUnavailable, TransferBroken, UnexpectedReply
 from airflow_provider_apscores.webservice import FileOrder, GeneratedFile, Secret
 from tests.webservice.raw_server import LOGIN, RawServer, chunked, http
 
@@ -150,3 +150,22 @@ def test_a_file_with_a_length_or_in_chunks_is_fetched_once(client_of):
             _, sink = fetch(client_of(server.base_url), server)
         assert sink.getvalue() == FILE
         assert len(server.seen) == 2
+
+
+# ------------------------------------------------------------------------------------------- what is not HTTP at all
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", "xn--zzzzzz.example"])
+def test_a_host_that_is_no_valid_name_is_unavailable(client_of, host):
+    generated = GeneratedFile(FileOrder("4866"), "7300", "scores.txt", Secret(f"https://{host}/files/7300"))
+    with RawServer(LOGIN) as server, pytest.raises(ServiceUnavailable, match="No answer from"):
+        client_of(server.base_url).download(generated, io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 401 No\r\nX : connection closed\r\n\r\n", b"HTP/1.1 401 disconnected\r\n\r\n"]
+)
+def test_words_of_an_answer_that_is_not_valid_http_repeat_no_login(client_of, answer):
+    with RawServer(answer) as server, pytest.raises(UnexpectedReply, match="not valid HTTP"):
+        client_of(server.base_url).log_in()
+    assert len(server.seen) == 1

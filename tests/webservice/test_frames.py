@@ -118,6 +118,25 @@ def test_a_failing_sink_or_callback_leaves_no_secret_in_a_frame(client_of, sandb
     assert leaks(caught.value, known) == []
 
 
+class Interrupted(BaseException):
+    """What Airflow raises in a task that takes too long."""
+
+
+@pytest.mark.parametrize("calls", [1, 2], ids=["login", "order"])
+def test_an_interrupted_call_leaves_no_frame_of_httpx(client_of, sandbox, mocker, calls):
+    client = client_of(sandbox.base_url, password=sandbox.password)
+    if calls == 2:
+        client.log_in()
+    mocker.patch("h11.Connection.next_event", side_effect=Interrupted)
+    with pytest.raises(Interrupted) as caught:
+        client.order(sandbox.di_codes[0])
+    error: BaseException | None = caught.value
+    while error is not None:
+        modules = {frame.f_globals["__name__"].split(".")[0] for frame, _line in traceback.walk_tb(error.__traceback__)}
+        assert modules.isdisjoint({"httpx", "httpcore"})
+        error = error.__cause__ or error.__context__
+
+
 SECRET = "s3cret-Pa55word"
 
 
