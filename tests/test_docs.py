@@ -247,32 +247,30 @@ def test_python_compiles(block: Block):
     compile(block.code, str(block), "exec")
 
 
-def test_every_dag_sets_retries():
-    """
-    Without retries, a temporary failure fails the task.
-    """
-    dags = {str(block): block.code for block in BLOCKS} | {path.name: path.read_text() for path in EXAMPLES}
-    dags = {name: code for name, code in dags.items() if re.search(r"\bDAG\(", code)}
+CODE = {str(block): block.code for block in BLOCKS} | {path.name: path.read_text() for path in EXAMPLES}
+DAGS = {name: code for name, code in CODE.items() if re.search(r"\bDAG\(", code)}
 
-    assert len(dags) > 5
-    assert [name for name, code in dags.items() if "retries" not in code] == []
+
+@pytest.mark.parametrize("name", DAGS)
+def test_every_dag_retries(name: str):
+    """
+    A task that is killed after its record is completed by the next try; without one, it must be cleared.
+    """
+    assert re.search(r"default_args=\{\"retries\": [1-9]", DAGS[name])
 
 
 def test_no_dag_takes_retries_from_a_task():
     """
     Permanent errors fail permanently by themselves. A task without retries also loses its run to a server that starts.
     """
-    tasks = {str(block): block.code for block in BLOCKS} | {path.name: path.read_text() for path in EXAMPLES}
-
-    assert [name for name, code in tasks.items() if re.search(r"\bretries\W{0,3}[=:]\s*0", code)] == []
+    assert [name for name, code in CODE.items() if re.search(r"\bretries\W{0,3}[=:]\s*0", code)] == []
 
 
 def test_the_trigger_form_asks_for_no_parameter_that_may_be_empty():
     """
     Airflow's form marks every parameter as required whose type does not include null (apache/airflow#31014).
     """
-    texts = [block.code for block in BLOCKS] + [path.read_text() for path in EXAMPLES]
-    parameters = [found for text in texts for found in re.findall(r"\bParam\((.*?)\n\s*\)", text, re.S)]
+    parameters = [found for text in CODE.values() for found in re.findall(r"\bParam\((.*?)\n\s*\)", text, re.S)]
 
     assert parameters
     assert [each for each in parameters if re.search("empty|optional", each) and '"null"' not in each] == []
@@ -289,19 +287,6 @@ def test_connections_can_be_read(block: Block):
 
     assert fields.pop("conn_type") == connection_type()["connection-type"]
     assert read_connection(**fields).di_codes == ("4866", "0417")
-
-
-DAG_FILES = {str(block): block.code for block in BLOCKS if block.language == "python" and "with DAG(" in block.code} | {
-    path.name: path.read_text() for path in (PROJECT / "example_dags").glob("*.py")
-}
-
-
-@pytest.mark.parametrize("name", DAG_FILES)
-def test_every_documented_dag_retries(name: str):
-    """
-    A task that is killed after its record is completed by the next try; without one, it must be cleared.
-    """
-    assert re.search(r"default_args=\{\"retries\": [1-9]", DAG_FILES[name])
 
 
 @pytest.fixture(scope="module")

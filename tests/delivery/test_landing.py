@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_apscores.delivery import run_slug
 from airflow_provider_apscores.errors import ScoreFileMalformed, StorageUnavailable, WrongCampusInFile
-from airflow_provider_apscores.scorefile import encode_record
-
-
-def score_file(*students: str, di_code: str = "4866") -> bytes:
-    records = ({"ap_id": f"FK{name:>06}", "college_code": f"00{di_code}"} for name in students)
-    return b"".join(encode_record(each) + b"\n" for each in records)
+from tests.delivery.conftest import score_file
+from tests.full_disk import full_disk
 
 
 def files(place: Path) -> list[str]:
@@ -136,19 +128,6 @@ def test_too_few_records_are_a_defect(land):
     with pytest.raises(ScoreFileMalformed, match="has 2 student records; expect_min_records asks for at least 3"):
         land(expect=3)
     assert land(expect=2).manifest.records == 2
-
-
-@contextmanager
-def full_disk(limit: int) -> Iterator[None]:
-    """No file may grow beyond *limit* bytes: as near as a test comes to a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing(place: Path, land):

@@ -1,13 +1,10 @@
 """How work flows from the source to the files: in several threads, in order, with everything put away at the end."""
 
 import gzip
-import resource
-import signal
 import subprocess
 import sys
 import threading
 import tracemalloc
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from pyarrow import parquet
 from airflow_provider_apscores.errors import ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import read_score_file, write_tables
 from airflow_provider_apscores.scorefile.reading import txt as txt_reader
+from tests.full_disk import full_disk
 from tests.scorefile.students import csv_file, student, txt
 
 ROOT = Path(__file__).parents[2]
@@ -98,19 +96,6 @@ def test_whoever_stops_in_the_middle_leaves_no_thread_behind(many_blocks, hand_o
     assert threading.active_count() > before
     batches.close()
     assert threading.active_count() == before
-
-
-@contextmanager
-def full_disk(limit):
-    """No file may grow beyond *limit* bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 @pytest.mark.parametrize("output", ["local", "memory://full"])
