@@ -3,9 +3,9 @@
 This package checks score files and stores them. It knows nothing about the web service or about Airflow.
 """
 
-from airflow_provider_apscores.delivery.checking import CheckedFile
+from airflow_provider_apscores.delivery.checked_file import CheckedFile
 from airflow_provider_apscores.delivery.hand_off import HandOff, Receipt
-from airflow_provider_apscores.delivery.landed import LandedFiles
+from airflow_provider_apscores.delivery.landed_files import LandedFiles
 from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, run_slug, utc_now
 from airflow_provider_apscores.delivery.ledger import APScoresLedger
 from airflow_provider_apscores.delivery.manifest import Delivery, Manifest, open_delivery

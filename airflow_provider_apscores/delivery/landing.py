@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from airflow_provider_apscores.delivery.checking import CheckedFile
+from airflow_provider_apscores.delivery.checked_file import CheckedFile
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_delivery
 from airflow_provider_apscores.errors import (
     DeliveryDamaged,

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
-from airflow_provider_apscores.operators.recording import RecordsDownloads
+from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
