@@ -28,7 +28,7 @@ class APScoresLoadOperator(BaseOperator):
     :param schema: the database schema of the tables; the connection's own when None. (templated)
     :param prefix: what the names of tables and views begin with. (templated)
     :param create: make the tables, indexes and views first where they are missing. (templated)
-    :return: ``file_sha256``, and the rows ``inserted`` and ``deleted`` by table.
+    :return: the rows ``inserted`` and ``deleted``, each by table.
     :raises AirflowFailException: the database refused, or an argument is wrong; a retry would not help. The message has
         the table and the SQLSTATE, never the database's own words: they quote students.
     :raises DatabaseUnavailable: the database can't be reached, or another task loads the same file; retry.

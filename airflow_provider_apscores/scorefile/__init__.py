@@ -37,7 +37,7 @@ from airflow_provider_apscores.scorefile.spec.codes import (
 )
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, TABLES, Column, Table
-from airflow_provider_apscores.scorefile.writing.formats import check_formats, open_encoder
+from airflow_provider_apscores.scorefile.writing.formats import open_encoder, read_formats
 from airflow_provider_apscores.scorefile.writing.records import (
     csv_header,
     decode_record,
@@ -67,7 +67,6 @@ __all__ = [
     "ScoreFile",
     "Table",
     "WrittenTables",
-    "check_formats",
     "compare_exam_scores",
     "csv_header",
     "decode_record",
@@ -76,6 +75,7 @@ __all__ = [
     "exam_for",
     "open_encoder",
     "raw_records",
+    "read_formats",
     "read_score_file",
     "write_score_file",
     "write_tables",

@@ -28,7 +28,7 @@ from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES
 from airflow_provider_apscores.scorefile.workers import Worker
-from airflow_provider_apscores.scorefile.writing.formats import check_formats
+from airflow_provider_apscores.scorefile.writing.formats import read_formats
 from airflow_provider_apscores.scorefile.writing.writer import TablesWriter
 from airflow_provider_apscores.storage import Folder, Staging, folder, locate
 
@@ -98,7 +98,7 @@ def write_tables(
     source: Any,
     output: Any,
     *,
-    formats: Sequence[str] = ("parquet",),
+    formats: str | Sequence[str] = ("parquet",),
     stem: str | None = None,
     on_problem: OnProblem = "quarantine",
     today: date | None = None,
@@ -129,8 +129,7 @@ def write_tables(
         StorageUnavailable: The source can't be read or changes meanwhile, or the output can't be written.
         ConfigurationError: An argument is wrong.
     """
-    formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
-    check_formats(formats)
+    formats = read_formats(formats)
     check_on_problem(on_problem)
     if stem is not None and (not stem or "/" in stem or stem.startswith(".")):
         raise ConfigurationError("A stem is the beginning of a file name: not empty, no slash, no dot in front.")

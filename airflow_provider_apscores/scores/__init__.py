@@ -4,9 +4,10 @@ Each parsed file is a set of facts that never change. The current state is compu
 into a table: loading files in another order, or twice, gives the same state.
 
 * ``definition.py`` says what decides: keys, order, when an exam counts as withdrawn.
-* ``current_state.py`` computes it in Arrow, from tables in memory or from folders of Parquet files.
-* ``sql.py`` writes it as SQL: tables, the load of one file, and the views. ``load.py`` loads a file through ADBC.
-* ``files.py`` writes it to files.
+* ``facts.py`` collects the tables of many files, in memory or in folders of Parquet files.
+* ``current_state.py`` computes it in Arrow, and ``files.py`` writes it to files.
+* ``sql.py`` writes it as SQL: tables, the load of one file, and the views.
+* ``load.py`` loads one file into a database through ADBC.
 """
 
 from airflow_provider_apscores.scores.current_state import CurrentState, current_state

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 #: What a source is: a folder of parsed tables (path, URI or path object), or Arrow tables by name.
 Source = Any
 
-_FACTS = {DELIVERIES.name: DELIVERIES, **TABLES}
+#: Every table of facts by name, in the order in which one file is loaded.
+FACTS: dict[str, Table] = {DELIVERIES.name: DELIVERIES, **TABLES}
 
 
 def collect(sources: Iterable[Source], *, di_code: str | None, since: datetime | None) -> dict[str, pa.Table]:
@@ -35,16 +36,16 @@ def collect(sources: Iterable[Source], *, di_code: str | None, since: datetime |
     """
     import pyarrow as pa
 
-    found: dict[str, list[pa.Table]] = {name: [] for name in _FACTS}
+    found: dict[str, list[pa.Table]] = {name: [] for name in FACTS}
     known: dict[str, set[str]] = {name: set() for name in TABLES}
     for source in sources:
-        for name, table in _FACTS.items():
+        for name, table in FACTS.items():
             for piece in _pieces(source, table):
                 rows = _checked(piece, table)
                 if name in known:
                     rows = _new_files(rows, known[name])
                 found[name].append(rows)
-    facts = {name: pa.concat_tables([_empty(_FACTS[name]), *pieces]) for name, pieces in found.items()}
+    facts = {name: pa.concat_tables([_empty(FACTS[name]), *pieces]) for name, pieces in found.items()}
     facts = {name: rows.unify_dictionaries() for name, rows in facts.items()}
     facts["deliveries"] = _earliest(facts["deliveries"], since)
     return _selected(facts, known, di_code, since)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import Table, check_formats, open_encoder
+from airflow_provider_apscores.scorefile import Table, open_encoder, read_formats
 from airflow_provider_apscores.scores.current_state import CurrentState
 from airflow_provider_apscores.scores.definition import COLUMNS, KEYS
 from airflow_provider_apscores.scores.facts import encoded
@@ -33,8 +33,7 @@ def write_current_state(
         ConfigurationError: An unknown format.
         StorageUnavailable: The output can't be written now.
     """
-    formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
-    check_formats(formats)
+    formats = read_formats(formats)
     place = folder(output)
     uris: dict[str, dict[str, str]] = {}
     with Staging(place) as staging:

@@ -1,4 +1,4 @@
-"""One parsed score file into a database, in one transaction: its rows replace those of an earlier load.
+"""Load one parsed score file into a database, in one transaction: its rows replace those of an earlier load.
 
 Rows go in through ADBC, batch by batch, so that memory stays flat. No message holds a word of the database's own: those
 quote rows.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError, DatabaseUnavailable, LoadRefused
 from airflow_provider_apscores.scorefile import Table
-from airflow_provider_apscores.scores.sql import FACTS, Sql, sql_for
+from airflow_provider_apscores.scores.facts import FACTS
+from airflow_provider_apscores.scores.sql import Sql, sql_for
 from airflow_provider_apscores.storage import locate
 
 if TYPE_CHECKING:

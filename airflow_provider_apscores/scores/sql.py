@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile import DELIVERIES, TABLES, Column, Table
 from airflow_provider_apscores.scores.definition import COLUMNS, KEYS, NO_PROOF, OF_A_PERSON
-
-#: Every table of facts, in the order in which one file is loaded.
-FACTS: dict[str, Table] = {DELIVERIES.name: DELIVERIES, **TABLES}
+from airflow_provider_apscores.scores.facts import FACTS
 
 CROSSWALK = Table(
     "crosswalk",

@@ -80,20 +80,20 @@ def _words(doc: str, *names: str) -> Iterable[Column]:
     return _text(doc, *names, repeats=True)
 
 
+def _repeated(name: str, doc: str) -> Column:
+    """A column of few words in many rows that is no raw field as it stands."""
+    return Column(name, "string", doc, repeats=True)
+
+
 _ORIGIN = (
     Column("record_number", "int64", "Which student record of the file, counted from 1; blank lines do not count."),
-    Column(
-        "file_sha256",
-        "string",
-        "SHA-256 of the file's bytes as they were given (packed, if it was packed).",
-        repeats=True,
-    ),
+    _repeated("file_sha256", "SHA-256 of the file's bytes as they were given (packed, if it was packed)."),
 )
 
 _WHOSE = (
     Column("ap_id", "string", "The student's AP ID, see students."),
-    Column("college_code", "string", "The campus, six digits as in the file.", repeats=True),
-    Column("di_code", "string", "The campus: the last four characters of college_code.", repeats=True),
+    _repeated("college_code", "The campus, six digits as in the file."),
+    _repeated("di_code", "The campus: the last four characters of college_code."),
 )
 
 _STUDENTS = (
@@ -130,12 +130,7 @@ _STUDENTS = (
     *_words("The high school's state.", "high_school_state"),
     *_words("The high school's ZIP code.", "high_school_zip_code"),
     *_words("The campus that the report was sent to, six digits as in the file (00####).", "college_code"),
-    Column(
-        "di_code",
-        "string",
-        "The campus as the web service names it: the last four characters of college_code.",
-        repeats=True,
-    ),
+    _repeated("di_code", "The campus as the web service names it: the last four characters of college_code."),
     *_words("Contact at the college.", "college_contact"),
     *_words("Name of the college.", "college_name"),
     *_words("Line {line} of the college's address.", "college_street_1", "college_street_2", "college_street_3"),
@@ -148,35 +143,29 @@ _STUDENTS = (
     *_words("Service code; meaning not published.", "service_code"),
     *_words("Key of the ordering institution; meaning not published.", "ordering_institution_key"),
     *_text("The school's own identifier of the student; only in CSV.", "student_identifier"),
-    Column(
-        "race_ethnicity_response", "string", "The student's answers since 2016: eleven letters, Y or N.", repeats=True
-    ),
+    _repeated("race_ethnicity_response", "The student's answers since 2016: eleven letters, Y or N."),
     *(
         Column(f"race_{name}", "bool", f"Letter {letter} of race_ethnicity_response: {name.replace('_', ' ')}.")
         for letter, name in enumerate(RACE_ETHNICITY_RESPONSE, 1)
     ),
     *_words("Derived aggregate race and ethnicity since 2016: its code.", "race_ethnicity_derived"),
-    Column(
-        "race_ethnicity_derived_title", "string", "What race_ethnicity_derived means; null when unknown.", repeats=True
-    ),
+    _repeated("race_ethnicity_derived_title", "What race_ethnicity_derived means; null when unknown."),
 )
 
 _EXAM_SCORES = (
     *_WHOSE,
     Column("position", "int8", "The exam slot in the record, 1 to 30; the most recent exam comes first."),
     Column("admin_year", "int16", "Year of the administration, four digits."),
-    Column("exam_code", "string", "Exam code, two digits.", repeats=True),
-    Column(
-        "exam_title", "string", "The exam's title in that year; null when the code is not known for it.", repeats=True
-    ),
-    Column("subscore_of", "string", "For a subscore: the exam code that it belongs to.", repeats=True),
+    _repeated("exam_code", "Exam code, two digits."),
+    _repeated("exam_title", "The exam's title in that year; null when the code is not known for it."),
+    _repeated("subscore_of", "For a subscore: the exam code that it belongs to."),
     Column("score", "int8", "1 to 5; null where none is reported."),
-    Column("status", "string", f"One of {', '.join(STATUSES)}.", repeats=True),
-    Column("irregularity_1", "string", "First irregularity code.", repeats=True),
-    Column("irregularity_2", "string", "Second irregularity code.", repeats=True),
-    Column("irregularity_notes", "string", "What the irregularity codes mean; null without a known one.", repeats=True),
-    Column("suppression_flag", "string", "Exam suppression flag; values not published.", repeats=True),
-    Column("class_section", "string", "Class section; blank since 2020.", repeats=True),
+    _repeated("status", f"One of {', '.join(STATUSES)}."),
+    _repeated("irregularity_1", "First irregularity code."),
+    _repeated("irregularity_2", "Second irregularity code."),
+    _repeated("irregularity_notes", "What the irregularity codes mean; null without a known one."),
+    _repeated("suppression_flag", "Exam suppression flag; values not published."),
+    _repeated("class_section", "Class section; blank since 2020."),
     Column(
         "report_date", "date32", "The day on which the report was generated: of two rows with one key, the later wins."
     ),
@@ -185,22 +174,17 @@ _EXAM_SCORES = (
 _AWARDS = (
     *_WHOSE,
     Column("position", "int8", "The award slot in the record, 1 to 6; the most recent award comes first."),
-    Column("award_type", "string", "Award type, two digits.", repeats=True),
-    Column("award_title", "string", "What award_type means; null when unknown.", repeats=True),
+    _repeated("award_type", "Award type, two digits."),
+    _repeated("award_title", "What award_type means; null when unknown."),
     Column("award_year", "int16", "Year of the award, four digits."),
 )
 
 _PROBLEMS = (
-    Column("field", "string", "The raw field, as in the layout; null where the whole record is meant.", repeats=True),
+    _repeated("field", "The raw field, as in the layout; null where the whole record is meant."),
     Column("start", "int16", "First column of the field in the TXT record, counted from 1; null in CSV."),
     Column("end", "int16", "Last column of the field."),
-    Column("kind", "string", "What is wrong; see below.", repeats=True),
-    Column(
-        "severity",
-        "string",
-        "error: something could not be read, the raw line is in the rejected file; or warning.",
-        repeats=True,
-    ),
+    _repeated("kind", "What is wrong; see below."),
+    _repeated("severity", "error: something could not be read, the raw line is in the rejected file; or warning."),
     Column("detail", "string", "More words; never a personal value."),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_apscores.errors import ConfigurationError
@@ -43,15 +43,17 @@ class Encoder(Protocol):
         """Write the rows that are still held back: the bytes are complete afterwards."""
 
 
-def check_formats(formats: tuple[str, ...]) -> None:
-    """Check names of formats.
+def read_formats(formats: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the formats of an argument, each once; a text is one format.
 
     Raises:
         ConfigurationError: There is none, or one is not known.
     """
+    formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
     unknown = [each for each in formats if each not in FORMATS]
     if unknown or not formats:
         raise ConfigurationError(f"Formats of tables are {', '.join(FORMATS)}; not {', '.join(unknown) or 'none'}.")
+    return formats
 
 
 def open_encoder(name: str, table: Table, write: Callable[[bytes], Any], escape_formulas: bool) -> Encoder:
