@@ -32,8 +32,8 @@ class Change(Enum):
     """
 
     DELAYED = "the newest score is delayed at first, and arrives later"
-    CANCELED = "the oldest score is canceled, and its row stays"
-    REMOVED = "the oldest exam is in no later report"
+    CANCELED = "the oldest score and its subscores are canceled, and their rows stay"
+    REMOVED = "the oldest exam and its subscores are in no later report"
     AP_ID = "reports of another reporting year have another AP ID"
 
 
@@ -128,7 +128,7 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
     known = [exam for exam in person.exams if exam.year <= newest]
     is_first = entry.edition == 0
     if entry.change is Change.REMOVED and not is_first:
-        known = _without_oldest(known)
+        known = known[: _oldest(known)] or known
     late: tuple[str, ...] = ()
     if entry.change is Change.DELAYED and is_first:
         # The newest exam, with its subscores.
@@ -138,7 +138,7 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
         score, notes = exam.score, exam.notes
         if exam.code in late:
             score, notes = "", (DELAYED_CODES[int(exam.code) % len(DELAYED_CODES)], *notes[:1])
-        if entry.change is Change.CANCELED and not is_first and place == len(known) - 1:
+        if entry.change is Change.CANCELED and not is_first and place >= _oldest(known):
             score, notes = "", ("94",)
         slot += 1
         if person.gap is not None and slot == person.gap + 1:
@@ -151,11 +151,10 @@ def _exam_slots(person: Student, entry: _Entry, newest: int) -> dict[str, str]:
     return values
 
 
-def _without_oldest(exams: list[Exam]) -> list[Exam]:
-    """Return *exams* without the last one and its subscores, which follow it. One exam always stays."""
+def _oldest(exams: list[Exam]) -> int:
+    """Return the index of the oldest exam. Its subscores follow it."""
     parts = {part for subscores in SUBSCORES.values() for part in subscores}
-    place = max(place for place, exam in enumerate(exams) if exam.code not in parts)
-    return exams[:place] or exams
+    return max(place for place, exam in enumerate(exams) if exam.code not in parts)
 
 
 def _awards(person: Student, newest: int) -> dict[str, str]:
