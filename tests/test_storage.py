@@ -358,7 +358,7 @@ def test_local_files_and_their_new_folders_are_the_owners_alone(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(StorageUnavailable, match=r"Can't use file://.*file/scores.txt: Not a directory"):
+    with pytest.raises(ConfigurationError, match=r"Can't use file://.*file/scores.txt: a part of its path is a file"):
         folder(tmp_path / "file").open_part("scores.txt")
 
 

@@ -100,8 +100,12 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Map the operator. Airflow creates a mapped operator in the worker only, so its arguments are checked here."""
-        _check_xcom(kwargs.get("do_xcom_push", True))
-        return super().partial(**kwargs)
+        mapped = super().partial(**kwargs)
+        # Airflow 2.11 applies default_args in the worker, too.
+        places = (mapped.kwargs.get("dag"), mapped.kwargs.get("task_group"))
+        defaults = {key: value for each in places if each for key, value in (each.default_args or {}).items()}
+        _check_xcom((defaults | mapped.kwargs).get("do_xcom_push", True))
+        return mapped
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Land the campus's file, or continue where an earlier try ended."""
@@ -232,5 +236,5 @@ def _check_xcom(do_xcom_push: Any) -> None:
     if not do_xcom_push:
         raise ValueError(
             "The download operator needs do_xcom_push=True: without its reference, the tasks that parse and record the "
-            "download are skipped (apache/airflow#22954). Perhaps default_args of the DAG sets it to False."
+            "download are skipped (apache/airflow#22954). Perhaps default_args sets it to False."
         )

@@ -177,18 +177,22 @@ def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[
     """Turn the exceptions of file systems into one error that names the place and quotes no server.
 
     Raises:
-        StorageUnavailable: The body raised anything but an :class:`APScoresError`.
+        ConfigurationError: A part of the path is a file.
+        StorageUnavailable: The body raised anything else but an :class:`APScoresError`.
     """
     try:
         yield
     except APScoresError:
         raise
+    except NotADirectoryError:
+        raise ConfigurationError(
+            f"Can't {doing} {redacted_uri(uri)}: a part of its path is a file, no folder."
+        ) from None
     except OSError as error:
         # The exceptions of fsspec have no text of the operating system, but perhaps a signed address.
         known = {
             FileNotFoundError: "No such file or directory",
             IsADirectoryError: "Is a directory",
-            NotADirectoryError: "Not a directory",
             PermissionError: "Permission denied",
         }
         reason = error.strerror or known.get(type(error), type(error).__name__)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, task, task_group
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.get_provider_info import get_provider_info
@@ -217,3 +217,20 @@ def test_a_mapped_download_without_xcom_is_refused_when_the_dag_is_parsed():
         mapped = APScoresDownloadOperator.partial(task_id="download", destination="/srv/ap").expand(di_code=["0901"])
 
     assert mapped.task_id == "download"
+
+
+@pytest.mark.parametrize("place", ["dag", "group"])
+@pytest.mark.filterwarnings("ignore:.*never mapped")
+def test_default_args_reach_a_mapped_download_as_well(place: str):
+    off = {"do_xcom_push": False}
+    with DAG("mapped", schedule=None, default_args=off if place == "dag" else {}):
+
+        @task_group(default_args=off if place == "group" else {})
+        def campuses() -> None:
+            APScoresDownloadOperator.partial(task_id="on", destination="/srv/ap", do_xcom_push=True).expand(
+                di_code=["0901"]
+            )
+            with pytest.raises(ValueError, match="default_args"):
+                APScoresDownloadOperator.partial(task_id="off", destination="/srv/ap")
+
+        campuses()
