@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "airflow_provider_apscores"
 NAME = PACKAGE.name
+#: What paths on the architecture page are relative to.
+PLACES = (PACKAGE, PACKAGE / "scorefile", PACKAGE.parent)
 
 # Package -> the packages that it may import besides the standard library; "" is the version in the root.
 PACKAGES: dict[str, set[str]] = {
@@ -162,6 +165,16 @@ def test_no_module_imports_itself_through_others():
         for name in used:
             del graph[name]
     assert not graph, f"import cycle among {sorted(graph)}"
+
+
+def test_the_architecture_page_shows_the_tree_as_it_is():
+    page = (PACKAGE.parent / "docs" / "explanation" / "architecture.md").read_text()
+    folders = [path.parent for path in modules() if path.name == "__init__.py" and path.parent != PACKAGE]
+    top = {path.name for path in PACKAGE.glob("*.py")}
+
+    assert set(re.findall("── (\\S+)", page)) == {f"{path.name}/" for path in folders} | top
+    named = set(re.findall(r"`(\w+/\w+\.py)`", page))
+    assert {name for name in named if not any((place / name).exists() for place in PLACES)} == set()
 
 
 def test_httpx_is_used_in_one_file():
