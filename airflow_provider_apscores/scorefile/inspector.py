@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_provider_apscores.errors import ScoreFileMalformed, WrongCampusInFile
 from airflow_provider_apscores.scorefile.columns.block import Block
@@ -16,17 +15,19 @@ from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, detect_format
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
-from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 #: Pieces are gathered up to this size, so that small ones from the network don't cost a call each.
 _PIECE = 1 << 20
+
+#: What is read of a CSV file.
+_CSV_FIELDS = frozenset({"college_code"})
 
 _FETCH_AGAIN = "Order and fetch the file again; nothing was recorded."
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found in a whole file.
+    """The result of a check that found no defect.
 
     Attributes:
         records: Student records.
@@ -73,86 +74,76 @@ class Inspector:
         self._bytes += len(chunk)
         self._ended_line = chunk[-1] in b"\n\r\x1a"
         if self._waiting >= (_PIECE if self._splitter else HEAD):
-            self._look(complete=False)
+            self._inspect(complete=False)
 
     def finish(self) -> Inspection:
-        """Say what the file was.
+        """Check the end of the file.
 
         Raises:
             ScoreFileMalformed: See :meth:`feed`; or the file is empty, or its last record is cut.
             WrongCampusInFile: See :meth:`feed`.
         """
         if self._splitter is None or self._pieces:
-            self._look(complete=True)
+            self._inspect(complete=True)
         assert self._splitter is not None
         is_cut = isinstance(self._splitter, CsvSplitter) and self._splitter.is_cut and not self._ended_line
         self._check(self._splitter.finish(), last=True)
         if is_cut:  # Spreadsheets leave out empty cells at the end of rows, but no line ends.
-            raise self._not_whole(
-                Problem(self._splitter.records, "wrong_length", detail="it lacks cells and a line end"), last=True
-            )
+            raise self._not_whole(self._splitter.records, "it lacks cells and a line end", last=True)
         if not self._splitter.records:
             raise ScoreFileMalformed(f"The file has no student records. {_FETCH_AGAIN}")
         return Inspection(self._splitter.records, self._layout or "csv", self._bytes)
 
-    def _look(self, *, complete: bool) -> None:
+    def _inspect(self, *, complete: bool) -> None:
         data = b"".join(self._pieces)
         self._pieces, self._waiting = [], 0
         if self._splitter is None:
-            kind = detect_format(data[:HEAD], complete=complete and len(data) <= HEAD)
-            if kind.kind != self._format:
+            detected = detect_format(data[:HEAD], complete=complete and len(data) <= HEAD)
+            if detected.kind != self._format:
                 raise ScoreFileMalformed(
-                    f"A {self._format} file was ordered, and this one is {kind.kind}. {_FETCH_AGAIN}"
+                    f"A {self._format} file was ordered, and this one is {detected.kind}. {_FETCH_AGAIN}"
                 )
-            data = data[kind.skip :]
-            wanted = frozenset({"college_code", "ap_id", "last_name"})
-            self._splitter = CsvSplitter(kind.delimiter, wanted) if kind.kind == "CSV" else TxtSplitter(kind.line_end)
+            data = data[detected.skip :]
+            if detected.kind == "CSV":
+                self._splitter = CsvSplitter(detected.delimiter, _CSV_FIELDS)
+            else:
+                self._splitter = TxtSplitter(detected.line_end)
         self._check(self._splitter.feed(data), last=False)
 
-    def _check(self, parts: Iterable[Any], *, last: bool) -> None:
-        splitter = self._splitter
-        for part in parts:
-            if isinstance(part, Block) and isinstance(splitter, TxtSplitter):
-                part = aligned(part)
-            whole = [problem for problem in part.problems if problem.kind == "wrong_length"]
-            if whole:
-                raise self._not_whole(whole[0], last=last)
-            if isinstance(splitter, TxtSplitter):
-                self._layout = self._layout or part.layout.name
-                short = any(len(part.raw_line(row)) < part.layout.length for row in range(len(part))) if last else False
-                if short and not self._ended_line:
-                    raise self._not_whole(
-                        Problem(splitter.records, "wrong_length", detail="it has no line end"), last=True
-                    )
-            if self._code is not None and len(part.numbers):
-                self._check_campus(part, self._code)
+    def _check(self, blocks: Iterable[Block], *, last: bool) -> None:
+        for block in blocks:
+            if self._format == "TXT":
+                block = aligned(block)
+                self._layout = self._layout or block.layout.name
+            for problem in block.problems:
+                if problem.kind == "wrong_length":
+                    raise self._not_whole(problem.record_number, str(problem.detail), last=last)
+            if last and self._format == "TXT" and not self._ended_line:
+                for row, number in enumerate(block.numbers):
+                    if len(block.raw_line(row)) < block.layout.length:
+                        raise self._not_whole(number, "it has no line end", last=True)
+            if self._code is not None and len(block):
+                self._check_campus(block, self._code)
 
-    def _check_campus(self, part: Any, code: str) -> None:
-        others = Counter(_other_codes(part, code))
+    def _check_campus(self, block: Block, code: str) -> None:
+        others = Counter(_other_codes(block, code))
         if others:
             found = ", ".join(f"{count} of {other}" for other, count in sorted(others.items()))
             raise WrongCampusInFile(
                 f"The file for {_shown(code)} has records of other campuses: {found} among records "
-                f"{part.numbers[0]} to {part.numbers[-1]}. Treat it as a privacy incident; it must not be loaded."
+                f"{block.numbers[0]} to {block.numbers[-1]}. Treat it as a privacy incident; it must not be loaded."
             )
 
-    def _not_whole(self, problem: Problem, *, last: bool) -> ScoreFileMalformed:
+    def _not_whole(self, number: int, what: str, *, last: bool) -> ScoreFileMalformed:
         cut = " The file ends in the middle of it: its last record is cut." if last and not self._ended_line else ""
-        return ScoreFileMalformed(f"Record {problem.record_number} is not whole: {problem.detail}.{cut} {_FETCH_AGAIN}")
+        return ScoreFileMalformed(f"Record {number} is not whole: {what}.{cut} {_FETCH_AGAIN}")
 
 
-def _other_codes(part: Any, code: str) -> Iterator[str]:
+def _other_codes(block: Block, code: str) -> Iterator[str]:
     """The college codes in a block that are not *code*, one for each record."""
-    import numpy as np
-
-    column = np.ascontiguousarray(part.column("college_code"))
-    right = (
-        (column == np.frombuffer(code.encode(), np.uint8)).all(axis=1)
-        if len(code) == 6
-        else np.zeros(len(column), bool)
-    )
-    for row in np.flatnonzero(~right):
-        yield _shown(column[row].tobytes().decode("ascii"))
+    column = block.column("college_code")
+    for each in column[column.view(f"S{column.shape[1]}")[:, 0] != code.encode()]:
+        yield _shown(each.tobytes().decode("latin-1"))
 
 
 def _shown(code: str) -> str:
