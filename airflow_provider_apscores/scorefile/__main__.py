@@ -27,25 +27,25 @@ _BAR = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status: 0 done, 1 could not be done."""
-    asked = _asked(arguments)
+    """Run the command. Return its exit code: 0 if it is done, 1 after an error, 130 when it is interrupted."""
+    options = _parse(arguments)
     bar = _Bar(sys.stderr)
     try:
-        source: Any = sys.stdin.buffer if asked.file == "-" else command_path(asked.file)
-        if asked.to:
+        source: Any = sys.stdin.buffer if options.file == "-" else command_path(options.file)
+        if options.to:
             written = write_tables(
                 source,
-                command_path(asked.to),
-                formats=asked.format or ["parquet"],
-                stem=asked.stem,
-                on_problem=asked.on_problem,
-                escape_formulas=asked.escape_formulas or False,
+                command_path(options.to),
+                formats=options.format or ["parquet"],
+                stem=options.stem,
+                on_problem=options.on_problem,
+                escape_formulas=options.escape_formulas or False,
                 progress=bar.show,
             )
             bar.clear()
             _print_written(written)
-        if asked.summary or not asked.to:
-            with read_score_file(source, on_problem=asked.on_problem) as file:
+        if options.summary or not options.to:
+            with read_score_file(source, on_problem=options.on_problem) as file:
                 summary = _summarise(file, bar.show)
                 bar.clear()
                 print(*summary.lines(file), sep="\n")
@@ -60,21 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line, understood; what would be left undone without a word is an error."""
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line. An option that would have no effect is an error."""
     parser = _parser()
-    asked = parser.parse_args(arguments)
-    if asked.to is None:
+    options = parser.parse_args(arguments)
+    if options.to is None:
         for name in ("format", "stem", "escape_formulas"):
-            if getattr(asked, name) is not None:
+            if getattr(options, name) is not None:
                 parser.error(f"--{name.replace('_', '-')} is about the tables; say with --to where to write them")
-    elif not asked.to:
+    elif not options.to:
         parser.error("--to is empty; say where to write the tables")
-    elif asked.summary and (asked.file == "-" or Path(asked.file).is_fifo()):
+    elif options.summary and (options.file == "-" or Path(options.file).is_fifo()):
         parser.error("standard input and pipes can be read once: ask for --to or for --summary")
-    if asked.file == "-" and sys.stdin is None:
+    if options.file == "-" and sys.stdin is None:
         parser.error("there is no standard input")
-    return asked
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -214,7 +214,7 @@ if __name__ == "__main__":
         status = main()
         if sys.stdout:  # none where it was closed
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # the process that reads, such as head, has ended
         os._exit(1)
     except OSError as error:
         print(f"Can't write to standard output: {error.strerror}.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Exam scores of some score files against those of others: what is missing, what changed, what is extra.
+"""Compare the exam scores of some score files with those of others: what is missing, changed or extra.
 
 Reports are cumulative, so one exam score comes again and again; of each side the latest report counts.
 """
@@ -24,7 +24,7 @@ _KEPT = (*_KEY, *_VALUES, "report_date")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What became of a comparison.
+    """The result of a comparison.
 
     Attributes:
         expected: Exam scores that should be there, each key once.
@@ -111,7 +111,7 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
     """The exam scores of *files*, of each key that of the latest report; of two of one day, the one read later.
 
     Returns:
-        They, and the number of others that have a null in their key and so cannot be assigned.
+        The exam scores, and the number of others: those with a null in their key.
     """
     import numpy as np
     import pyarrow as pa

@@ -202,7 +202,7 @@ def read_score_file(
 
 
 def check_on_problem(on_problem: str) -> None:
-    """Refuse what :func:`read_score_file` does not know.
+    """Check the argument *on_problem* of :func:`read_score_file`.
 
     Raises:
         ConfigurationError: *on_problem* is neither ``quarantine`` nor ``fail``.

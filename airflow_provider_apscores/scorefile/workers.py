@@ -1,4 +1,4 @@
-"""Threads: the next item is made while the last one is used, and files are written while others are made."""
+"""Threads: make the next item while the last one is used, and write files while further rows are made."""
 
 from __future__ import annotations
 

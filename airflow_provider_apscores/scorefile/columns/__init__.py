@@ -1,1 +1,1 @@
-"""From blocks of records to typed Arrow columns: students, exam slots, dates and look-ups."""
+"""From blocks of records (``block.py``) to typed Arrow columns, and to the rows of all tables (``batch.py``)."""

@@ -49,7 +49,7 @@ def fixed_strings(matrix: Bytes, *, trim: bool = True) -> pa.StringArray:
 
 
 def repeated_strings(matrix: Bytes) -> pa.DictionaryArray:
-    """The same for a column of few words, which are trimmed once and not in every row."""
+    """Like :func:`fixed_strings`, dictionary-encoded: for few words in many rows. Each word is trimmed once."""
     import numpy as np
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""The one type that both readers hand on: some student records, cut to the columns of one layout.
+"""The type that both readers produce: some student records, cut to the columns of one layout.
 
 TXT records stand in the matrix as they are. CSV records are laid out in the same way, so that dates, codes, years
 and scores are typed in one place; their free text, which may be wider than its columns, stands beside the matrix.
@@ -41,9 +41,9 @@ class Block:
     * Each record that has all its columns is one row of *matrix*: every field at its columns in *layout*, blanks
       elsewhere. Letters beyond ASCII stand in *patches* (single values) or *texts* (whole columns), and a field that
       cannot be read is filled with :data:`UNREADABLE`, or with :data:`MISPLACED`.
-    * Each record that has not gives a line in *lost* and a problem, and no row.
-    * Whether the records of a block are aligned is not the reader's question: ``alignment.aligned`` asks it once for
-      each block. After that no row is dropped.
+    * Any other record gives a line in *lost* and a problem, and no row.
+    * The reader does not check whether records are aligned: ``alignment.aligned`` does, once for each block. After
+      that no row is dropped.
 
     Attributes:
         layout: Where the fields are in *matrix*, and in problems. Records of several layouts are laid out in one.
@@ -58,8 +58,8 @@ class Block:
         problems: Problems found so far.
         line_of: Gives the line of a row, without its line end, where *matrix* does not hold lines as they are.
         exact_dates: Dates that came with four-digit years: field name to [(row, date)].
-        known_extremes: What :meth:`extremes` gives, once it is known.
-        known_slots: What :meth:`slots` gives, once it is known.
+        known_extremes: The result of :meth:`extremes`, once it is known.
+        known_slots: The results of :meth:`slots` by group, once they are known.
     """
 
     layout: Layout
@@ -134,12 +134,12 @@ class Block:
         return self.known_slots[group]
 
     def column(self, name: str) -> Bytes:
-        """The bytes of a field, shape (records, width): a copy of their own, one record after the other."""
+        """The bytes of a field, shape (records, width): a contiguous copy."""
         span = self.layout.fields[name].span
         return cut(self.matrix, span.start, span.stop - span.start)
 
     def extremes(self) -> tuple[Bytes, Bytes]:
-        """The lowest and the highest byte in each column of *matrix*: one cheap look that spares many others."""
+        """The lowest and the highest byte in each column of *matrix*, found once, since they answer most questions."""
         if self.known_extremes is None:
             self.known_extremes = extremes(self.matrix)
         return self.known_extremes
@@ -182,7 +182,7 @@ class Slots:
         # Behind the last slot that any record uses, all is blank.
         count = int(used[-1]) // group.stride + 1 if len(used) else 1
         slots = cut(block.matrix, group.start - 1, count * group.stride).reshape(-1).view(f"V{group.stride}")
-        # Several bytes at once tell whether a slot is blank; the two looks overlap where it is shorter than both.
+        # Several bytes at once are compared with blanks; the two comparisons overlap in a slot shorter than both.
         size = 8 if group.stride >= 8 else 4
         blank = int.from_bytes(b" " * size, "little")
         filled = np.zeros(len(slots), bool)

@@ -56,7 +56,7 @@ def latest_year(two: Any, limit: Any) -> Any:
 
 
 def read_dates(columns: Bytes, limit: Any, not_after: tuple[Any, Any] | None = None) -> Dates:
-    """Understand MMDDYY.
+    """Read MMDDYY.
 
     Args:
         columns: Shape (rows, 6).
@@ -87,7 +87,7 @@ def read_dates(columns: Bytes, limit: Any, not_after: tuple[Any, Any] | None = N
 
 
 def read_birth_dates(columns: Bytes, report: Dates) -> Dates:
-    """Understand MMDDYY as the latest date that makes a student old enough on the report date."""
+    """Read MMDDYY as the latest date that makes a student old enough on the report date."""
     return read_dates(columns, report.year - _YOUNGEST, (report.month, report.day))
 
 

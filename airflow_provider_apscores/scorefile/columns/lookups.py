@@ -1,7 +1,7 @@
 """Two characters at a time: years, days, codes and their meanings, by tables of 65,536 entries.
 
-Two bytes read as one integer (the first in the low half) index a table, so that a column of a block is understood
-by one look-up instead of a loop over records.
+Two bytes read as one integer (the first in the low half) index a table: one look-up for a whole column of a block
+instead of a loop over records.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _code_rows() -> np.ndarray[Any, np.dtype[np.int32]]:
 
 @dataclass(slots=True)
 class Distinct:
-    """A column of pairs, taken apart.
+    """The distinct values of a column of pairs.
 
     Attributes:
         pairs: Those that occur, sorted.
@@ -116,7 +116,7 @@ class Distinct:
     where: Any
 
     def words(self, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray | None:
-        """What each pair is in words, null where *meaning* says None; None when it says so of all."""
+        """The text of each row, null where *meaning* gives None; None when it does so for all pairs."""
         import numpy as np
 
         words: list[str] = []
@@ -131,7 +131,7 @@ class Distinct:
 
 
 def distinct(values: Pairs) -> Distinct:
-    """Find out which pairs there are."""
+    """The distinct pairs of a column, and which of them each row has."""
     import numpy as np
 
     if len(values) and (values == values[0]).all():
@@ -149,7 +149,7 @@ def distinct(values: Pairs) -> Distinct:
 
 
 def irregularity_notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:
-    """What two irregularity codes say, in words."""
+    """The meaning of two irregularity codes as text, null without a known one."""
     import numpy as np
 
     known = _irregularity_words()

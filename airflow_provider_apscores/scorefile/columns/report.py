@@ -70,7 +70,7 @@ class ProblemReport:
         for pair in np.unique(codes).tolist():
             code = text_of(pair)
             known = code in _KNOWN_EXAMS
-            # Without a year the title can't be told, but the code is no stranger.
+            # Without a year the title is not known, but the code may be.
             at = unknown[(codes == pair) & ((years > 0) | (not known))]
             if code is not None and len(at):
                 self.unknown("exam_code", code, int(rows[at[0]]), len(at), other_years=known)

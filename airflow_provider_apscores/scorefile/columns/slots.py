@@ -64,7 +64,7 @@ def exam_scores(exams: Slots, students: Students, problems: ProblemReport) -> di
         "irregularity_notes": irregularity_notes(first, second),
         "suppression_flag": distinct(exams.pairs("suppression_flag")).words(),
         "class_section": distinct(exams.pairs("class_section")).words(),
-        "report_date": students.taken("report_date", rows),
+        "report_date": students.take("report_date", rows),
     }
 
 

@@ -68,7 +68,7 @@ class Students:
             "previous_ai_year_1": self._year("previous_ai_year_1", limit),
             "previous_ai_year_2": self._year("previous_ai_year_2", limit),
         }
-        self._campuses = self._campuses_beyond_doubt()
+        self._campuses = self._valid_campuses()
         self.columns["college_code"], self.columns["di_code"] = self._campus_columns(None)
         self.columns.update(self._races())
         self.columns["race_ethnicity_derived_title"] = self._derived_race()
@@ -76,22 +76,22 @@ class Students:
     def of_rows(self, rows: Any) -> dict[str, Any]:
         """The columns that every exam score and award has of its student, *rows* saying whose each is."""
         college_code, di_code = self._campus_columns(rows)
-        return {"ap_id": self.taken("ap_id", rows), "college_code": college_code, "di_code": di_code}
+        return {"ap_id": self.take("ap_id", rows), "college_code": college_code, "di_code": di_code}
 
-    def taken(self, name: str, rows: Any) -> Any:
+    def take(self, name: str, rows: Any) -> Any:
         """A column for *rows*."""
         import pyarrow as pa
 
         column = self.columns[name]
         return None if column is None else column.take(numbers(rows, None, pa.int64()))
 
-    def _campuses_beyond_doubt(self) -> tuple[Any, list[str]]:
+    def _valid_campuses(self) -> tuple[Any, list[str]]:
         """Which college code each record has (-1 for none), and the codes. What is not six digits is a problem, and no
         code: it may be part of a name.
         """
         import numpy as np
 
-        at, words = _taken_apart(self.columns["college_code"], len(self._block))
+        at, words = _indices_and_words(self.columns["college_code"], len(self._block))
         codes = [code for code in words.to_pylist() if len(code) == 6 and code.isascii() and code.isdigit()]
         if len(codes) == len(words):
             return at, codes
@@ -181,7 +181,7 @@ class Students:
         column = self.columns["race_ethnicity_derived"]
         if column is None:
             return None
-        at, dictionary = _taken_apart(column, len(self._block))
+        at, dictionary = _indices_and_words(column, len(self._block))
         words = dictionary.to_pylist()
         titles = sorted(set(RACE_ETHNICITY_DERIVED.values()))
         meaning = [RACE_ETHNICITY_DERIVED.get(word.lstrip("0") or "0") for word in words]
@@ -193,7 +193,7 @@ class Students:
         return encoded(index[at], titles)
 
 
-def _taken_apart(column: Any, rows: int) -> tuple[Any, pa.StringArray]:
+def _indices_and_words(column: Any, rows: int) -> tuple[Any, pa.StringArray]:
     """Which word each row has (-1 for null), and the words; of nulls where there is no column."""
     import pyarrow as pa
 

@@ -1,8 +1,8 @@
 """The layouts of AP Higher Education score files, as data.
 
 **Where next year's layout goes:** declare a :class:`~.fields.Layout` here with the month of its first reports, reuse
-the parts that did not change, and put it first in :data:`LAYOUTS`. The reader, the writer and the inspector know a
-record by its length and find everything else by field name; no other file of this package counts columns or names a
+the parts that did not change, and put it first in :data:`LAYOUTS`. The reader, the writer and the inspector tell a
+layout by a record's length and find fields by name; no other file of this package counts columns or names a
 layout. New CSV columns go to :data:`CSV_COLUMNS`, other spellings to :data:`CSV_ALIASES`; those of slots are counted by
 :data:`EXAMS_GROUP` and :data:`AWARDS_GROUP`, which must be the current layout's.
 
@@ -42,7 +42,7 @@ EXAMS_GROUP = Group(
 )
 
 #: Columns 1 to 900: the same before and after July 2016.
-_SINCE_EVER: tuple[Field | Group, ...] = (
+_COMMON: tuple[Field | Group, ...] = (
     Field("ap_id", 1, 8),
     Field("last_name", 9, 15),
     Field("first_name", 24, 12),
@@ -93,14 +93,14 @@ _SINCE_EVER: tuple[Field | Group, ...] = (
     Field("ordering_institution_key", 893, 8),
 )
 
-LAYOUT_910 = Layout("910", 910, (*_SINCE_EVER, Field("filler_4", 901, 10, Kind.FILLER)))
+LAYOUT_910 = Layout("910", 910, (*_COMMON, Field("filler_4", 901, 10, Kind.FILLER)))
 """Until July 2016."""
 
 LAYOUT_950 = Layout(
     "950",
     950,
     (
-        *_SINCE_EVER,
+        *_COMMON,
         Field("race_ethnicity_response", 901, 11, Kind.FLAGS),
         Field("filler_4", 912, 22, Kind.FILLER),
         Field("race_ethnicity_derived", 934, 2, Kind.CODE),

@@ -62,7 +62,7 @@ class TablesWriter:
         self._rejected: Part | None = None
 
     def write(self, batch: Batch) -> None:
-        """Append the rows of a batch, soon."""
+        """Queue the rows of a batch; the threads append them."""
         self._wait_for(_WAITING)
         self._pending.append(
             [
@@ -80,7 +80,7 @@ class TablesWriter:
             self.rejected_lines += 1
 
     def finish(self) -> None:
-        """Write everything that is still waiting: all files are complete afterwards."""
+        """Write all queued rows and close the files: they are complete afterwards."""
         self._wait_for(0)
         for _, encoder in self._encoders:
             encoder.close()
