@@ -186,7 +186,7 @@ def storage_errors(uri: str, doing: Literal["use", "read"] = "use") -> Iterator[
         raise
     except NotADirectoryError:
         raise ConfigurationError(
-            f"Can't {doing} {redacted_uri(uri)}: a part of its path is a file, no folder."
+            f"Can't {doing} {redacted_uri(uri)}: Not a directory. A part of its path is a file."
         ) from None
     except OSError as error:
         # The exceptions of fsspec have no text of the operating system, but perhaps a signed address.
