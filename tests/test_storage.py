@@ -397,6 +397,14 @@ def test_a_folder_or_a_pattern_is_no_file(place: Folder):
         place.open("4866/scores-2.txt")
 
 
+def test_a_bucket_without_permission_is_not_a_missing_one(s3: fsspec.AbstractFileSystem, mocker: MockerFixture):
+    mocker.patch.object(s3, "open", side_effect=PermissionError("Access Denied"))
+    mocker.patch.object(s3, "exists", return_value=False)
+
+    with pytest.raises(StorageUnavailable, match="Permission denied"):
+        RemoteFolder(s3, "scores/ap", "s3://scores/ap").open("scores.txt")
+
+
 def test_a_name_with_the_signs_of_a_pattern_is_a_file_if_there_is_one(tmp_path: Path):
     (tmp_path / "scores [1].txt").write_bytes(b"x")
 

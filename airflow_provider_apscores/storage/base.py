@@ -158,11 +158,10 @@ def check_address(text: str) -> str:
 
 def no_single_file(uri: str, *, is_folder: bool) -> ConfigurationError | None:
     """Return the error for *uri* if it is a folder or a pattern, where one file is expected; None for anything else."""
+    uri = redacted_uri(uri)
     if is_folder or any(sign in uri for sign in "*?["):
         kind = "a folder" if is_folder else "a pattern, or there is no such file"
-        return ConfigurationError(
-            f"{redacted_uri(uri)} is {kind}. Give one file. To read several, map the task over them."
-        )
+        return ConfigurationError(f"{uri} is {kind}. Give one file. To read several, map the task over them.")
     return None
 
 

@@ -56,8 +56,10 @@ class RemoteFolder(Folder):
         with storage_errors(self.uri(name), "read"):
             try:
                 file = cast("IO[bytes]", self.fs.open(path, "rb"))
-            except Exception:
-                self._check_bucket(path)
+            except (OSError, ValueError) as fault:
+                # Not after a PermissionError: without permission, a bucket seems to be missing.
+                if isinstance(fault, FileNotFoundError):
+                    self._check_bucket(path)
                 if error := no_single_file(self.uri(name), is_folder=self.fs.isdir(path)):
                     raise error from None
                 raise
