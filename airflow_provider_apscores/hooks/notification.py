@@ -40,6 +40,8 @@ INSTALL_EXTRA = (
 # Characters of a subject and of a text that patterns search.
 _SUBJECT_CHARACTERS = 1_000
 _BODY_CHARACTERS = 100_000
+# Characters of a Content-Type. The email package reads its parameters in quadratic time.
+_CONTENT_TYPE_CHARACTERS = 1_000
 # Encodings of host names, not of text: Python decodes them in quadratic time.
 _NOT_TEXT = ("idna", "punycode")
 # The property of a result that names the domain it is about (RFC 8601, 2.7).
@@ -179,8 +181,11 @@ def _is_authenticated(message: Message, authserv_id: str, senders: list[str]) ->
 
 def _authentication_results(value: str) -> tuple[str, list[str]]:
     """The authserv-id, empty if there is none, and the results: one method each, without comments and quoted text."""
+    import re2  # re takes quadratic time where quotes and comments do not end
+
+    value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     for _ in range(3):  # comments may be nested
-        value = re.sub(r'"(?:[^"\\]|\\.)*"|\((?:[^()"\\]|\\.)*\)', " ", value)
+        value = re2.sub(r'(?s)"(?:[^"\\]|\\.)*"|\((?:[^()"\\]|\\.)*\)', " ", value)
     first, *results = value.lower().split(";")
     if "=" in first:
         return "", [first, *results]
@@ -219,6 +224,8 @@ def _body(message: Message) -> str:
     texts = []
     for part in message.walk():
         if part.get_content_maintype() != "text" or part.get_content_disposition() == "attachment":
+            continue
+        if len(str(part["content-type"])) > _CONTENT_TYPE_CHARACTERS:
             continue
         payload = part.get_payload(decode=True)
         text = _decoded(payload if isinstance(payload, bytes) else b"", part.get_content_charset())

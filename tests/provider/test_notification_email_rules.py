@@ -214,3 +214,23 @@ def test_a_hostile_message_does_not_hold_the_interpreter(filling: bytes, charset
     header = b"Authentication-Results: " + hostile[:8000] + b"\r\nFrom: " + hostile[:4000] + b"\r\nSubject: " + hostile
     _is_notification(some, header[:16384] + b"\r\n\r\n")
     assert _campuses(some, b"Content-Type: text/html; charset=" + charset + b"\r\n\r\n" + hostile) == ()
+
+
+@pytest.mark.usefixtures("within_a_minute")
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Authentication-Results: " + b'"\\' * 8000,
+        b"Authentication-Results: " + b"(\\" * 8000,
+        b"Content-Type: text/plain" + b";" * 262_144,
+    ],
+    ids=["quotes", "comments", "parameters"],
+)
+def test_hostile_headers_do_not_hold_the_interpreter(header: bytes):
+    """
+    Read naively, each of these takes seconds, and a sender can send many.
+    """
+    some = rules(match_body=True, authserv_id="mx.college.edu")
+    for _ in range(30):
+        assert not _is_notification(some, header + b"\r\n" + FROM + b"\r\n")
+        assert _campuses(some, header + b"\r\n\r\nMain Campus") in ((), ("4866",))
