@@ -123,12 +123,14 @@ class PollingSensor(BaseSensorOperator):
     ) -> Any:
         """Finish with what the trigger found, or fail with the error that it met."""
         self._event, self._deadline, self._failed_polls = event, deadline, failed_polls
+        if event and event.get("status") == "timeout":
+            self._failed_polls = int(event.get("failed_polls", 0))
         return self.poke(context).xcom_value
 
     @contextmanager
     def _skips(self) -> Iterator[None]:
         """
-        Skip the task on a time-out with ``soft_fail``, and on every error with ``never_fail``.
+        Skip the task with ``soft_fail`` if there was nothing new in time, and with ``never_fail`` on every error.
 
         Airflow's own sensor also skips with ``soft_fail`` when a task fails permanently, for example on a refused
         login (apache/airflow#71255, #72053). Here that stays a failure.
@@ -137,9 +139,10 @@ class PollingSensor(BaseSensorOperator):
             yield
         except AirflowSkipException as skip:
             error = skip.__cause__
-            if error is None or self.never_fail or isinstance(error, AirflowSensorTimeout):
+            if self.never_fail or self._is_soft(error):
                 self._log_reason(error or skip)
                 raise
+            error = error or AirflowSensorTimeout(str(skip))
             raise error from error.__cause__
         except (APScoresError, AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout) as error:
             # Airflow lets these pass where a sensor times out in poke mode, or resumes after its trigger.
@@ -147,6 +150,15 @@ class PollingSensor(BaseSensorOperator):
                 self._log_reason(error)
                 raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
             raise
+
+    def _is_soft(self, error: BaseException | None) -> bool:
+        """
+        Return whether nothing new in time is the reason of a skip.
+
+        After a failed poll this is not known, nor when Airflow ended a wait that no triggerer ended (it has a cause).
+        """
+        timed_out = error is None or (isinstance(error, AirflowSensorTimeout) and error.__cause__ is None)
+        return timed_out and (self.silent_fail or not self._failed_polls)
 
     def _log_reason(self, error: BaseException) -> None:
         """Log why the task is skipped: Airflow 3 logs only that it is."""
@@ -167,7 +179,8 @@ class PollingSensor(BaseSensorOperator):
 
     def _timed_out(self) -> BaseException:
         """The exception that ends a deferred wait, as Airflow ends one in the worker: the lower limit decides."""
-        ended = f"nothing new within {self.wait_limit:g} seconds."
+        ended = f"nothing new within {self.wait_limit:g} seconds"
+        ended += f"; the last polls failed ({self._failed_polls} in a row)." if self._failed_polls else "."
         if self.wait_limit < self.timeout:
             return AirflowTaskTimeout(f"The task exceeded its execution_timeout: {ended}")
         return AirflowSensorTimeout(f"Sensor has timed out: {ended}")

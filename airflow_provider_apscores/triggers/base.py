@@ -32,7 +32,7 @@ class PollingTrigger(DataclassTrigger):
     """
     Poll until there is something new, the deadline passes, or a poll fails permanently or too often; then one event.
 
-    Events: ``{"status": "found", ...}``, ``{"status": "timeout"}`` and
+    Events: ``{"status": "found", ...}``, ``{"status": "timeout"}`` (with ``failed_polls`` if the last polls failed) and
     ``{"status": "error", "error", "message", "transient"}``.
 
     :param poke_interval: seconds between polls.
@@ -72,7 +72,7 @@ class PollingTrigger(DataclassTrigger):
                     return {"status": "found", **found}
             if self.deadline is not None and time.time() >= self.deadline:
                 break
-        return {"status": "timeout"}
+        return {"status": "timeout"} | ({"failed_polls": failures.count} if failures.count else {})
 
     async def sleep(self) -> bool:
         """Sleep until the next poll is due. False: the deadline has passed, and no poll is due."""

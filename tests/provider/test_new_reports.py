@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.exceptions import TaskDeferralError
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -37,7 +38,7 @@ from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSens
 from airflow_provider_apscores.triggers import new_reports
 from airflow_provider_apscores.triggers.new_reports import APScoresNewReportsTrigger
 from airflow_provider_apscores.webservice import AsyncClient, Client, Secret
-from tests.provider.modes import ARGUMENTS, MODES, error_of, first_event, is_error, revived, run
+from tests.provider.modes import ARGUMENTS, MODES, Store, error_of, first_event, is_error, revived, run
 from tests.provider.world import fails_permanently
 
 MANY, FEW, NONE, MUTE = "0901", "9120", "9377", "9378"
@@ -223,6 +224,27 @@ def test_every_mode_gives_the_same(mode: str, case: Case, sandbox: Sandbox, monk
     audit = sandbox.audit()
     assert (audit.calls.get("download", 0), audit.calls.get("record", 0), audit.recorded) == (0, 0, [])
     assert sandbox.counts.get("login", 0) <= max(1, sandbox.counts.get("order", 0)) + 5
+
+
+@pytest.mark.parametrize("timeout", [0, 0.3])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_time_out_after_failed_polls_is_not_soft(
+    mode: str, timeout: float, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    Whether there was nothing new is not known: a skip would hide that College Board does not answer.
+    """
+    set_connection(monkeypatch, sandbox)
+    sandbox.fail("order", "500", times=None)
+    arguments = BOTH_EMPTY | {"timeout": timeout, "soft_fail": True, "max_consecutive_failures": 1000}
+
+    with pytest.raises(AirflowSensorTimeout):
+        run(lambda: sensor(mode, **arguments), mode, [], Store())
+
+
+def test_a_wait_that_no_triggerer_ended_is_not_soft():
+    with pytest.raises((AirflowSensorTimeout, TaskDeferralError)):
+        sensor("deferrable", soft_fail=True).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
 
 class reports_after:
