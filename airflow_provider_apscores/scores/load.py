@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _TRANSIENT = ("08", "40", "53", "57", "55P03")
 _CLAIMED = "23505"
 
+_ONE_AT_A_TIME = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('airflow-provider-apscores')); END $$"
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -90,6 +92,10 @@ class _Load:
         self._prefix = prefix
 
     def create(self) -> None:
+        if self._sql.dialect == "postgres":
+            # Two transactions that make tables and then write to them lock each other out. So one at a time, to its end.
+            with _errors("create"):
+                self._execute(_ONE_AT_A_TIME).close()
         for statement in (*self._sql.tables.values(), *self._sql.indexes, *self._sql.views.values()):
             with _errors("create", claim=True):
                 self._execute(statement).close()

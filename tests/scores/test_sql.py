@@ -147,6 +147,25 @@ def test_of_two_loads_of_one_file_at_once_the_second_can_be_retried(tmp_path):
         load_tables(connection, uris, dialect="postgres")
 
 
+def test_many_campuses_make_the_tables_and_load_at_the_same_time(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    import adbc_driver_postgresql.dbapi as dbapi
+
+    from tests.scores.databases import postgres_uri
+
+    files = [one_file(tmp_path, score=score) for score in "12345"]
+
+    def load(uris):
+        with dbapi.connect(postgres_uri()) as other:
+            return load_tables(other, uris, dialect="postgres", create=True)
+
+    with connected("postgres", tmp_path) as connection, ThreadPoolExecutor(len(files)) as pool:
+        for _ in range(2):  # into an empty schema, then into tables that are there
+            assert len(list(pool.map(load, files))) == len(files)
+        assert len(query(connection, "SELECT * FROM ap_deliveries")) == len(files)
+
+
 def test_tables_are_made_where_they_are_missing(tmp_path):
     for name in NAMES:
         with connected(name, tmp_path) as connection:
