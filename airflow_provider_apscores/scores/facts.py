@@ -31,13 +31,15 @@ def collect(sources: Iterable[Source], *, di_code: str | None, since: datetime |
         since: Only files that landed at this moment or later. None for all.
 
     Raises:
-        ConfigurationError: A table lacks columns, or holds rows of a file that ``deliveries`` does not have.
+        ConfigurationError: The sources have no tables, a table lacks columns, or it holds rows of a file that
+            ``deliveries`` does not have.
         StorageUnavailable: A folder can't be read.
     """
     import pyarrow as pa
 
     found: dict[str, list[pa.Table]] = {name: [] for name in FACTS}
     known: dict[str, set[str]] = {name: set() for name in TABLES}
+    sources = list(sources)
     for source in sources:
         for name, table in FACTS.items():
             for piece in _pieces(source, table):
@@ -45,6 +47,11 @@ def collect(sources: Iterable[Source], *, di_code: str | None, since: datetime |
                 if name in known:
                     rows = _new_files(rows, known[name])
                 found[name].append(rows)
+    if sources and not any(found.values()):
+        raise ConfigurationError(
+            "The source has no Parquet tables. Give the folder that APScoresParseOperator writes to as output, with "
+            "parquet among its formats."
+        )
     facts = {name: pa.concat_tables([_empty(FACTS[name]), *pieces]) for name, pieces in found.items()}
     facts = {name: rows.unify_dictionaries() for name, rows in facts.items()}
     facts["deliveries"] = _earliest(facts["deliveries"], since)

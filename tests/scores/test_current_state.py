@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scores import current_state
 from tests.scores.histories import random_history
 from tests.scores.slow_truth import truth
@@ -29,3 +30,9 @@ def test_the_arrow_result_is_the_truth_in_any_order_and_with_repetitions(seed):
     assert rows(state.exam_scores.to_pylist(), *EXAM) == rows(exams, *EXAM)
     assert rows(state.students.to_pylist()) == rows(students)
     assert rows(state.awards.to_pylist(), "position") == rows(awards, "position")
+
+
+def test_folders_without_tables_are_refused(tmp_path):
+    """A path with a typing error would otherwise give an empty current state."""
+    with pytest.raises(ConfigurationError, match="no Parquet tables. Give the folder that APScoresParseOperator writes"):
+        current_state([tmp_path / "tabels", tmp_path])
