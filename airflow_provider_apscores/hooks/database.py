@@ -65,8 +65,8 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
         # The driver's words name the login and may quote more.
         state = f", SQLSTATE {error.sqlstate}" if error.sqlstate else ""
         raise DatabaseUnavailable(
-            f"The database of connection {conn_id!r} can't be opened ({type(error).__name__}{state}). Check the host, "
-            "the login and the password in Airflow's form."
+            f"The database of connection {conn_id!r} can't be opened ({type(error).__name__}{state}). Check its "
+            "host, port, database, login and password."
         ) from None
 
 

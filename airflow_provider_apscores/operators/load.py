@@ -76,7 +76,7 @@ class APScoresLoadOperator(BaseOperator):
                     create=read_boolean(self.create, "create", False),
                 )
         rows = ", ".join(f"{count} {table}" for table, count in loaded.inserted.items())
-        self.log.info("Loaded %s through connection %s: %s.", tables.get("sha256", "")[:12], self.conn_id, rows)  # type: ignore[union-attr]
+        self.log.info("Loaded %s through connection %s; rows: %s.", tables.get("sha256", "")[:12], self.conn_id, rows)  # type: ignore[union-attr]
         if any(loaded.deleted.values()):
             self.log.info("They replace %d rows of an earlier load.", sum(loaded.deleted.values()))
         return {"inserted": loaded.inserted, "deleted": loaded.deleted}

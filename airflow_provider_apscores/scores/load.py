@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 _TRANSIENT = ("08", "40", "53", "57", "55P03")
 _CLAIMED = "23505"
 
+#: What to do about the refusals of PostgreSQL that its documentation explains.
+_ADVICE = {
+    "22001": "A column is too narrow: widen it as in the statements of sql_for.",
+    "3F000": "The schema does not exist: create it.",
+    "42501": "The account lacks a right: grant it, or let an owner run the statements of sql_for and set create=False.",
+    "42P01": "The table does not exist: set create=True, or run the statements of sql_for.",
+}
+_OTHER_ADVICE = (
+    "Compare the table with the statements of sql_for: a column may be missing or too narrow, or the account may lack "
+    "a right."
+)
+
 _ONE_AT_A_TIME = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('airflow-provider-apscores')); END $$"
 
 
@@ -93,7 +105,7 @@ class _Load:
 
     def create(self) -> None:
         if self._sql.dialect == "postgres":
-            # Two transactions that make tables and then write to them lock each other out. So one at a time, to its end.
+            # Transactions that make indexes and then write lock each other out: one after the other.
             with _errors("create"):
                 self._execute(_ONE_AT_A_TIME).close()
         for statement in (*self._sql.tables.values(), *self._sql.indexes, *self._sql.views.values()):
@@ -267,7 +279,5 @@ def _errors(where: str, *, claim: bool = False) -> Iterator[None]:
             ) from None
         if state.startswith(_TRANSIENT) if state else isinstance(error, adbc_driver_manager.OperationalError):
             raise DatabaseUnavailable(f"The database can't be used now ({known}). Nothing was changed.") from None
-        raise LoadRefused(
-            f"The database refused the rows ({known}). Nothing was changed. Compare the table with the statements of "
-            "sql_for: a column may be missing or too narrow, or the account may lack a right."
-        ) from None
+        advice = _ADVICE.get(state, _OTHER_ADVICE)
+        raise LoadRefused(f"The database refused ({known}). Nothing was changed. {advice}") from None

@@ -34,5 +34,7 @@ def test_the_arrow_result_is_the_truth_in_any_order_and_with_repetitions(seed):
 
 def test_folders_without_tables_are_refused(tmp_path):
     """A path with a typing error would otherwise give an empty current state."""
-    with pytest.raises(ConfigurationError, match="no Parquet tables. Give the folder that APScoresParseOperator writes"):
+    with pytest.raises(
+        ConfigurationError, match=r"no Parquet tables\. Give the folder that APScoresParseOperator writes"
+    ):
         current_state([tmp_path / "tabels", tmp_path])

@@ -147,6 +147,14 @@ def test_of_two_loads_of_one_file_at_once_the_second_can_be_retried(tmp_path):
         load_tables(connection, uris, dialect="postgres")
 
 
+def test_a_missing_table_or_schema_is_named_with_what_to_do(tmp_path):
+    with connected("postgres", tmp_path) as connection:
+        with pytest.raises(LoadRefused, match=r"ap_deliveries: SQLSTATE 42P01.*set create=True"):
+            load_tables(connection, one_file(tmp_path), dialect="postgres")
+        with pytest.raises(LoadRefused, match=r"SQLSTATE 3F000.*The schema does not exist: create it"):
+            load_tables(connection, one_file(tmp_path), dialect="postgres", schema="no_schema", create=True)
+
+
 def test_many_campuses_make_the_tables_and_load_at_the_same_time(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
