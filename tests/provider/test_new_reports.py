@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import inspect
 import json
 import logging
 import threading
@@ -447,21 +446,6 @@ async def test_a_clock_that_was_set_back_repeats_no_poll(mocker: MockerFixture):
 
 
 # The trigger
-
-
-def test_every_argument_of_the_trigger_has_a_default_and_survives_the_database():
-    """
-    A newer version must be able to start what an older one deferred.
-    """
-    parameters = inspect.signature(APScoresNewReportsTrigger.__init__).parameters
-    defaults = {name: each.default for name, each in parameters.items() if name != "self"}
-    path, kwargs = APScoresNewReportsTrigger().serialize()
-
-    assert inspect.Parameter.empty not in defaults.values()
-    assert kwargs == defaults
-    assert path == "airflow_provider_apscores.triggers.new_reports.APScoresNewReportsTrigger"
-    full = {name: 7 if isinstance(value, int | float) else "x" for name, value in defaults.items()}
-    assert APScoresNewReportsTrigger(**full).serialize()[1] == full
 
 
 def test_the_deferred_trigger_has_the_state_of_the_wait(sandbox: Sandbox):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -363,14 +362,6 @@ def test_what_a_loop_needs_is_in_its_key(change: dict[str, Any]):
 
     assert hash(key) == hash(watcher(di_code=FEW).shared_stream_key())
     assert key != watcher(**change).shared_stream_key()
-
-
-def test_every_argument_has_a_default():
-    parameters = inspect.signature(APScoresNewReportsEventTrigger.__init__).parameters
-    defaults = {name: each.default for name, each in parameters.items() if name != "self"}
-
-    assert inspect.Parameter.empty not in defaults.values()
-    assert APScoresNewReportsEventTrigger().serialize()[1] == defaults
 
 
 async def test_no_secret_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import imaplib
-import inspect
 import json
 import logging
 import socket
@@ -542,19 +541,6 @@ def test_a_trigger_that_starts_late_polls_once_more(mail: Mail):
     assert first_event(APScoresNotificationEmailTrigger(**late))["status"] == "found"
     mail.deliver(message(), folder="INBOX", seen=True)
     assert first_event(APScoresNotificationEmailTrigger(**late | {"folder": "INBOX"})) == {"status": "timeout"}
-
-
-def test_every_argument_of_the_trigger_has_a_default_and_survives_the_database():
-    """
-    A newer version must be able to start what an older one deferred.
-    """
-    parameters = inspect.signature(APScoresNotificationEmailTrigger.__init__).parameters
-    defaults = {name: each.default for name, each in parameters.items() if name != "self"}
-    path, kwargs = APScoresNotificationEmailTrigger().serialize()
-
-    assert inspect.Parameter.empty not in defaults.values()
-    assert kwargs == defaults
-    assert path == "airflow_provider_apscores.triggers.notification_email.APScoresNotificationEmailTrigger"
 
 
 @pytest.mark.parametrize("step", ["hang", "drip"])
