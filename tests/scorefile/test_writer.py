@@ -7,7 +7,7 @@ import stat
 import pytest
 from pyarrow import parquet
 
-from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed, StorageUnavailable
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
 from airflow_provider_apscores.scorefile import TABLES, read_score_file, write_tables
 from tests.scorefile.students import csv_file, student, txt
 
@@ -167,7 +167,7 @@ def test_a_later_error_publishes_nothing_either(tmp_path):
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "students").write_text("a file where a folder should be")
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(ConfigurationError, match="is a file"):
         write_tables(DATA, tmp_path)
 
 
