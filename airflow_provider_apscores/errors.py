@@ -174,7 +174,7 @@ class HandOffUnclear(DeliveryError):
 
 
 class DatabaseError(APScoresError):
-    """Something about loading tables into a database. No message holds the database's own words: they quote rows."""
+    """Tables could not be loaded into a database. No message holds the database's own words: they quote rows."""
 
 
 class LoadRefused(DatabaseError):

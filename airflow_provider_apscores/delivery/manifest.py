@@ -240,7 +240,7 @@ class Delivery:
         self.folder.write(self.manifest.name, self.manifest.to_json())
 
     def reference(self) -> dict[str, Any]:
-        """What tasks hand each other: a small JSON dict without personal data."""
+        """What tasks pass to each other: a small JSON dict without personal data."""
         manifest = self.manifest
         return {
             "di_code": manifest.di_code,

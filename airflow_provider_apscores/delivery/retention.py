@@ -26,7 +26,7 @@ _TABLE_FOLDERS = ("deliveries", "students", "exam_scores", "awards", "problems",
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """What a purge deleted, or would delete. Nothing in it is about a person.
+    """What a purge deleted, or would delete. It holds no personal data.
 
     Attributes:
         deliveries: URIs of the manifests of purged deliveries.

@@ -82,7 +82,7 @@ class APScoresHook(BaseHook):
         settings = settings or self.settings()
 
         def mask(secret: Secret) -> None:
-            if mask_transient_secrets or _lasts(secret, settings):
+            if mask_transient_secrets or _is_of_connection(secret, settings):
                 _mask(secret)
 
         return Client(
@@ -145,7 +145,7 @@ class APScoresHook(BaseHook):
         from airflow_provider_apscores.webservice import AsyncClient
 
         async def mask(secret: Secret) -> None:
-            if mask_transient_secrets or _lasts(secret, settings):
+            if mask_transient_secrets or _is_of_connection(secret, settings):
                 await _amask(secret)
 
         return AsyncClient(
@@ -215,7 +215,7 @@ class APScoresHook(BaseHook):
             raise ConfigurationError(f"{self._prefix}{error}") from None
 
 
-def _lasts(secret: Secret, settings: Settings) -> bool:
+def _is_of_connection(secret: Secret, settings: Settings) -> bool:
     """Whether a secret belongs to the connection, not to a single login or file."""
     own = (settings.credentials.password, settings.credentials.encoded)
     return secret in own or (settings.proxy is not None and secret.reveal() in settings.proxy.reveal())

@@ -61,7 +61,7 @@ def two_digits() -> np.ndarray[Any, np.dtype[np.int16]]:
 
 @cache
 def irregularity_ranks() -> np.ndarray[Any, np.dtype[np.int8]]:
-    """How strong an irregularity code is: the index of its effect, or ``len(EFFECTS)`` for none or an unknown one."""
+    """The rank of an irregularity code: the index of its effect, or ``len(EFFECTS)`` for none or an unknown one."""
     import numpy as np
 
     table = np.full(65536, len(EFFECTS), np.int8)

@@ -74,7 +74,7 @@ class Students:
         self.columns["race_ethnicity_derived_title"] = self._derived_race()
 
     def of_rows(self, rows: Any) -> dict[str, Any]:
-        """The columns that every exam score and award has of its student, *rows* saying whose each is."""
+        """The columns that exam scores and awards take from their student; *rows* are the students' rows."""
         college_code, di_code = self._campus_columns(rows)
         return {"ap_id": self.take("ap_id", rows), "college_code": college_code, "di_code": di_code}
 
@@ -194,7 +194,7 @@ class Students:
 
 
 def _indices_and_words(column: Any, rows: int) -> tuple[Any, pa.StringArray]:
-    """Which word each row has (-1 for null), and the words; of nulls where there is no column."""
+    """The index of each row's word (-1 for null), and the words. Without a column, all rows are null."""
     import pyarrow as pa
 
     if column is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile.columns.arrays import cast_to_schema, string_scalar, strings
 from airflow_provider_apscores.scorefile.spec.tables import Table
 
 if TYPE_CHECKING:
@@ -151,8 +152,6 @@ class _Csv:
         self._writer = csv.CSVWriter(_Stream(write), self._schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
-        from airflow_provider_apscores.scorefile.columns.arrays import cast_to_schema
-
         rows = cast_to_schema(rows, self._schema)
         self._writer.write_batch(_without_formulas(rows) if self._escape_formulas else rows)
 
@@ -169,8 +168,6 @@ class _JsonLines:
     def write(self, rows: pa.RecordBatch) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
-
-        from airflow_provider_apscores.scorefile.columns.arrays import string_scalar
 
         parts: list[Any] = []
         for at, field in enumerate(rows.schema):
@@ -190,8 +187,6 @@ def _without_formulas(rows: pa.RecordBatch) -> pa.RecordBatch:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from airflow_provider_apscores.scorefile.columns.arrays import string_scalar
-
     def escaped(column: pa.Array) -> pa.Array:
         if not pa.types.is_string(column.type):
             return column
@@ -205,8 +200,6 @@ def _json(column: pa.Array) -> pa.StringArray:
     """Each value of a column as JSON text."""
     import pyarrow as pa
     import pyarrow.compute as pc
-
-    from airflow_provider_apscores.scorefile.columns.arrays import string_scalar, strings
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
