@@ -1,6 +1,8 @@
-"""Deliver score files without loss: landing, manifests, the ledger.
+"""Deliver score files without loss. Nothing here knows the web service or Airflow.
 
-This package checks score files and stores them. It knows nothing about the web service or about Airflow.
+* ``landing.py`` stores a file that ``checked_file.py`` checks on its way, with its ``manifest.py``.
+* ``ledger.py`` reads all manifests under a destination; ``landed_files.py`` opens their score files.
+* ``hand_off.py`` gives a file to a consumer, once; ``retention.py`` deletes files after their time.
 """
 
 from airflow_provider_apscores.delivery.checked_file import CheckedFile

@@ -1,1 +1,1 @@
-"""From bytes to blocks of records: the source, the format, TXT, CSV, and whether a record is aligned."""
+"""From bytes (``source.py``) to blocks of records (``txt.py``, ``csv.py``) that are aligned (``alignment.py``)."""
