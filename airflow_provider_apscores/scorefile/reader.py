@@ -56,7 +56,7 @@ class ScoreFile:
         self._format = _detect_format(source)
         self.kind = self._format.kind
         self.line_end = self._format.line_end
-        self._last_pass: Reading | None = None
+        self._last_pass: FilePass | None = None
 
     def __enter__(self) -> ScoreFile:
         return self
@@ -138,14 +138,14 @@ class ScoreFile:
     def typed_batches(self, on_problem: OnProblem | None = None) -> Generator[Batch, None, None]:
         """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
         strict = (on_problem or self._on_problem) == "fail"
-        reading = Reading(self._format, Assembler(self.sha256, self._today))
-        for batch in reading.batches(self._source):
+        this_pass = FilePass(self._format, Assembler(self.sha256, self._today))
+        for batch in this_pass.batches(self._source):
             if strict and batch.first_error is not None:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
-        self._last_pass = reading
+        self._last_pass = this_pass
 
-    def _read_through(self) -> Reading:
+    def _read_through(self) -> FilePass:
         if self._last_pass is None:
             for _ in self.typed_batches():
                 pass
@@ -211,7 +211,7 @@ def check_on_problem(on_problem: str) -> None:
         raise ConfigurationError(f'on_problem is "quarantine" or "fail", not {on_problem!r}.')
 
 
-class Reading:
+class FilePass:
     """One pass through a file, and the counts at its end."""
 
     def __init__(self, detected: DetectedFormat, assembler: Assembler) -> None:

@@ -4,7 +4,7 @@ from datetime import date
 
 from airflow_provider_apscores.scorefile import LAYOUT_950, read_score_file
 from airflow_provider_apscores.scorefile.columns.batch import Assembler
-from airflow_provider_apscores.scorefile.reader import Reading
+from airflow_provider_apscores.scorefile.reader import FilePass
 from airflow_provider_apscores.scorefile.reading.detect import detect_format
 from tests.scorefile.students import student, txt
 
@@ -41,7 +41,7 @@ def read(data, piece=None):
         batches = list(file.batches())
         assert file.records == len({*numbers(batches, "students"), *(number for number, _ in file.rejected)})
     else:
-        reading = Reading(detect_format(data[: 1 << 16], complete=len(data) <= 1 << 16), Assembler("0" * 64, TODAY))
+        reading = FilePass(detect_format(data[: 1 << 16], complete=len(data) <= 1 << 16), Assembler("0" * 64, TODAY))
         batches = list(reading.batches(Drip(data, piece)))
     found = {name: rows_of(batches, name) for name in (*TABLES, "problems")}
     return found | {"rejected": [line for batch in batches for line in batch.rejected]}
