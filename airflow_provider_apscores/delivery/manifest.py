@@ -162,7 +162,7 @@ def _time(text: str) -> DateTime:
         moment = pendulum.parse(text, exact=True)
         if isinstance(moment, pendulum.DateTime) and text != "now":
             return moment.in_timezone("UTC")
-    except OverflowError:
+    except (OverflowError, AttributeError, TypeError):  # the last two from intervals
         pass
     raise ValueError
 

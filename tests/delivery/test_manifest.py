@@ -136,6 +136,8 @@ def test_what_is_null_may_be_left_out():
         (changed(file="../4866.txt"), "plain file name"),
         (changed(landed_at="yesterday"), "'landed_at' should be a time"),
         (changed(landed_at="now"), "'landed_at' should be a time"),
+        (changed(landed_at="2026-11-23/P1D"), "'landed_at' should be a time"),
+        (changed(landed_at="P1D/P1D"), "'landed_at' should be a time"),
         (changed(recorded_at="2026-11-31T00:00:00Z"), "'recorded_at' should be a time"),
         (changed(recorded_at="9999-12-31T23:59:59-12:00"), "'recorded_at' should be a time"),
         (changed(recorded_at=""), "'recorded_at' should be a time"),
