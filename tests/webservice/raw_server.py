@@ -9,7 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 #: What is sent in reply to one request: bytes, or a function of the connection.
 Script = bytes | Callable[[socket.socket], None]
@@ -25,26 +25,25 @@ class Seen:
     body: bytes
 
 
-class RawServer:
-    """Sends one script for each request, in order, and closes the connection after it. The last script repeats."""
+class Listener:
+    """Listens on a free port, and serves each connection in a thread."""
 
-    def __init__(self, *scripts: Script, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
-        self.scripts = list(scripts)
-        self.seen: list[Seen] = []
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.connections = 0
-        self._tls = tls
-        self._lock = threading.Lock()
         self._listener = socket.create_server((host, 0), backlog=64)
         self.port = self._listener.getsockname()[1]
-        self.origin = f"{'https' if tls else 'http'}://{host}:{self.port}"
-        self.base_url = f"{self.origin}/api"
+        self.address = f"{host}:{self.port}"
 
-    def __enter__(self) -> RawServer:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._listener.close()
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer what comes over one connection."""
+        raise NotImplementedError
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -55,18 +54,34 @@ class RawServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            with connection:
-                request = _read_request(connection)
-                if request is None:
-                    return
-                with self._lock:
-                    self.seen.append(request)
-                    script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-                connection.sendall(script) if isinstance(script, bytes) else script(connection)
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            self.serve(connection)
+
+
+class RawServer(Listener):
+    """Sends one script for each request, in order, and closes the connection after it. The last script repeats."""
+
+    def __init__(self, *scripts: Script, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(host)
+        self.scripts = list(scripts)
+        self.seen: list[Seen] = []
+        self._tls = tls
+        self._lock = threading.Lock()
+        self.origin = f"{'https' if tls else 'http'}://{self.address}"
+        self.base_url = f"{self.origin}/api"
+
+    def serve(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_side=True)
+        with connection:
+            request = _read_request(connection)
+            if request is None:
+                return
+            with self._lock:
+                self.seen.append(request)
+                script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+            connection.sendall(script) if isinstance(script, bytes) else script(connection)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _read_request(connection: socket.socket) -> Seen | None:

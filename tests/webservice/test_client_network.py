@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import ipaddress
 import select
 import socket
 import ssl
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_apscores.errors import ConfigurationError, ServiceUnavailable
 from airflow_provider_apscores.webservice import Client, Credentials, Session
-from tests.webservice.raw_server import LOGIN, NOTHING_NEW, RawServer
+from tests.webservice.raw_server import LOGIN, NOTHING_NEW, Listener, RawServer
 
 
 @pytest.fixture(scope="module")
@@ -82,54 +80,39 @@ def test_an_unusable_ca_bundle_is_an_error_at_once(client_of, tmp_path, name):
         client_of("https://api.example", verify=str(tmp_path / name))
 
 
-class Proxy:
+class Proxy(Listener):
     """A forward proxy: plain requests are passed on, CONNECT makes a tunnel."""
 
     def __init__(self, refuse_with: int = 0) -> None:
+        super().__init__()
         self.seen: list[str] = []
         self.authorizations: list[str] = []
         self._refuse_with = refuse_with
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=32)
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> Proxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
+    def serve(self, connection: socket.socket) -> None:
+        head = connection.recv(65536)
+        if not head:
+            return
+        method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+        self.seen.append(f"{method} {target}")
+        for line in head.split(b"\r\n"):
+            if line.lower().startswith(b"proxy-authorization"):
+                self.authorizations.append(line.decode())
+        if self._refuse_with:
+            connection.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self._refuse_with)
+            return
+        place = urlsplit(f"//{target}" if method == "CONNECT" else target)
+        with socket.create_connection((place.hostname, place.port)) as far:
+            if method == "CONNECT":
+                connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            else:
+                path = target[target.index("/", 8) :]
+                far.sendall(head.replace(target.encode(), path.encode(), 1))
             while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        with near, contextlib.suppress(OSError):
-            head = near.recv(65536)
-            if not head:
-                return
-            method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-            self.seen.append(f"{method} {target}")
-            for line in head.split(b"\r\n"):
-                if line.lower().startswith(b"proxy-authorization"):
-                    self.authorizations.append(line.decode())
-            if self._refuse_with:
-                near.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self._refuse_with)
-                return
-            place = urlsplit(f"//{target}" if method == "CONNECT" else target)
-            with socket.create_connection((place.hostname, place.port)) as far:
-                if method == "CONNECT":
-                    near.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-                else:
-                    path = target[target.index("/", 8) :]
-                    far.sendall(head.replace(target.encode(), path.encode(), 1))
-                while True:
-                    for ready in select.select([near, far], [], [])[0]:
-                        if not (data := ready.recv(65536)):
-                            return
-                        (far if ready is near else near).sendall(data)
+                for ready in select.select([connection, far], [], [])[0]:
+                    if not (data := ready.recv(65536)):
+                        return
+                    (far if ready is connection else connection).sendall(data)
 
 
 def test_all_calls_go_through_a_configured_proxy(sandbox, client_of):
