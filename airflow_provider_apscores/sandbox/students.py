@@ -196,5 +196,5 @@ def _take_exam(random: Random, year: int, code: str, able: float) -> Exam:
     if event < 0.035:
         return Exam(year, code, score, (random.choice(NOTED_CODES), random.choice(PROJECTED_CODES)))
     if event < 0.042:
-        return Exam(year, code, "", (random.choice(("94", "92", "98", "01")),))
+        return Exam(year, code, "", (random.choice(("94", "92", "98", "16")),))
     return Exam(year, code, score)

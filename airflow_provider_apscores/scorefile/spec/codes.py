@@ -112,18 +112,23 @@ EXAMS: tuple[Exam, ...] = (
 #: Effects on a score, the strongest first: of two codes on one exam, the stronger decides. "noted" leaves it alone.
 EFFECTS = ("canceled", "withheld", "unavailable", "pending", "delayed", "projected", "noted")
 
-#: The 2023 edition. In the editions of 2019 and 2020 code 01 meant "delayed".
+#: The 2023 edition, and others where a line names them. A score with 01 or 06 is open: it may come in a later report.
 IRREGULARITIES: tuple[Irregularity, ...] = (
-    Irregularity("01", "unavailable", "no score"),
+    Irregularity(
+        "01",
+        "delayed",
+        "not yet available; the student will be contacted (2025 layout; the 2023 one says not available)",
+    ),
     Irregularity("02", "delayed", "score to follow"),
     Irregularity("03", "delayed", "score to follow"),
     Irregularity("04", "canceled", "student's choice among options"),
     Irregularity("05", "delayed", "score to follow"),
-    Irregularity("06", "unavailable", "no score"),
+    Irregularity("06", "delayed", "score to follow (2025 layout; the 2023 one says no score)"),
     Irregularity("07", "pending", "student has options to answer"),
     Irregularity("08", "delayed", "score to follow"),
     Irregularity("09", "delayed", "score to follow"),
     Irregularity("10", "delayed", "score to follow"),
+    Irregularity("11", "unavailable", "not available (a public pipeline, 2025)"),
     Irregularity("12", "delayed", "score to follow"),
     Irregularity("13", "delayed", "score to follow"),
     Irregularity("14", "delayed", "score to follow"),
@@ -143,6 +148,8 @@ IRREGULARITIES: tuple[Irregularity, ...] = (
     Irregularity("51", "projected", "from free-response section"),
     Irregularity("57", "projected", "from both sections"),
     Irregularity("66", "noted", "overtimed more than 5 minutes"),
+    Irregularity("78", "projected", "from 75 % of the exam (2019 layout)"),
+    Irregularity("79", "projected", "from 80 % of the exam (2019 and 2020 layouts)"),
     Irregularity("80", "delayed", "score to follow"),
     Irregularity("81", "delayed", "score to follow"),
     Irregularity("82", "delayed", "score to follow"),
