@@ -89,7 +89,7 @@ def test_a_college_code_that_is_none_is_not_repeated():
         (txt(FIVE)[: 951 * 4 + 900], r"Record 5 is not whole.*the middle"),
         (txt(FIVE[:1])[:900], r"Record 1 is not whole.*the middle"),
         (txt(FIVE)[: 951 * 2 + 100] + txt(FIVE)[951 * 2 + 101 :], r"Record 3 is not whole: 949 characters"),
-        (txt(FIVE).replace(b"\n", b"", 1), r"Record 1 is not whole: 1900 characters"),
+        (txt(FIVE).replace(b"4866", b"4B66", 1).replace(b"\n", b"", 1), r"Record 1 is not whole: 1900 characters"),
     ],
 )
 @pytest.mark.parametrize("piece", [333, 1 << 30])

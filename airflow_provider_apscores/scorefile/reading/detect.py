@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.reading.csv_lines import MOST_LINES, cells_of
+from airflow_provider_apscores.scorefile.reading.joined import cut_joined
 from airflow_provider_apscores.scorefile.reading.lines import is_blank
 from airflow_provider_apscores.scorefile.reading.txt_lines import looks_like_a_record
 from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT, LAYOUTS, csv_fields, csv_key
@@ -75,6 +76,7 @@ def detect_format(head: bytes, *, complete: bool) -> DetectedFormat:
     if not complete and len(lines) > 1:
         lines.pop()
     lines = [line.removesuffix(b"\r") for line in lines if not is_blank(line)]
+    lines = [record for line in lines for record in cut_joined(line, complete=complete)]
     looks = head[skip:].lstrip()[:64].lower()
     for signature, what in _SIGNATURES:
         # An AP ID or a name may begin like anything.

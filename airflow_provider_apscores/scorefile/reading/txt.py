@@ -2,8 +2,9 @@
 
 Most pieces are plain: records × (length + line end) in one buffer, which the lowest and the highest byte of each column
 prove. Line ends stand where they must, and printable ASCII everywhere else. Any other piece is cut at its line ends
-(txt_lines.py); lines of printable ASCII are laid out together, and only the rest is read one by one. A line that is too
-short or too long gives no row. Whether the rows are aligned is checked later, for both kinds of file (alignment.py).
+(txt_lines.py), and a line that holds several records between these (joined.py). Lines of printable ASCII are laid out
+together, and only the rest is read one by one. A line that is too short or too long gives no row. Whether the rows are
+aligned is checked later, for both kinds of file (alignment.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.block import Block, extremes
+from airflow_provider_apscores.scorefile.reading.joined import SHORTEST_JOINED, cut_joined, stands
 from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, BadLines, is_blank, no_end
 from airflow_provider_apscores.scorefile.reading.txt_lines import (
     IrregularLine,
@@ -35,12 +37,16 @@ if TYPE_CHECKING:
 #: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
 _RECORDS = 12288
 
+#: The same while only dates are looked for: they stay in a processor's cache, and the first few may be enough.
+_FEW_RECORDS = 4096
+
 
 class TxtSplitter:
     """Cuts pieces of a TXT file into blocks of student records.
 
     Args:
         line_end: What ends the first line. CR makes every CR a line end; LF and CRLF are told apart anyway.
+        dates_only: Only dates will be taken from the blocks: these have fewer records, which are not checked.
 
     Attributes:
         records: Records so far: lines that are not blank.
@@ -48,8 +54,9 @@ class TxtSplitter:
         first_layout: The layout of the first record that was read; None before it.
     """
 
-    def __init__(self, line_end: bytes = b"\n") -> None:
+    def __init__(self, line_end: bytes = b"\n", *, dates_only: bool = False) -> None:
         self.records = 0
+        self._dates_only = dates_only
         self.layout: Layout = CURRENT_LAYOUT
         self.first_layout: Layout | None = None
         self._cr_only = line_end == b"\r"
@@ -62,7 +69,7 @@ class TxtSplitter:
     def wanted(self) -> int:
         """How many bytes should come next, so that they end where a record ends and need no copying."""
         # A piece that is not plain is kept twice, as lines and as records.
-        records = _RECORDS if self._plain else _RECORDS // 2
+        records = _FEW_RECORDS if self._dates_only else _RECORDS if self._plain else _RECORDS // 2
         return records * (self.layout.length + len(self._line_end)) - len(self._rest)
 
     def feed(self, piece: bytes) -> Iterator[Block]:
@@ -82,12 +89,15 @@ class TxtSplitter:
         block = self._plain_block(data, usable, stride) if usable else None
         self._plain = block is not None
         if block is None:
-            usable = data.rfind(b"\n") + 1
-            for part in _in_parts(data[:usable]):
+            ended = data[: data.rfind(b"\n") + 1]
+            *records, self._rest = cut_joined(data[len(ended) :], complete=False)
+            for part in _in_parts(b"".join([ended, *(record + b"\n" for record in records)])):
                 yield from self._block_of_lines(part)
+            if records and not ended:
+                self._line_end = b""
         else:
+            self._rest = data[usable:]
             yield block
-        self._rest = data[usable:]
         if len(self._rest) > LONGEST_LINE:
             raise no_end(self.records + 1)
 
@@ -103,13 +113,18 @@ class TxtSplitter:
 
         matrix = np.frombuffer(data, np.uint8, usable).reshape(-1, stride)
         length = self.layout.length
-        lowest, highest = extremes(matrix)
         line_end = np.frombuffer(self._line_end, np.uint8)
+        if self._dates_only and not (matrix[:, length:] == line_end).all():
+            return None
+        lowest, highest = extremes(matrix[:1] if self._dates_only else matrix)
         ends_in_place = (lowest[length:] == line_end).all() and (highest[length:] == line_end).all()
         if not ends_in_place or lowest[:length].min() < 32 or highest[:length].max() > 126:
             return None
         # A newer record that was cut to this length has answers in the closing filler.
         if (highest[text_end(self.layout) : length] != 32).any() or blank_rows(matrix[:, :length]).any():
+            return None
+        # Without line ends, a lost or gained character moves all records behind it.
+        if not self._line_end and not stands(matrix[-1].tobytes().decode("ascii"), 0):
             return None
         self._bad_lines.add(np.ones(len(matrix), bool))
         self.first_layout = self.first_layout or self.layout
@@ -123,6 +138,9 @@ class TxtSplitter:
         import numpy as np
 
         lines, known = TxtLines(data), list(LAYOUTS.values())
+        if lines.lengths.max() >= SHORTEST_JOINED:
+            each = (piece for line in data.split(b"\n") for piece in cut_joined(line, complete=True))
+            lines = TxtLines(b"\n".join(each))
         at, records, layouts = lines.laid_out(self.layout)
         regular = np.zeros(len(lines), bool)
         regular[at] = True
