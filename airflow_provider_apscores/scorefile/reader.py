@@ -2,13 +2,15 @@
 
     bytes (source.py) -> blocks of records (txt.py, csv.py) -> aligned records (alignment.py) -> rows (batch.py)
 
-Each step holds one piece, so that memory stays the same however long the file is.
+Each step holds one piece, so that memory stays the same however long the file is. Before them, the report dates alone
+are read, until they tell the order of month and day (date_order.py): for most files that is one piece.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +21,7 @@ from airflow_provider_apscores.scorefile.columns.batch import Assembler, Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
+from airflow_provider_apscores.scorefile.reading.date_order import FIELDS, DateOrder, with_month_first
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, DetectedFormat, detect_format
 from airflow_provider_apscores.scorefile.reading.source import Source
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 #: Bytes of a CSV file that are read at a time: cells take several times their room while they are laid out.
 _CSV_PIECE = 10 << 20
+
+#: The same while only dates are looked for: the first few may be enough.
+_SMALL_PIECE = 1 << 20
 
 OnProblem = Literal["quarantine", "fail"]
 
@@ -230,10 +236,19 @@ class FilePass:
         """The rows of every block; at least one batch."""
         any_rows = False
         blocks = self._csv_blocks if self._format.kind == "CSV" else self._txt_blocks
+        order = DateOrder()
+        # What is wrong with the file is raised below, behind the rows before it.
+        with suppress(ScoreFileMalformed), closing(blocks(source, dates_only=True)) as dated:
+            for block in dated:
+                order.add(block)
+                if order.settled:
+                    break
         for block in prefetch(blocks(source)):
             any_rows = True
-            yield self._assembler.batch(aligned(block))
-        last = self._assembler.closing_batch()
+            if order.settled:
+                order.add(block)
+            yield self._assembler.batch(aligned(with_month_first(block) if order.day_first else block))
+        last = self._assembler.closing_batch(order.problem())
         if last.problems.num_rows or not any_rows:
             yield last
 
@@ -241,19 +256,19 @@ class FilePass:
         skip = self._format.skip
         for piece in pieces:
             yield piece[skip:] if skip else piece
-            skip = 0
+            skip -= min(skip, len(piece))
 
-    def _txt_blocks(self, source: Source) -> Iterator[Block]:
-        splitter = TxtSplitter(self._format.line_end)
+    def _txt_blocks(self, source: Source, *, dates_only: bool = False) -> Generator[Block, None, None]:
+        splitter = TxtSplitter(self._format.line_end, dates_only=dates_only)
         for piece in self._without_mark(source.pieces(splitter.wanted)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
         self.records = splitter.records
         self.layout = (splitter.first_layout or splitter.layout).name
 
-    def _csv_blocks(self, source: Source) -> Iterator[Block]:
-        splitter = CsvSplitter(self._format.delimiter)
-        for piece in self._without_mark(source.pieces(lambda: _CSV_PIECE)):
+    def _csv_blocks(self, source: Source, *, dates_only: bool = False) -> Generator[Block, None, None]:
+        splitter = CsvSplitter(self._format.delimiter, FIELDS if dates_only else None)
+        for piece in self._without_mark(source.pieces(lambda: _SMALL_PIECE if dates_only else _CSV_PIECE)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
         self.records = splitter.records

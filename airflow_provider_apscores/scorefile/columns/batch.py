@@ -90,8 +90,12 @@ class Assembler:
         rows["problems"] = self._rows("problems", *problems.columns())
         return Batch(**rows, rejected=problems.rejected(), first_error=problems.first_error())
 
-    def closing_batch(self) -> Batch:
-        """What can be said only after the last record: which codes were unknown, and how often."""
+    def closing_batch(self, problem: Problem | None = None) -> Batch:
+        """What can be said only after the last record: which codes were unknown, and how often.
+
+        Args:
+            problem: One more problem of the whole file.
+        """
         import numpy as np
 
         words = {"exam_code": "exam code", "award_type": "award type"}
@@ -105,6 +109,7 @@ class Assembler:
             )
             for (field, code), each in sorted(self._unknown.items())
         ]
+        found += [problem] if problem else []
         nothing = Block(
             CURRENT_LAYOUT, np.empty((0, CURRENT_LAYOUT.length), np.uint8), np.empty(0, np.int64), problems=found
         )

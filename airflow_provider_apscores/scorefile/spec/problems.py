@@ -30,6 +30,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "no_report_date": (WARNING, "The record has other dates, but none of the report (TXT only). Its years count from "
                                 "the day of reading. In a record without answers, the other dates may be the "
                                 "report's, in other columns."),
+    "date_order": (WARNING, "Some report dates of the file make sense only with the day first, others do not. All are "
+                            "read with the month first, as documented. One row, at the first such record."),
     "two_values": (WARNING, "Two columns of a CSV file hold this field, and their values differ. The table has the one "
                             "under College Board's own heading, else the first one."),
     "incomplete_exam": (WARNING, "An exam slot that is not blank, but lacks its year or its exam code."),
