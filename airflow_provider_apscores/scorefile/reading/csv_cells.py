@@ -22,7 +22,7 @@ LONGEST = 32
 
 _LONGEST_GAP = max(map(len, GAPS))
 
-_ZERO = 48
+_ZERO, _APOSTROPHE = 48, 39
 
 #: The cell needs no second look, unless one of its letters does.
 _FITS = 1
@@ -123,6 +123,7 @@ def judge(places: CellPlaces, cells: Cells, padded: Bytes) -> tuple[Flags, Flags
     first, last = letters.take(starts), letters.take(stops - 1)
     good = (traits & _FITS) != 0
     good &= ((traits & _TIGHT) == 0) | ((first != 32) & (last != 32))
+    good &= first != _APOSTROPHE
     if np.count_nonzero(letters < 32) != between or letters.max(initial=0) > 126:
         strange = ((letters < 32) | (letters > 126)).nonzero()[0]
         having = np.searchsorted(starts, strange, "right") - 1

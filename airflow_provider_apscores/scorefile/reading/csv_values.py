@@ -38,6 +38,11 @@ GAPS = ("na", "nan", "none", "null", "\\n")
 #: ``7.0`` of pandas and ``="07"``, which keeps spreadsheets from changing a value.
 _WRAPPED = re.compile(r'([0-9]+)\.0+|="([^"]*)"')
 
+#: The mark that keeps a spreadsheet from changing a value, as in ``'07``. Names may begin with it, unless there follows
+#: what ``escape_formulas`` puts it before.
+_FORMULA = tuple("=+-@\t\r")
+_NAMES = re.compile("province|.*(?:name|contact|street_[0-9])")
+
 #: What a spreadsheet leaves of a date or a long number: a number in its own notation, or ``###`` in a narrow column.
 _DAMAGED = re.compile(r"#+|[-+]?[0-9]+(?:[.,][0-9]*)?(?:E[-+]?[0-9]+)?", re.IGNORECASE | re.ASCII)
 _SCIENTIFIC = re.compile(r"#+|[-+]?[0-9]+(?:[.,][0-9]*)?E\+[0-9]+", re.IGNORECASE | re.ASCII)
@@ -98,6 +103,8 @@ def is_free_text(name: str) -> bool:
 def understand(name: str, cell: str) -> Meaning:
     """What a cell of the field *name* means."""
     text = cell.strip()
+    if text.startswith("'") and (text[1:2] in _FORMULA or not _NAMES.fullmatch(name)):
+        cell, text = text[1:], text[1:].strip()
     if is_coded(name):
         if wrapped := _WRAPPED.fullmatch(text):
             text = (wrapped[1] or wrapped[2] or "").strip()
