@@ -53,7 +53,8 @@ class Source:
         position: How many of them the latest pass has read.
 
     Raises:
-        ConfigurationError: It is the content of a file as text, or a file object that is closed or in text mode.
+        ConfigurationError: It is the content of a file as text, or a file object that is closed, in text mode, or at
+            its end.
         StorageUnavailable: It can't be opened or read, or it changed meanwhile, or the temporary folder is full.
     """
 
@@ -143,8 +144,13 @@ class Source:
         """Copy the rest of *file* into a temporary file, and read that."""
         given = _InputFile(file)
         spool = self._owned.enter_context(closing(SpoolFile()))
+        size = 0
         while piece := given.read(_CHUNK):
-            spool.write(piece)
+            size += spool.write(piece)
+        if not size and hasattr(file, "tell") and given.tell():
+            raise ConfigurationError(
+                "The file object stands at its end, behind what was written or read. Call seek(0)."
+            )
         return lambda: nullcontext(cast("IO[bytes]", spool.reader()))
 
 
