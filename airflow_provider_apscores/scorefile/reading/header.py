@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +22,16 @@ _ESSENTIAL = ("ap_id", "last_name", "birth_date", "college_code")
 
 #: Columns of a slot that say nothing about its score.
 _OPTIONAL = ("suppression_flag", "class_section")
+
+#: What an error advises for a file that is something else.
+INSTEAD = "Order the AP score reports as TXT or CSV from the web service, or download them in the portal."
+
+#: What stands in the titles and headers of other reports, and what they are.
+_OTHER_REPORTS = (
+    (re.compile(r"(?<![a-z])psat|nmsqt", re.IGNORECASE), "PSAT scores"),
+    (re.compile(r"(?<![a-z])sat(?![a-z])|ebrw|evidence.based reading", re.IGNORECASE), "SAT scores"),
+    (re.compile(r"roster", re.IGNORECASE), "a score roster"),
+)
 
 #: How many missing columns an error names.
 _NAMED = 8
@@ -89,11 +100,28 @@ def understand_header(names: list[str]) -> Header:
     if missing:
         headings = [f'"{heading}"' for heading, field in CSV_COLUMNS if field in missing]
         named = ", ".join(headings[:_NAMED]) + (f" and {more} more" if (more := len(headings) - _NAMED) > 0 else "")
+        other = other_report(" ".join(names))
+        if not other and {"college_code", "exam_code_01"} <= missing:
+            other = f" It seems to be another report, such as a score roster of a school. {INSTEAD}"
+        if other:
+            raise ScoreFileMalformed(f"The CSV header has no column {named}.{other}")
         raise ScoreFileMalformed(
             f"The CSV header has no column {named}. Without it scores would be lost, or not belong to a student; "
             "get the file again with all its columns, named as College Board names them."
         )
     return Header(len(names), columns, tuple(unread), second)
+
+
+def other_report(text: str) -> str:
+    """A sentence for the error about a file that seems to be another report of College Board, else "".
+
+    Args:
+        text: The beginning of the file, or its header.
+    """
+    for pattern, what in _OTHER_REPORTS:
+        if pattern.search(text):
+            return f" It seems to be an export of {what}. {INSTEAD}"
+    return ""
 
 
 def _is_heading(key: str, field: str) -> bool:
