@@ -91,6 +91,14 @@ def test_the_last_record_decides_as_well():
     assert file.students["report_date"].to_pylist()[-1] == date(2021, 7, 22)
 
 
+def test_a_record_that_is_set_aside_says_nothing():
+    made = [*records(("070225", "070825")) * 2, student(3, report_date="250707", admin_year_01="2X")]
+    file = read_score_file(txt(made), today=TODAY)
+
+    assert file.students["report_date"].to_pylist() == [date(2025, 7, 8)] * 2
+    assert file.problems["kind"].to_pylist() == ["misaligned"]
+
+
 def test_a_rejected_line_stays_as_it_is_in_the_file():
     made = records(("070320", "220720"), ("070320", "050820"))
     made[1]["birth_date"] = "139920"

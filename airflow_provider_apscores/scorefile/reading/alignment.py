@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: A record with as many impossible fields is misaligned.
-_TOO_MANY = 2
+TOO_MANY = 2
 
 _DATES = ("birth_date", "released_date", "student_update_date", "report_date")
 
@@ -39,7 +39,7 @@ def aligned(block: Block) -> Block:
     """
     import numpy as np
 
-    bad = np.flatnonzero(impossible_fields(block) >= _TOO_MANY).tolist()
+    bad = np.flatnonzero(impossible_fields(block) >= TOO_MANY).tolist()
     if bad:
         block = block.without({row: _problem(block, row) for row in bad})
     block.forget_misplaced()

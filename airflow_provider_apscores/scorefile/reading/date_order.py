@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.columns.lookups import two_digits
+from airflow_provider_apscores.scorefile.reading.alignment import TOO_MANY, impossible_fields
 from airflow_provider_apscores.scorefile.spec.problems import Problem
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class DateOrder:
         there = (first >= 0) & (second >= 0) & (year >= 0)
         there[exact] = False  # These came with a year of four digits, so that their order is known.
         month_first, day_first = there & _is_date(first, second, year), there & _is_date(second, first, year)
+        if (there & ~month_first).any():
+            # A record that is set aside says nothing.
+            whole = month_first | (impossible_fields(block) < TOO_MANY)
+            there, day_first = there & whole, day_first & whole
         self._only_month_first |= bool((month_first & ~day_first).any())
         self._never_day_first |= bool((there & ~day_first).any())
         self._only_day_first = self._only_day_first or _first_record(block, day_first & ~month_first)

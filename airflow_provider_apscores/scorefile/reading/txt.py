@@ -131,7 +131,7 @@ class TxtSplitter:
         first = self.records + 1
         self.records += len(matrix)
         numbers = np.arange(first, first + len(matrix), dtype=np.int64)
-        return Block(self.layout, matrix, numbers, known_extremes=(lowest, highest))
+        return Block(self.layout, matrix, numbers, known_extremes=None if self._dates_only else (lowest, highest))
 
     def _block_of_lines(self, data: bytes) -> Iterator[Block]:
         """The records of whole lines, some of which are not plain, in one block."""
