@@ -61,5 +61,6 @@ def skip(reason: str) -> NoReturn:
 
 
 def _short_lines(message: str) -> list[str]:
-    """Return a message in lines, one sentence or one item of a list each."""
-    return re.split(r"(?<=[.!?]) +(?=[A-Z])|(?<=;) +|\n+", message)
+    """Return a message in lines: one for each sentence, and for each item of a list behind a colon."""
+    sentences = re.split(r"(?<=[.!?]) +(?=[A-Z])|\n+", message)
+    return [line for each in sentences for line in (re.split(r"(?<=;) +", each) if ": " in each else [each])]

@@ -48,6 +48,15 @@ def test_a_permanent_error_is_logged_in_short_lines_with_one_cause_each(world: W
     assert str(caught.value) == str(caught.value.__cause__)
 
 
+def test_a_sentence_with_a_semicolon_stays_in_one_line(world: World, caplog: pytest.LogCaptureFixture):
+    with pytest.raises(AirflowFailException):
+        world.download("4866")
+
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert lines[0].endswith("; nothing was sent.")
+    assert lines[1:] == ["Add it to di_codes if it should be."]
+
+
 def test_the_traceback_of_a_permanent_error_ends_at_execute(world: World):
     world.sandbox.fail("login", "refuse=locked", times=None)
 
