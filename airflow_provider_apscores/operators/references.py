@@ -55,8 +55,8 @@ def airflow_path(place: Any, argument: str) -> Any:
     scheme, slashes, rest = text.partition("://") if "://" in text else ("", "", text)
     if scheme in ("", "file", "local") and not os.path.isabs(rest):
         raise ConfigurationError(
-            f"{argument} is {text!r}, which is another folder on each worker. Give it an absolute path, "
-            f"{scheme}{slashes}/srv/ap-scores for instance."
+            f"{argument} is {text!r}, which is another folder on each worker. Give it an absolute path such as "
+            f"{scheme}{slashes}/srv/ap-scores, or a URI such as s3://bucket/ap-scores."
         )
     return storage_path(text, argument)
 
