@@ -41,7 +41,9 @@ def connection_errors(conn_id: str, conn_type: str) -> Iterator[None]:
     try:
         yield
     except AirflowNotFoundException:
-        raise ConfigurationError(f"There is no connection {conn_id!r}. Create one of type {conn_type}, or correct the id.") from None
+        raise ConfigurationError(
+            f"There is no connection {conn_id!r}. Create one of type {conn_type}, or correct the id."
+        ) from None
 
 
 def check_type(connection: Any, conn_type: str) -> None:

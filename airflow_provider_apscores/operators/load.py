@@ -92,5 +92,5 @@ def parquet_uris(tables: Mapping[str, Any] | str) -> dict[str, str]:
 
     uris = tables.get("uris") if isinstance(tables, Mapping) else None
     if not isinstance(uris, Mapping) or not all(isinstance(each, Mapping) for each in uris.values()):
-        raise ConfigurationError("tables must be what APScoresParseOperator returned.")
+        raise ConfigurationError("tables must be what APScoresParseOperator returned: tables=parse.output.")
     return {name: formats["parquet"] for name, formats in uris.items() if "parquet" in formats}
