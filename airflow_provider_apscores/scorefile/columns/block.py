@@ -78,6 +78,11 @@ class Block:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def is_csv(self) -> bool:
+        """Whether the records come from CSV rows: only these have *texts*."""
+        return bool(self.texts)
+
     def raw_line(self, row: int) -> bytes:
         """The line of *row* as it stood in the file."""
         if self.line_of is not None:

@@ -114,6 +114,5 @@ class ProblemReport:
 
     def _add(self, row: int, kind: str, name: str) -> None:
         field = self._block.layout.fields[name]
-        in_columns = not self._block.texts
-        start, end = (field.start, field.end) if in_columns else (None, None)
+        start, end = (None, None) if self._block.is_csv else (field.start, field.end)
         self.problems.append(Problem(int(self._block.numbers[row]), kind, name, start, end))

@@ -55,7 +55,7 @@ class Students:
         self.report = stand_in(report, today)
         limit = self.report.year + 1
         released, updated = self._date("released_date", limit), self._date("student_update_date", limit)
-        if not block.texts:  # CSV: a column may be left out, and nothing can stand in another one
+        if not block.is_csv:  # a CSV column may be left out, and nothing can stand in another one
             problems.in_field(
                 "report_date", "no_report_date", ~(report.valid | report.bad) & (released.valid | updated.valid)
             )

@@ -48,7 +48,7 @@ def aligned(block: Block) -> Block:
 
 def _problem(block: Block, row: int) -> Problem:
     number, length = int(block.numbers[row]), len(block.raw_line(row))
-    if block.texts or any(length == layout.length for layout in LAYOUTS.values()):
+    if block.is_csv or any(length == layout.length for layout in LAYOUTS.values()):
         return Problem(number, "misaligned")
     return Problem(number, "wrong_length", detail=f"{length} characters, not {block.layout.length}")
 
@@ -78,7 +78,7 @@ def impossible_fields(block: Block) -> np.ndarray[Any, np.dtype[np.int64]]:
             count += bad
             day_first |= first > second
             month_first |= second > first
-    if not block.texts:
+    if not block.is_csv:
         count += day_first & month_first
         unlikely = _is_blank(block, "college_code") | _is_blank(block, "report_date")
         count += unlikely if block.doubtful is None else unlikely | block.doubtful
