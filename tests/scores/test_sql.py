@@ -3,14 +3,17 @@
 import random
 from datetime import UTC, date, datetime
 
+import pyarrow as pa
 import pytest
 
 from airflow_provider_apscores.errors import ConfigurationError, DatabaseUnavailable, LoadRefused
 from airflow_provider_apscores.scorefile import encode_record
 from airflow_provider_apscores.scores import DIALECTS, current_state, load_tables, sql_for
 from airflow_provider_apscores.scores.definition import COLUMNS
+from airflow_provider_apscores.scores.sql import FACTS
 from tests.scores.databases import NAMES, connected, query, run, write_parquet
-from tests.scores.histories import random_history, record, tables
+from tests.scores.histories import digest, random_history, record, tables
+from tests.scores.slow_truth import truth
 
 HISTORIES = 200
 
@@ -31,30 +34,76 @@ def comparable(rows, columns):
     return sorted(tuple(text(name, row[name]) for name in columns) for row in rows)
 
 
+@pytest.fixture(scope="module")
+def histories():
+    """All histories, with the Arrow result over what retention has left of them."""
+    found = [random_history(seed) for seed in range(HISTORIES)]
+    people = {ap_id: person for each in found for ap_id, person in each.crosswalk.items()}
+    return found, current_state([file for each in found for file in each.kept], crosswalk=people)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_views_are_the_arrow_result_for_random_histories(name, tmp_path):
+def test_the_views_are_the_arrow_result_and_the_truth_for_random_histories(name, histories, tmp_path):
+    """
+    Files of all histories are loaded in random order and again; half-way, retention deletes the rows of some.
+    """
+    histories, state = histories
     sql = sql_for(name)
+    chance = random.Random(name)
+    files = {digest(file): file for each in histories for file in reversed(each.files)}
+    purged = set().union(*(each.purged for each in histories))
+    order = [*files, *chance.choices(list(files), k=len(files) // 4)]
+    chance.shuffle(order)
     with connected(name, tmp_path) as connection:
-        run(connection, *sql.tables.values(), *sql.indexes, *sql.views.values())
-        for seed in range(HISTORIES):
-            history = random_history(seed)
-            run(connection, *(f"DELETE FROM ap_{table}" for table in sql.tables))
-            for ap_id, person in history.crosswalk.items():
+        run(connection, *sql.tables.values(), *sql.indexes, *sql.views.values(), *staging_tables(name))
+        for each in histories:
+            for ap_id, person in each.crosswalk.items():
                 run(connection, f"INSERT INTO ap_crosswalk VALUES ('{ap_id}', '{person}')")
-            given = list(range(len(history.files))) + [0] * bool(history.files)
-            random.Random(seed).shuffle(given)
-            for number in given:
-                uris = write_parquet(tmp_path / f"{seed}-{number}", history.files[number])
-                load_tables(connection, uris, dialect=name)
+        load(name, connection, [files[each] for each in order[: len(order) // 2]], tmp_path)
+        gone = ", ".join(f"'{each}'" for each in purged)
+        run(connection, *(f"DELETE FROM ap_{table} WHERE file_sha256 IN ({gone})" for table in FACTS))
+        load(name, connection, [files[each] for each in order[len(order) // 2 :] if each not in purged], tmp_path)
 
-            state = current_state(history.files, crosswalk=history.crosswalk)
+        current = {table: query(connection, f"SELECT * FROM ap_current_{table}") for table in COLUMNS}
+        without_key = {table: query(connection, f"SELECT * FROM ap_{table}_without_key") for table in COLUMNS}
 
-            for table, columns in COLUMNS.items():
-                names = [column.name for column in columns]
-                found = query(connection, f"SELECT * FROM ap_current_{table}")
-                assert comparable(found, names) == comparable(getattr(state, table).to_pylist(), names), seed
-                lost = query(connection, f"SELECT * FROM ap_{table}_without_key")
-                assert len(lost) == state.without_key[table].num_rows, seed
+    for table, columns in COLUMNS.items():
+        names = [column.name for column in columns]
+        assert comparable(current[table], names) == comparable(getattr(state, table).to_pylist(), names)
+        assert len(without_key[table]) == state.without_key[table].num_rows
+    facts = [truth(each.kept, each.crosswalk) for each in histories]
+    for table, names, rows in zip(COLUMNS, DECISIVE, zip(*facts, strict=True), strict=True):
+        assert comparable(current[table], names) == comparable([row for each in rows for row in each], names)
+    assert sum(row["withdrawn"] in (True, 1) for row in current["exam_scores"]) > HISTORIES / 4
+
+
+#: What the independent truth says of exam scores, students and awards.
+_ROW = ("file_sha256", "record_number")
+DECISIVE = (
+    (
+        *_ROW, "position", "ap_id", "college_code", "admin_year", "exam_code", "score", "status", "withdrawn",
+        "landed_at",
+    ),
+    _ROW,
+    (*_ROW, "position"),
+)  # fmt: skip
+
+
+def staging_tables(name):
+    return [each.replace("ap_", "ap_staged_", 1) for each in sql_for(name).tables.values()]
+
+
+def load(name, connection, files, folder):
+    """Some files one by one; for speed, the others many at once through the staging tables."""
+    for start in range(0, len(files), 50):
+        for file in files[start : start + 3]:
+            load_tables(connection, write_parquet(folder / digest(file), file), dialect=name)
+        batch = {digest(file): file for file in files[start + 3 : start + 50]}
+        for table, definition in FACTS.items():
+            rows = pa.concat_tables([file[table].cast(definition.schema()) for file in batch.values()])
+            with connection.cursor() as cursor:
+                cursor.adbc_ingest(f"ap_staged_{table}", rows, mode="append")
+        run(connection, *sql_for(name).load, *(f"DELETE FROM ap_staged_{table}" for table in FACTS))
 
 
 @pytest.fixture(params=NAMES)
@@ -208,9 +257,8 @@ def test_a_name_that_can_not_stand_in_a_statement_is_refused(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_load_from_staging_tables_is_the_same_load(name, tmp_path):
     sql = sql_for(name)
-    staging = [each.replace("ap_", "ap_staged_", 1) for each in sql.tables.values()]
     with connected(name, tmp_path) as connection:
-        run(connection, *sql.tables.values(), *sql.views.values(), *staging)
+        run(connection, *sql.tables.values(), *sql.views.values(), *staging_tables(name))
         for uris in (one_file(tmp_path), one_file(tmp_path, datetime(2026, 9, 9, tzinfo=UTC))):
             load_tables(connection, uris, dialect=name, prefix="ap_staged_")
             run(connection, *sql.load, *(f"DELETE FROM ap_staged_{table}" for table in sql.tables))
