@@ -53,6 +53,20 @@ class APScoresLedger:
             ]
             yield from sorted(found, key=lambda each: (each.manifest.landed_time, each.manifest.file))
 
+    def manifest_uris(self, di_code: str | None = None) -> list[str]:
+        """The manifest of each delivery whose score file is still there, in the order of :meth:`deliveries`.
+
+        Map ``APScoresParseOperator`` over them to parse all landed files again. Purged deliveries are left out.
+
+        Args:
+            di_code: One campus only.
+
+        Raises:
+            ManifestNotUnderstood: A manifest is damaged or of a newer version. The message names it.
+            StorageUnavailable: The destination can't be read now.
+        """
+        return [each.manifest_uri for each in self.deliveries(di_code) if not each.manifest.purged]
+
     def unrecorded(self, di_code: str | None = None) -> list[Delivery]:
         """Deliveries whose manifests note no record. ``full`` ones are usually not recorded."""
         return [each for each in self.deliveries(di_code) if not each.manifest.recorded]

@@ -33,6 +33,7 @@ def test_deliveries_come_campus_by_campus_in_the_order_of_landing(place: Path, l
 
     assert [each.manifest_uri for each in ledger.deliveries()] == [each.manifest_uri for each in (first, third, second)]
     assert list(ledger.deliveries("4867")) == [second]
+    assert ledger.manifest_uris("4867") == [second.manifest_uri]
     assert list(ledger.deliveries("0000")) == []
 
 

@@ -44,6 +44,7 @@ def test_old_files_go_and_manifests_stay(land, ledger, place):
     assert done.sha256 == (delivery.manifest.sha256,)
     assert remaining(place) == sorted([delivery.manifest.name, kept.manifest.name, kept.manifest.file])
     assert [each.manifest.purged for each in ledger.deliveries()] == [True, False]
+    assert ledger.manifest_uris() == [kept.manifest_uri]
 
 
 def test_a_dry_run_deletes_nothing_and_says_the_same(land, ledger, place):
