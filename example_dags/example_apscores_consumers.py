@@ -1,0 +1,94 @@
+"""
+One delivery for three consumers: Slate by SFTP, Banner in a folder, and a database.
+
+Each campus is downloaded once. Its file goes to every consumer, and the download is recorded when all of them have it.
+If one consumer fails, clear its task: the others get nothing twice. The first task logs in: a refused login fails
+there, once, before the campuses start.
+
+Needs the extras ``[sftp]`` and ``[postgres]``, a connection ``slate`` of type ``sftp``, and a connection ``warehouse``
+of type ``postgres``. Banner's folder is the Airflow variable ``apscores_banner``.
+
+Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. The default
+is a local folder, for an Airflow on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task, task_group
+
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from airflow_provider_apscores.operators.hand_off import APScoresHandOffOperator
+from airflow_provider_apscores.operators.load import APScoresLoadOperator
+from airflow_provider_apscores.operators.parse import APScoresParseOperator
+from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+
+AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
+DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
+SLATE = "sftp://slate@ft.college.edu/incoming"
+BANNER = f"{{{{ var.value.get('apscores_banner', '{AIRFLOW_HOME}/banner') }}}}"
+WAREHOUSE = "warehouse"
+
+with DAG(
+    dag_id="example_apscores_consumers",
+    description="Hand new AP score reports of every campus to Slate, Banner and a database",
+    schedule="@daily",
+    start_date=datetime(2026, 7, 1),
+    catchup=False,
+    max_active_runs=1,  # the runs of one account share a cursor: one at a time
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=10), "retry_exponential_backoff": True},
+    tags=["apscores", "example"],
+    doc_md=__doc__,
+):
+
+    @task
+    def campuses() -> list[str]:
+        from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+        hook = APScoresHook()
+        hook.check_login()
+        if not hook.di_codes:
+            raise AirflowFailException("Name your campuses in the field di_codes of the connection.")
+        return hook.di_codes
+
+    @task_group
+    def campus(di_code: str) -> None:
+        download = APScoresDownloadOperator(
+            task_id="download",
+            di_code=di_code,
+            destination=f"{DATA}/files",
+            record=False,
+            map_index_template="{{ task.di_code }}",
+        )
+        slate = APScoresHandOffOperator(
+            task_id="slate",
+            download=download.output,
+            to=SLATE,
+            consumer="slate",
+        )
+        banner = APScoresHandOffOperator(
+            task_id="banner",
+            download=download.output,
+            to=BANNER,
+            consumer="banner",
+        )
+        parse = APScoresParseOperator(
+            task_id="parse",
+            source=download.output,
+            output=f"{DATA}/tables",
+        )
+        load = APScoresLoadOperator(
+            task_id="load",
+            tables=parse.output,
+            conn_id=WAREHOUSE,
+            create=True,
+        )
+        record = APScoresRecordDownloadOperator(
+            task_id="record",
+            download=download.output,
+        )
+        [slate, banner, load] >> record
+
+    campus.expand(di_code=campuses())
