@@ -64,9 +64,14 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
     except adbc_driver_manager.Error as error:
         # The driver's words name the login and may quote more.
         state = f", SQLSTATE {error.sqlstate}" if error.sqlstate else ""
+        advice = (
+            "Check its host, port, database, login and password."
+            if dialect == "postgres"
+            else "Check the path in its field Host. One process at a time can open a DuckDB file: let load tasks take "
+            "turns, with max_active_tis_per_dag=1 or a pool."
+        )
         raise DatabaseUnavailable(
-            f"The database of connection {conn_id!r} can't be opened ({type(error).__name__}{state}). Check its "
-            "host, port, database, login and password."
+            f"The database of connection {conn_id!r} can't be opened ({type(error).__name__}{state}). {advice}"
         ) from None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,21 @@ def test_a_database_that_is_away_is_worth_a_retry(world: World, monkeypatch):
     with pytest.raises(DatabaseUnavailable, match="can't be opened") as away:
         load(parse(world, world.download()))
     assert leaks(away.value, {"invented-password"}) == []
+
+
+def test_a_file_that_another_process_has_open_is_worth_a_retry(world: World, monkeypatch, tmp_path):
+    file = tmp_path / "scores.duckdb"
+    code = f"import duckdb; connection = duckdb.connect({str(file)!r}); print('open', flush=True); input()"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "duckdb", "host": str(file)}))
+    tables = parse(world, world.download())
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(DatabaseUnavailable, match="One process at a time can open a DuckDB file"):
+            load(tables)
+        other.communicate("\n")
+
+    assert load(tables, create=True)["inserted"]["deliveries"] == 1
 
 
 @pytest.mark.parametrize(
