@@ -548,3 +548,24 @@ def test_misplaced_cells_count_where_other_rows_are_blank(others):
     others = [each | {"released_date": "", "student_update_date": ""} for each in others]
     found = read(csv_file([record, *others]))
     assert [(row["record_number"], row["kind"]) for row in found["problems"]] == [(1, "misaligned")]
+
+
+@pytest.mark.parametrize("mark", ["\x1e", "\x1f", "\x01"])
+def test_a_control_character_separates_no_cells(mark):
+    odd = csv_line(TWO).replace(b"O'NEIL", f'O{mark}""NEIL'.encode())
+    found = read(b"\n".join([csv_header().encode(), csv_line(ONE), odd, csv_line(THREE)]))
+    assert [row["last_name"] for row in found["students"]] == ["RIVERA", None, "CHEN"]
+    assert [(row["kind"], row["field"]) for row in found["problems"]] == [("control_characters", "last_name")]
+    assert found["rejected"] == [(2, odd)]
+
+
+def test_a_line_of_one_quote_is_blank():
+    found = read(b"\n".join([csv_header().encode(), csv_line(ONE), b'"', csv_line(THREE)]))
+    assert [row["last_name"] for row in found["students"]] == ["RIVERA", "CHEN"]
+    assert found["problems"] == []
+
+
+def test_a_student_may_live_in_exam_street():
+    found = read(csv_file([student(1, street_1="1 EXAM CODE 01", street_2='"A"'), ONE]))
+    assert [row["street_1"] for row in found["students"]] == ["1 EXAM CODE 01", "1 INVENTED WAY"]
+    assert found["problems"] == []

@@ -150,15 +150,6 @@ def replaced(column: pa.StringArray, patches: Sequence[tuple[int, str | None]]) 
     return pc.replace_with_mask(column, numbers(mask, None, pa.bool_()), replacements)
 
 
-def text_parts(column: pa.StringArray) -> tuple[Any, Bytes]:
-    """The offsets (rows + 1) and the bytes of a column of text."""
-    import numpy as np
-
-    _, starts, values = column.buffers()
-    offsets = np.frombuffer(starts, np.int32)[column.offset : column.offset + len(column) + 1]
-    return offsets, np.frombuffer(values, np.uint8) if values is not None else np.zeros(0, np.uint8)
-
-
 def cast_to_schema(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The same rows in exactly the types of *schema*, dictionaries written out."""
     import pyarrow as pa

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile.columns.arrays import strings
 from airflow_provider_apscores.scorefile.columns.block import MISPLACED, UNREADABLE, Block
-from airflow_provider_apscores.scorefile.reading.csv_cells import LONGEST, CellPlaces, Cells, items, judge
-from airflow_provider_apscores.scorefile.reading.csv_values import LOST_ZEROS, Meaning, is_free_text, understand
+from airflow_provider_apscores.scorefile.reading.csv_cells import Cells
+from airflow_provider_apscores.scorefile.reading.csv_values import (
+    GAPS,
+    LOST_ZEROS,
+    Meaning,
+    is_coded,
+    is_free_text,
+    understand,
+)
+from airflow_provider_apscores.scorefile.reading.header import Header
 from airflow_provider_apscores.scorefile.spec.fields import Field, Kind
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS
 from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT
@@ -26,13 +34,74 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-    Numbers = np.ndarray[Any, np.dtype[np.int32]]
+    Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+#: Longer cells fit nowhere.
+_LONGEST = 32
+
+_LONGEST_GAP = max(map(len, GAPS))
+
+#: The cell needs no second look, unless one of its letters does.
+_FITS = 1
+#: It may not begin or end with a blank.
+_TIGHT = 2
+#: If it is a digit, it is two that lost their zero.
+_TWO_DIGITS = 4
+#: If it is one of the words in ``GAPS``, it is empty.
+_CODED = 8
 
 #: The digit.
 _ZERO = 48
 
 #: What a TXT record has no columns for.
 _CSV_ONLY = tuple(name for _, name in CSV_COLUMNS if name and name not in LAYOUT.fields)
+
+
+class CellPlaces:
+    """Where the cells under one header go.
+
+    Args:
+        header: The header.
+        only: The fields that are wanted; None for all.
+
+    Attributes:
+        names: The field of each column that is read.
+        second: See :class:`~.header.Header`.
+        start: Of each column: where its field begins in a record.
+        size: How wide its field is; 0 for columns that are not read.
+        traits: What is true of a cell of each length in each column (``_FITS`` and so on), shape (columns * lengths,).
+    """
+
+    def __init__(self, header: Header, only: frozenset[str] | None) -> None:
+        import numpy as np
+
+        self.names = {at: name for name, at in header.columns.items() if only is None or name in only}
+        self.second = {at: second for at, second in header.second.items() if only is None or second[0] in only}
+        width = header.width
+        self.start = np.zeros(width, np.int32)
+        self.size = np.zeros(width, np.uint8)
+        traits = np.full((width, _LONGEST + 1), _FITS, np.uint8)
+        traits[list(self.second)] = 0
+        for at, name in self.names.items():
+            field = LAYOUT.fields.get(name)
+            traits[at] = 0
+            if field is None:
+                continue
+            free = is_free_text(name)
+            self.start[at], self.size[at] = field.start - 1, field.width
+            if name in LOST_ZEROS:
+                traits[at, list(LOST_ZEROS[name])] |= _FITS
+            elif free:
+                traits[at, : field.width + 1] |= _FITS
+            else:
+                traits[at, field.width] |= _FITS
+            if name in LOST_ZEROS or not (free or field.kind is Kind.FLAGS):
+                traits[at] |= _TIGHT
+            if field.width == 2 and not free:
+                traits[at, 1] |= _TWO_DIGITS
+            if is_coded(name):
+                traits[at, : _LONGEST_GAP + 1] |= _CODED
+        self.traits = traits.reshape(-1)
 
 
 class BlockBuilder:
@@ -58,8 +127,8 @@ class BlockBuilder:
 
         letters, starts, stops, columns, rows, _ = cells
         lengths = stops - starts
-        padded = np.concatenate((letters, np.zeros(LONGEST, np.uint8)))
-        good, lost_zero, empty = judge(places, cells, padded)
+        padded = np.concatenate((letters, np.zeros(_LONGEST, np.uint8)))
+        good, lost_zero, empty = _judge(places, cells, padded)
         cell_places = rows.astype(np.int64) * LAYOUT.length + places.start.take(columns)
         records = self.matrix.reshape(-1)
         records[cell_places[lost_zero]] = _ZERO
@@ -82,14 +151,14 @@ class BlockBuilder:
 
         # NumPy copies opaque items of this size several times faster than rows of that many bytes.
         kind = f"u{size}" if size <= 2 else f"V{size}"
-        copied = items(letters, kind)[starts]
+        copied = _items(letters, kind)[starts]
         if lengths.min() < size:
             cells = copied.view(np.uint8).reshape(-1, size)
             # What follows a shorter cell becomes blank: that is zero in between.
             cells ^= 32
             cells &= _leading(size).take(lengths, axis=0)
             cells ^= 32
-        items(self.matrix.reshape(-1), kind)[places] = copied
+        _items(self.matrix.reshape(-1), kind)[places] = copied
 
     def add_cell(self, places: CellPlaces, row: int, column: int, cell: str) -> None:
         """Note a cell that has to be understood by itself."""
@@ -98,30 +167,20 @@ class BlockBuilder:
         elif (second := places.second.get(column)) is not None:
             self._second.setdefault(second, []).append((row, cell))
 
-    def block(self, numbers: Any, rows: Any = None, **rest: Any) -> Block:
+    def block(self, numbers: Any, **rest: Any) -> Block:
         """The block.
 
         Args:
-            numbers: Record numbers.
-            rows: The rows that have cells, ascending; None where all have.
+            numbers: The record number of each row; what follows in the matrix is left out.
             rest: More attributes of the block.
         """
         import numpy as np
 
-        block = Block(LAYOUT, self.matrix if rows is None else self.matrix[rows], numbers, **rest)
-
-        def in_block(cells: list[tuple[int, str]]) -> list[tuple[int, str]]:
-            if rows is None:
-                return cells
-            of_cells = np.searchsorted(rows, [row for row, _ in cells]).tolist()
-            return [(row, cell) for row, (_, cell) in zip(of_cells, cells, strict=True)]
-
-        for name, cells in self._singly.items():
-            _lay_out(block, name, in_block(cells))
-        for name, found in self._misfits(block):
-            _lay_out(block, name, found)
+        block = Block(LAYOUT, self.matrix[: len(numbers)], np.asarray(numbers, np.int64), **rest)
+        for name, cells in [*self._singly.items(), *self._misfits(block)]:
+            _lay_out(block, name, cells)
         for (name, repeated), cells in self._second.items():
-            _merge(block, name, in_block(cells), repeated=repeated)
+            _merge(block, name, cells, repeated=repeated)
         for name in _CSV_ONLY:
             block.texts[name] = _column(len(block), block.patches.pop(name, ()))
         block.problems.sort(key=lambda problem: problem.record_number)
@@ -136,7 +195,7 @@ class BlockBuilder:
             if field.kind is Kind.DATE:
                 cells = block.column(name)
                 odd = ((cells - np.uint8(_ZERO)) > 9).any(axis=1)
-                odd &= (cells[:, 0] != 32) & (cells[:, 0] != UNREADABLE) & (cells[:, 0] != MISPLACED)
+                odd &= cells[:, 0] != 32
             elif name in LOST_ZEROS:
                 cells = block.column(name)
                 # Signs from "!" to "/", such as the point and the plus.
@@ -218,3 +277,60 @@ def _column(rows: int, values: Iterable[tuple[int, str | None]]) -> pa.Array:
 
     texts = dict(values)
     return strings([texts.get(row) for row in range(rows)]) if texts else pa.nulls(rows, pa.string())
+
+
+def _judge(places: CellPlaces, cells: Cells, padded: Bytes) -> tuple[Flags, Flags, Flags]:
+    """Which cells fit as they are, which are one digit of two, and which are a word for nothing.
+
+    Args:
+        places: Where the cells go.
+        cells: The cells.
+        padded: Their letters, with :data:`_LONGEST` bytes more.
+    """
+    import numpy as np
+
+    letters, starts, stops, columns, _, between = cells
+    lengths = stops - starts
+    traits = places.traits.take(columns * (_LONGEST + 1) + np.minimum(lengths, _LONGEST))
+    first, last = letters.take(starts), letters.take(stops - 1)
+    good = (traits & _FITS) != 0
+    good &= ((traits & _TIGHT) == 0) | ((first != 32) & (last != 32))
+    good &= first != ord("'")
+    if np.count_nonzero(letters < 32) != between or letters.max(initial=0) > 126:
+        strange = ((letters < 32) | (letters > 126)).nonzero()[0]
+        having = np.searchsorted(starts, strange, "right") - 1
+        good[having[(having >= 0) & (strange < stops[having])]] = False
+    lost_zero = ((traits & _TWO_DIGITS) != 0) & (first >= _ZERO) & (first <= _ZERO + 9)
+    gaps = ((traits & _CODED) != 0) & _begins_gap().take(first)
+    if gaps.any():
+        at = gaps.nonzero()[0]
+        gaps[at] = _are_gaps(_items(padded, "<u4")[starts.take(at)], lengths.take(at))
+        good &= ~gaps
+    return good, lost_zero, gaps
+
+
+def _items(letters: Bytes, kind: str) -> Any:
+    """A view in which an item of *kind* begins at every byte that has enough behind it."""
+    import numpy as np
+
+    return np.ndarray(len(letters) - np.dtype(kind).itemsize + 1, kind, letters, strides=(1,))
+
+
+@cache
+def _begins_gap() -> Any:
+    """Whether a word for nothing may begin with each of 256 letters."""
+    import numpy as np
+
+    begins = np.zeros(256, bool)
+    begins[[ord(letter) for gap in GAPS for letter in (gap[0], gap[0].upper())]] = True
+    return begins
+
+
+def _are_gaps(words: Any, lengths: Any) -> Any:
+    """Whether words of up to four letters (each the four bytes at its beginning) stand for nothing."""
+    import numpy as np
+
+    as_lower = 0x20202020
+    masks = np.array([(1 << 8 * length) - 1 for length in range(_LONGEST_GAP + 1)], np.uint32)
+    known = [(int.from_bytes(gap.encode(), "little") | as_lower) & int(masks[len(gap)]) for gap in GAPS]
+    return np.isin((words | np.uint32(as_lower)) & masks[lengths], np.array(known, np.uint32))

@@ -1,37 +1,31 @@
-"""The cells of CSV rows, as either parser finds them, and where those under a header go."""
+"""The cells of CSV rows, found with NumPy.
+
+Most pieces of most files are plain: every cell is quoted and none has a quote in it, or there is no quote at all, and
+each row has as many cells as the header. Records that were parsed are plain as well. Most cells are empty, so only
+those that are not are looked for: the edges between letters and what stands between cells. How far a cell is from the
+last one tells how many empty ones there are.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_apscores.scorefile.reading.csv_values import GAPS, LOST_ZEROS, is_coded, is_free_text
-from airflow_provider_apscores.scorefile.reading.header import Header
-from airflow_provider_apscores.scorefile.spec.fields import Kind
-from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT as LAYOUT
+from airflow_provider_apscores.scorefile.reading.csv_lines import CELL_END, RECORD_END
 
 if TYPE_CHECKING:
     import numpy as np
 
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
     Numbers = np.ndarray[Any, np.dtype[np.int32]]
-    Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
-#: Longer cells fit nowhere.
-LONGEST = 32
+#: Bytes that are read together: they, and the records made of them, fit into a processor's cache.
+_AT_A_TIME = 3 << 18
 
-_LONGEST_GAP = max(map(len, GAPS))
+#: Parsed records that are read together: about as many bytes.
+_RECORDS_AT_A_TIME = 1 << 10
 
-_ZERO, _APOSTROPHE = 48, 39
-
-#: The cell needs no second look, unless one of its letters does.
-_FITS = 1
-#: It may not begin or end with a blank.
-_TIGHT = 2
-#: If it is a digit, it is two that lost their zero.
-_TWO_DIGITS = 4
-#: If it is one of the words in ``GAPS``, it is empty.
-_CODED = 8
+_QUOTE, _ZERO = 34, 48
 
 
 class Cells(NamedTuple):
@@ -43,7 +37,7 @@ class Cells(NamedTuple):
         stops: Where each ends.
         columns: The column of each under its header, counted from 0.
         rows: The row of each in the block.
-        between: How many control characters in *letters* are no part of a cell: line ends and tabs.
+        between: How many control characters in *letters* are no part of a cell.
     """
 
     letters: Bytes
@@ -51,117 +45,115 @@ class Cells(NamedTuple):
     stops: Numbers
     columns: Numbers
     rows: Numbers
-    between: int = 0
-
-    def of_rows(self, chosen: Any) -> Cells:
-        """The cells of some rows alone; *chosen* says of each row whether it is one of them."""
-        here = chosen[self.rows]
-        starts, stops, columns, rows = self.starts[here], self.stops[here], self.columns[here], self.rows[here]
-        return Cells(self.letters, starts, stops, columns, rows, self.between)
+    between: int
 
 
-class CellPlaces:
-    """Where the cells under one header go.
+def plain_cells(
+    text: bytes | memoryview, ends: Any, delimiter: str, width: int, code_column: int
+) -> Iterator[Cells | None]:
+    """The cells of plain rows, part by part; None, and no more, where rows are not plain.
 
     Args:
-        header: The header.
-        only: The fields that are wanted; None for all.
-
-    Attributes:
-        names: The field of each column that is read.
-        second: See :class:`~.header.Header`.
-        start: Of each column: where its field begins in a record.
-        size: How wide its field is; 0 for columns that are not read.
-        traits: What is true of a cell of each length in each column (``_FITS`` and so on), shape (columns * lengths,).
-    """
-
-    def __init__(self, header: Header, only: frozenset[str] | None) -> None:
-        import numpy as np
-
-        self.names = {at: name for name, at in header.columns.items() if only is None or name in only}
-        self.second = {at: second for at, second in header.second.items() if only is None or second[0] in only}
-        width = header.width
-        self.start = np.zeros(width, np.int32)
-        self.size = np.zeros(width, np.uint8)
-        traits = np.full((width, LONGEST + 1), _FITS, np.uint8)
-        traits[list(self.second)] = 0
-        for at, name in self.names.items():
-            field = LAYOUT.fields.get(name)
-            traits[at] = 0
-            if field is None:
-                continue
-            free = is_free_text(name)
-            self.start[at], self.size[at] = field.start - 1, field.width
-            if name in LOST_ZEROS:
-                traits[at, list(LOST_ZEROS[name])] |= _FITS
-            elif free:
-                traits[at, : field.width + 1] |= _FITS
-            else:
-                traits[at, field.width] |= _FITS
-            if name in LOST_ZEROS or not (free or field.kind is Kind.FLAGS):
-                traits[at] |= _TIGHT
-            if field.width == 2 and not free:
-                traits[at, 1] |= _TWO_DIGITS
-            if is_coded(name):
-                traits[at, : _LONGEST_GAP + 1] |= _CODED
-        self.traits = traits.reshape(-1)
-
-
-def judge(places: CellPlaces, cells: Cells, padded: Bytes) -> tuple[Flags, Flags, Flags]:
-    """Which cells fit as they are, which are one digit of two, and which are a word for nothing.
-
-    Args:
-        places: Where the cells go.
-        cells: The cells.
-        padded: Their letters, with :data:`LONGEST` bytes more.
+        text: UTF-8 in whole lines, each with its LF; no CR.
+        ends: Where each line ends.
+        delimiter: What stands between cells.
+        width: Cells of the header.
+        code_column: The column of the college code. A row without one may be blank or a header, and is not plain.
     """
     import numpy as np
 
-    letters, starts, stops, columns, _, between = cells
-    lengths = stops - starts
-    traits = places.traits.take(columns * (LONGEST + 1) + np.minimum(lengths, LONGEST))
-    first, last = letters.take(starts), letters.take(stops - 1)
-    good = (traits & _FITS) != 0
-    good &= ((traits & _TIGHT) == 0) | ((first != 32) & (last != 32))
-    good &= first != _APOSTROPHE
-    if np.count_nonzero(letters < 32) != between or letters.max(initial=0) > 126:
-        strange = ((letters < 32) | (letters > 126)).nonzero()[0]
-        having = np.searchsorted(starts, strange, "right") - 1
-        good[having[(having >= 0) & (strange < stops[having])]] = False
-    lost_zero = ((traits & _TWO_DIGITS) != 0) & (first >= _ZERO) & (first <= _ZERO + 9)
-    gaps = ((traits & _CODED) != 0) & _begins_gap().take(first)
-    if gaps.any():
-        at = gaps.nonzero()[0]
-        gaps[at] = _are_gaps(items(padded, "<u4")[starts.take(at)], lengths.take(at))
-        good &= ~gaps
-    return good, lost_zero, gaps
+    letters = np.frombuffer(text, np.uint8)
+    between = width if delimiter == "\t" else 1
+    at = row = 0
+    while row < len(ends):
+        until = int(np.searchsorted(ends, at + _AT_A_TIME, "right"))
+        piece = letters[at : ends[until - 1]]
+        found = filled_cells(piece, ends[row:until] - (at + 1), ord(delimiter), width) if until > row else None
+        if found is None:
+            yield None
+            return
+        spans, columns, _ = found
+        codes = piece.take(spans[columns == code_column, 0])
+        if len(codes) < until - row or codes.min() < _ZERO or codes.max() > _ZERO + 9:
+            yield None
+            return
+        rows = np.arange(row, until, dtype=np.int32)
+        yield _cells(piece, found, rows, (until - row) * between)
+        at, row = int(ends[until - 1]), until
 
 
-def items(letters: Bytes, kind: str) -> Any:
-    """A view in which an item of *kind* begins at every byte that has enough behind it."""
+def parsed_cells(records: list[tuple[int, str]], width: int) -> Iterator[Cells]:
+    """The cells of records that were parsed, part by part.
+
+    Args:
+        records: The row of each record in the block, and its cells as :class:`~.csv_lines.Record` has them.
+        width: Cells of each.
+    """
     import numpy as np
 
-    return np.ndarray(len(letters) - np.dtype(kind).itemsize + 1, kind, letters, strides=(1,))
+    for first in range(0, len(records), _RECORDS_AT_A_TIME):
+        some = records[first : first + _RECORDS_AT_A_TIME]
+        letters = np.frombuffer("".join([row + RECORD_END for _, row in some]).encode(), np.uint8)
+        ends = (letters == ord(RECORD_END)).nonzero()[0]
+        found = filled_cells(letters, ends, ord(CELL_END), width, parsed=True)
+        assert found is not None, "Records have as many cells as their header."
+        yield _cells(letters, found, np.array([row for row, _ in some], np.int32), len(some) * width)
 
 
-@cache
-def _begins_gap() -> Any:
-    """Whether a word for nothing may begin with each of 256 letters."""
+def _cells(letters: Bytes, found: tuple[Numbers, Numbers, Any], rows: Numbers, between: int) -> Cells:
     import numpy as np
 
-    begins = np.zeros(256, bool)
-    begins[[ord(letter) for gap in GAPS for letter in (gap[0], gap[0].upper())]] = True
-    return begins
+    spans, columns, counts = found
+    starts, stops = np.ascontiguousarray(spans.T)
+    return Cells(letters, starts, stops, columns, np.repeat(rows, counts), between)
 
 
-def _are_gaps(words: Any, lengths: Any) -> Any:
-    """Whether words of up to four letters (each the four bytes at its beginning) stand for nothing."""
+def filled_cells(
+    piece: Bytes, ends: Any, delimiter: int, width: int, *, parsed: bool = False
+) -> tuple[Numbers, Numbers, Any] | None:
+    """The cells that are not empty: where they are, shape (cells, 2), their columns, and how many each row has.
+
+    Quoted cells are proved by counting: each delimiter or line end that has a quote on either side takes these two for
+    its own; when no quote is shared and none is left over, all of them stand between cells, and no cell has one in it.
+    """
     import numpy as np
 
-    as_lower = 0x20202020
-    masks = np.array([(1 << 8 * length) - 1 for length in range(_LONGEST_GAP + 1)], np.uint32)
-    known = [
-        (int.from_bytes(gap.encode(), "little") | as_lower) & int(masks[len(gap)]) | len(gap) << 32 for gap in GAPS
-    ]
-    words = ((words | np.uint32(as_lower)) & masks[lengths]).astype(np.int64) | lengths.astype(np.int64) << 32
-    return np.isin(words, known)
+    separates = piece == delimiter
+    separates[ends] = True
+    between = piece == _QUOTE
+    quotes = 0 if parsed else np.count_nonzero(between)
+    if quotes:
+        inner = between[:-2] & separates[1:-1]
+        inner &= between[2:]
+        if not (
+            quotes == 2 * np.count_nonzero(inner) + 2
+            and between[[0, -2]].all()
+            and not inner[[0, -2]].any()
+            and not (inner[2:] & inner[:-2]).any()
+            and inner[ends[:-1] - 1].all()
+        ):
+            return None
+        between[1:-1] |= inner
+        between[-1] = True
+        step = 3
+    else:
+        between = separates
+        step = 1
+    edges = (between[1:] != between[:-1]).nonzero()[0].astype(np.int32)
+    edges += 1
+    if not between[0]:
+        edges = np.concatenate((np.zeros(1, np.int32), edges))
+    spans = edges.reshape(-1, 2)
+    # In front stands the end of a cell that does not exist.
+    stops = np.concatenate(([-(step // 2) - 1], spans[:, 1]), dtype=np.int32)
+    # The place of each cell, counted through all rows.
+    places = np.cumsum((spans[:, 0] - stops[:-1]) // np.int32(step), dtype=np.int32)
+    places -= 1
+    # The last cell of each row must have the place that it would have if every row had the header's width.
+    cells = np.searchsorted(spans[:, 0], ends)
+    behind = (ends - stops[cells]) // step
+    rows = np.arange(len(ends), dtype=np.int32)
+    if (np.concatenate(([-1], places))[cells] + behind != (rows + 1) * width - 1).any():
+        return None
+    counts = np.diff(cells, prepend=0)
+    return spans, places - np.repeat(rows * np.int32(width), counts), counts

@@ -1,4 +1,4 @@
-"""The lines of a piece of a CSV file: as they stand there, as text for a parser, and as records."""
+"""The lines of a piece of a CSV file: as they stand there, as UTF-8, and as records."""
 
 from __future__ import annotations
 
@@ -10,50 +10,24 @@ from typing import Any, NamedTuple
 #: A record with more line ends in its values than this is a quote that was never closed.
 MOST_LINES = 16
 
+#: What stands between the cells of a record that was parsed, and behind the last one. No text has these letters.
+CELL_END, RECORD_END = "\x1f", "\x1e"
 
-#: What a record may consist of and still be blank, beside its delimiters.
-_NOTHING = b' \t\r\n\x00\x0c\x1a"'
+_NO_TEXT = "\x01"
 
 
-class Records(NamedTuple):
-    """Records of some lines.
+class Record(NamedTuple):
+    """A record that was parsed.
 
     Attributes:
-        lines: The lines.
-        first: The first line of each record, shape (records,).
-        last: The last line of each record, shape (records,).
-        is_open: Whether a quote in it is never closed, shape (records,).
-        is_empty: Whether it is an empty line, shape (records,).
-        until: The line after the last record.
+        first: Its first line.
+        end: The line after it.
+        row: Its cells without their quotes, with CELL_END between them; None where a quote is out of place.
     """
 
-    lines: CsvLines
-    first: Any
-    last: Any
-    is_open: Any
-    is_empty: Any
-    until: int
-
-    def raw(self, record: int) -> bytes:
-        """A record as it stands in the file, without its line end."""
-        return self.lines.raw(int(self.first[record]), int(self.last[record]))
-
-    def cells(self, record: int) -> list[str] | None:
-        """The cells of a record; None when a quote is out of place."""
-        return self.lines.cells(int(self.first[record]), int(self.last[record]))
-
-    def is_closed(self, record: int) -> bool:
-        """Whether each quote of a record is closed in it, to a parser that lets letters follow a closing quote."""
-        lines = self.lines
-        text = str(lines.text[lines.text_starts[self.first[record]] : lines.text_ends[self.last[record]]], "utf-8")
-        try:
-            return len(list(csv.reader([text, "next"], delimiter=lines.delimiter))) == 2
-        except csv.Error:
-            return False
-
-    def is_blank(self, record: int) -> bool:
-        """Whether a record has nothing but blanks, quotes and delimiters."""
-        return self.lines.is_blank(int(self.first[record]), int(self.last[record]))
+    first: int
+    end: int
+    row: str | None
 
 
 class CsvLines:
@@ -69,127 +43,85 @@ class CsvLines:
     def __init__(self, data: bytes, end: int, delimiter: str, *, complete: bool) -> None:
         self.data = data
         self.end = end
-        self.complete = complete
         self.delimiter = delimiter
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    @cached_property
-    def ends(self) -> Any:
-        """Where each line ends in the data, shape (lines,)."""
-        return _line_ends(self.data, self.end)
-
-    @cached_property
-    def starts(self) -> Any:
-        """Where each line begins in the data, shape (lines,)."""
-        import numpy as np
-
-        return np.concatenate(([0], self.ends[:-1]))
+        self.complete = complete
 
     @cached_property
     def utf8(self) -> bytes | memoryview:
         """The lines as UTF-8, each with LF alone: a view of the data where nothing has to change."""
         text = _as_utf8(self.data, self.end)
-        if text is self.data and b"\r" not in text and text[self.end - 1] == 10:
+        if text is self.data and b"\r" not in text and text.endswith(b"\n", 0, self.end):
             return memoryview(text)[: self.end]
         text = text[: self.end if text is self.data else None].replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
         return text if text.endswith(b"\n") else text + b"\n"
 
     @cached_property
-    def _utf8_ends(self) -> Any:
-        return self.ends if isinstance(self.utf8, memoryview) else _line_ends(self.utf8, len(self.utf8))
-
-    def utf8_from(self, line: int) -> bytes | memoryview:
-        """The same from a line on."""
-        return self.utf8[int(self._utf8_ends[line - 1]) :] if line else self.utf8
+    def text(self) -> list[str]:
+        """The same as text, line by line."""
+        text = str(self.utf8, "utf-8").replace(CELL_END, _NO_TEXT).replace(RECORD_END, _NO_TEXT)
+        return text.removesuffix("\n").split("\n")
 
     @cached_property
-    def text(self) -> bytes | memoryview:
-        """The same without blanks before a quote that opens a cell, which pyarrow takes for a part of the cell."""
-        if b' "' not in self.data:
-            return self.utf8
-        delimiter = re.escape(self.delimiter.encode())
-        # Two quotes are an empty cell, or one quote within a cell.
-        return re.sub(rb'(?<=[%b\n]) +"(?!"(?! *[%b\n]))' % (delimiter, delimiter), b'"', self.utf8)
+    def ends(self) -> Any:
+        """Where each line ends in the UTF-8."""
+        return _line_ends(self.utf8, len(self.utf8))
 
     @cached_property
-    def text_ends(self) -> Any:
-        """Where each line ends in the text, shape (lines,)."""
-        return self._utf8_ends if self.text is self.utf8 else _line_ends(self.text, len(self.text))
+    def _data_ends(self) -> Any:
+        return self.ends if isinstance(self.utf8, memoryview) else _line_ends(self.data, self.end)
 
-    @cached_property
-    def text_starts(self) -> Any:
-        """Where each line begins in the text, shape (lines,)."""
-        import numpy as np
+    def start(self, line: int) -> int:
+        """Where a line begins in the data, or where the last one ends."""
+        return int(self._data_ends[line - 1]) if line else 0
 
-        return np.concatenate(([0], self.text_ends[:-1]))
+    def raw(self, first: int, end: int) -> bytes:
+        """The lines from *first* to *end* as they stand in the file, without the last line end."""
+        return self.data[self.start(first) : self.start(end)].rstrip(b"\r\n")
 
-    def raw(self, first: int, last: int) -> bytes:
-        """Some lines as they stand in the file, without the last line end."""
-        return self.data[self.starts[first] : self.ends[last]].rstrip(b"\r\n")
+    def record(self, first: int) -> Record | None:
+        """Parse the record that begins with a line; None where the next piece may have the rest of it.
 
-    def cells(self, first: int, last: int) -> list[str] | None:
-        """The cells of a record; see :func:`cells_of`."""
-        begin = self._utf8_ends[first - 1] if first else 0
-        return cells_of(str(self.utf8[begin : self._utf8_ends[last]], "utf-8"), self.delimiter)
-
-    def is_blank(self, first: int, last: int) -> bool:
-        """Whether lines have nothing but blanks, quotes and delimiters."""
-        return not self.data[self.starts[first] : self.ends[last]].strip(_NOTHING + self.delimiter.encode())
-
-    def records(self, at: int, until: int) -> Records:
-        """The records that begin in the lines from *at* to *until*.
-
-        A value may hold line ends, so that a line with an odd number of quotes goes on until its cells can be read.
-        Where the next piece may have the rest of a record, the records end before it.
+        A value may hold line ends. The line that closes its quote has an odd number of them.
         """
-        import numpy as np
-
-        reach = min(until + MOST_LINES, len(self))
-        quotes = np.frombuffer(self.text, np.uint8, self.text_ends[reach - 1]) == ord('"')
-        odd = (np.bitwise_xor.reduceat(quotes, self.text_starts[at:reach]).nonzero()[0] + at).tolist()
-        begins = np.ones(len(self) - at, bool)
-        is_open = np.zeros(len(self) - at, bool)
-        taken = at
-        for number, line in enumerate(odd):
-            if not taken <= line < until:
-                continue
-            # A quote closes where the next line has an odd number, unless it is a letter of its cell.
-            fellows = (other for other in odd[number : number + 2] if other < line + MOST_LINES)
-            closing = next((other for other in fellows if self.cells(line, other) is not None), None)
+        line = self.text[first]
+        quoted = line.startswith('"') and line.endswith('"', 1)
+        row = line[1:-1].replace(f'"{self.delimiter}"', CELL_END) if quoted else line.replace(self.delimiter, CELL_END)
+        if '"' not in row:  # No cell has one in it, as in most rows.
+            return Record(first, first + 1, row)
+        end = first + 1
+        cells = cells_of(line, self.delimiter)
+        if cells is None:
+            following = enumerate(self.text[end : first + MOST_LINES], end)
+            closing = next((at for at, each in following if each.count('"') % 2), None)
             if closing is not None:
-                begins[line + 1 - at : closing + 1 - at] = False
-                taken = closing + 1
-            elif self.complete or line + MOST_LINES <= len(self):
-                is_open[line - at] = True
-            else:
-                until = line
-                break
-        until = max(until, taken)
-        first = begins[: until - at].nonzero()[0] + at
-        last = np.append(first[1:], until) - 1
-        is_empty = self.text_ends[last] - self.text_starts[first] == 1
-        return Records(self, first, last, is_open[first - at], is_empty, until)
+                cells = cells_of("\n".join(self.text[first : closing + 1]), self.delimiter, strict=True)
+                end = first + 1 if cells is None else closing + 1
+            elif not self.complete and first + MOST_LINES > len(self.text):
+                return None
+        return Record(first, end, None if cells is None else CELL_END.join(cells))
 
 
-def cells_of(text: str, delimiter: str) -> list[str] | None:
-    """The cells of one record; None when a quote is not closed or the text is no record."""
-    text = text.rstrip("\r\n")
+def cells_of(text: str, delimiter: str, *, strict: bool = False) -> list[str] | None:
+    """The cells of one record; None when a quote is not closed or the text is no record.
+
+    Args:
+        text: The record.
+        delimiter: What stands between cells.
+        strict: Whether a closing quote has to be the last letter of its cell.
+    """
     blanks = ' "' in text and re.search(rf'(?:\A|\n|{re.escape(delimiter)}) +"', text) is not None
-    for each in (text, re.sub(rf'" +(?={re.escape(delimiter)}|\Z)', '"', text)):
-        try:
-            found = list(csv.reader([each], delimiter=delimiter, strict=True, skipinitialspace=blanks))
-        except csv.Error:
-            continue
-        return found[0] if len(found) == 1 else []
-    return None
+    try:
+        # A quote that is still open takes in the second line.
+        found = list(csv.reader([text, ""], delimiter=delimiter, strict=strict, skipinitialspace=blanks))
+    except csv.Error:
+        return None
+    return found[0] if len(found) == 2 else None
 
 
 def _line_ends(data: bytes | memoryview, end: int) -> Any:
     import numpy as np
 
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8, end) == 10) + 1
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8, end) == ord("\n")) + 1
     return ends if len(ends) and ends[-1] == end else np.append(ends, end)
 
 

@@ -137,7 +137,7 @@ def _first_row(head: bytes, skip: int, delimiter: str) -> tuple[bytes, str, int]
         lines += 1
         found = _delimiter(row)
         # A name may hold a line end; then its quote is still open here.
-        if cells_of(row.decode("latin-1").lstrip("\r\n"), delimiter or found or ",") is not None:
+        if cells_of(row.decode("latin-1").lstrip("\r\n"), delimiter or found or ",", strict=True) is not None:
             if found or not _is_title(row) or titles == _MOST_TITLES:
                 return line_end[0], delimiter or found, begin if titles else skip
             begin, lines, titles = end, 0, titles + 1

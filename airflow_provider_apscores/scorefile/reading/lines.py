@@ -31,7 +31,7 @@ class BadLines:
     def __init__(self) -> None:
         self._in_a_row = 0
 
-    def add(self, good: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+    def add(self, good: np.ndarray[Any, np.dtype[np.bool_]] | list[bool]) -> None:
         """Take the next lines.
 
         Args:

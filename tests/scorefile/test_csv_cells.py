@@ -1,4 +1,4 @@
-"""Plain CSV rows: NumPy reads them as pyarrow does, and leaves alone what it could read wrongly."""
+"""Plain CSV rows: they are read as if each was parsed, and rows that could be read wrongly are not plain."""
 
 import csv
 import io
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from airflow_provider_apscores.scorefile.reading import csv as reading_csv
-from airflow_provider_apscores.scorefile.reading import csv_plain
+from airflow_provider_apscores.scorefile.reading import csv_cells
 from tests.scorefile.students import csv_file, student
 from tests.scorefile.test_csv import CSV_VARIANTS
 from tests.scorefile.three_ways import ALL, read
 
-PLAIN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed", "blanks before quotes"]
+PLAIN = ["plain", "CRLF", "no last newline", "semicolons", "tabs", "unquoted", "reversed"]
 
 ODD_CELLS = {
     "letters beyond ASCII": {"last_name": "NUÑEZ", "street_3": "É"},
@@ -41,18 +41,18 @@ ODD_CELLS = {
 
 
 def both_ways(data, mocker):
-    """What is read with NumPy, what with pyarrow alone, and whether NumPy read any of it."""
-    mocker.patch.object(csv_plain, "_AT_A_TIME", 2500)
-    spy = mocker.spy(reading_csv, "read_plain")
-    with_numpy = read(data)
-    mocker.patch.object(reading_csv, "read_plain", return_value=None)
-    return with_numpy, read(data), spy.spy_return is not None
+    """What is read of plain rows, what when each row is parsed, and whether any rows were plain."""
+    mocker.patch.object(csv_cells, "_AT_A_TIME", 2500)
+    spy = mocker.spy(reading_csv.CsvSplitter, "_plain_block")
+    when_plain = read(data)
+    mocker.patch.object(reading_csv.CsvSplitter, "_plain_block", return_value=None)
+    return when_plain, read(data), spy.spy_return is not None
 
 
 @pytest.mark.parametrize("variant", CSV_VARIANTS)
 def test_both_ways_read_every_form_alike(variant, mocker):
-    with_numpy, with_pyarrow, was_plain = both_ways(CSV_VARIANTS[variant], mocker)
-    assert with_numpy == with_pyarrow
+    when_plain, when_parsed, was_plain = both_ways(CSV_VARIANTS[variant], mocker)
+    assert when_plain == when_parsed
     assert was_plain or variant not in PLAIN
 
 
@@ -63,8 +63,8 @@ def test_both_ways_read_odd_cells_alike(odd, quoting, mocker):
     rows = list(csv.reader(io.StringIO(csv_file(records).decode())))
     out = io.StringIO()
     csv.writer(out, quoting=quoting).writerows([[*row, "Ñote"] for row in rows])
-    with_numpy, with_pyarrow, _ = both_ways(out.getvalue().encode(), mocker)
-    assert with_numpy == with_pyarrow
+    when_plain, when_parsed, _ = both_ways(out.getvalue().encode(), mocker)
+    assert when_plain == when_parsed
 
 
 def test_random_text_that_is_plain_has_the_same_cells_for_a_parser():
@@ -84,7 +84,7 @@ def test_random_text_that_is_plain_has_the_same_cells_for_a_parser():
         if not text.endswith("\n") or len(text) < 6:
             continue
         piece = np.frombuffer(text.encode(), np.uint8)
-        found = csv_plain.filled_cells(piece, (piece == 10).nonzero()[0], ord(","), 3)
+        found = csv_cells.filled_cells(piece, (piece == 10).nonzero()[0], ord(","), 3)
         if found is None:
             continue
         spans, columns, counts = found
