@@ -32,8 +32,8 @@ class DateOrder:
     """What the report dates so far say about their order.
 
     Day first needs that each of them is a date with the day first, and that one is none with the month first. Or that
-    each is a date in both orders, and that one is before its own record's update date with the month first only, and
-    none with the day first only.
+    each is a date in both orders, and that one is before its own record's update date with the month first, and none
+    with the day first.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,8 @@ class DateOrder:
     @property
     def day_first(self) -> bool:
         """Whether the file has the day first, if there are no more dates."""
-        return self._says_day_first() > 0 and not self._never_day_first and not self._early_day_first
+        says = self._only_day_first > 0 or (self._early_month_first > 0 and not self._early_day_first)
+        return says and not self._never_day_first
 
     def problem(self) -> Problem | None:
         """The problem of a file whose dates contradict each other."""
@@ -85,7 +86,7 @@ class DateOrder:
         self._only_month_first |= bool((month_first & ~day_first).any())
         self._never_day_first |= bool((there & ~day_first).any())
         self._only_day_first = self._only_day_first or _first_record(block, day_first & ~month_first)
-        tells = month_first & day_first & (first != second)
+        tells = month_first & day_first
         if self._never_day_first or not tells.any():
             return
         update = _numbers(block.column(_UPDATE))
@@ -93,7 +94,8 @@ class DateOrder:
         since_update = ((year - update[2] + 50) % 100 - 50) * 10_000 - update[0] * 100 - update[1]
         month_early, day_early = since_update + first * 100 + second < 0, since_update + second * 100 + first < 0
         self._early_month_first = self._early_month_first or _first_record(block, tells & month_early & ~day_early)
-        self._early_day_first |= bool(np.any(tells & day_early & ~month_early))
+        # A file whose reports are earlier than their updates in any order says nothing by that.
+        self._early_day_first |= bool(np.any(tells & day_early))
 
 
 def with_month_first(block: Block) -> Block:
