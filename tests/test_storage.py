@@ -284,6 +284,7 @@ def test_a_broken_upload_to_other_stores_leaves_no_part(place: RemoteFolder, moc
 
     with pytest.raises(StorageUnavailable if isinstance(error, OSError) else KeyboardInterrupt):
         part.publish()
+    part.discard()
 
     assert (place.size("scores.txt"), place.listed()) == (None, [])
 

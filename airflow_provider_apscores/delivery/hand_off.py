@@ -197,10 +197,13 @@ class HandOff:
             if digest.hexdigest() != self._mine.sha256:
                 self._delivery.check()
                 raise DeliveryDamaged(f"{self._delivery.uri} changed while it was read. Nothing was sent.")
+            part.prepare()
             self._note(_RENAMING)
-            part.publish()
-        finally:
+        except BaseException:
             part.discard()
+            raise
+        # If this fails, the hidden part stays: it shows the next try how far this one came.
+        part.publish()
 
     def _check_name_is_free(self, name: str) -> None:
         if not self._replace_existing and self._target.size(name) is not None:

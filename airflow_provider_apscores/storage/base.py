@@ -37,6 +37,9 @@ class WritableFile(Protocol):
 class Part(WritableFile, Protocol):
     """A file that is being written. Readers do not see it before :meth:`publish`."""
 
+    def prepare(self) -> None:
+        """Store all bytes, so that :meth:`publish` only gives them their name; object stores have no such step."""
+
     def publish(self, name: str | None = None) -> str:
         """Make the file visible and durable under its name, or another *name* of its folder; return its URI."""
 

@@ -134,6 +134,11 @@ class _LocalPart:
             self._file.seek(size)
             self._file.truncate()
 
+    def prepare(self) -> None:
+        with storage_errors(self._place.uri(self._name)):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
     def publish(self, name: str | None = None) -> str:
         uri = self._place.uri(name or self._name)
         with storage_errors(uri):

@@ -163,22 +163,25 @@ class RemoteFolder(Folder):
         """See :meth:`Folder.parts`. Object stores have none."""
         return [] if self._atomic else super().parts()
 
-    def upload(self, spool: SpoolFile, name: str) -> None:
-        """Store a local copy under *name*; the file appears whole or not at all."""
+    def upload_part(self, spool: SpoolFile, name: str) -> str | None:
+        """Store a local copy under a hidden name, and return that name; None where an upload appears as a whole."""
         if self._atomic:
-            # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
-            self._in_folder(name, lambda path: self.fs.put_file(spool.path, path))
-        else:
-            head, slash, last = name.rpartition("/")
-            part = head + slash + part_name(last)
-            try:
-                self._in_folder(part, lambda path: self.fs.put_file(spool.path, path))
-                self.fs.mv(self.path(part), self.path(name))
-            except BaseException:
-                # The removal may not hide the original error.
-                with suppress(Exception):
-                    self.fs.rm_file(self.path(part))
-                raise
+            return None
+        head, slash, last = name.rpartition("/")
+        part = head + slash + part_name(last)
+        try:
+            self._in_folder(part, lambda path: self.fs.put_file(spool.path, path))
+        except BaseException:
+            # The removal may not hide the original error.
+            with suppress(Exception):
+                self.fs.rm_file(self.path(part))
+            raise
+        return part
+
+    def upload(self, spool: SpoolFile, name: str) -> None:
+        """Store a local copy under *name*, where an upload appears as a whole or not at all."""
+        # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
+        self._in_folder(name, lambda path: self.fs.put_file(spool.path, path))
         self.fs.invalidate_cache(self.path(name).rpartition("/")[0])
 
     @property
@@ -215,6 +218,7 @@ class _RemotePart:
         self._place = place
         self._name = name
         self._spool = SpoolFile()
+        self._part: str | None = None
 
     def write(self, data: bytes | memoryview, /) -> int:
         return self._spool.write(data)
@@ -222,12 +226,29 @@ class _RemotePart:
     def truncate(self, size: int) -> None:
         self._spool.truncate(size)
 
+    def prepare(self) -> None:
+        self._upload_part(self._name)
+
     def publish(self, name: str | None = None) -> str:
         name = name or self._name
-        with storage_errors(self._place.uri(name)):
-            self._place.upload(self._spool, name)
+        self._upload_part(name)
+        if self._part is not None:
+            self._place.move(self._part, name)
+            self._part = None
+        else:
+            with storage_errors(self._place.uri(name)):
+                self._place.upload(self._spool, name)
         self._spool.close()
         return self._place.uri(name)
 
     def discard(self) -> None:
         self._spool.close()
+        if self._part is not None:
+            # The removal may not hide the original error.
+            with suppress(Exception):
+                self._place.remove(self._part)
+
+    def _upload_part(self, name: str) -> None:
+        if self._part is None:
+            with storage_errors(self._place.uri(name)):
+                self._part = self._place.upload_part(self._spool, name)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.sftp import SFTPFileSystem
 
 from airflow_provider_apscores.delivery import HandOff, Run
-from airflow_provider_apscores.errors import ConfigurationError, DeliveryDamaged, HandOffInProgress, HandOffUnclear
-from airflow_provider_apscores.storage import folder
+from airflow_provider_apscores.errors import (
+    ConfigurationError,
+    DeliveryDamaged,
+    HandOffInProgress,
+    HandOffUnclear,
+    StorageUnavailable,
+)
+from airflow_provider_apscores.storage import Folder, RemoteFolder, folder
 from airflow_provider_apscores.storage.local import LocalFolder, _LocalPart
+from airflow_provider_apscores.storage.remote import _RemotePart
 from tests.delivery.conftest import score_file
+from tests.sftp_server import sftp_server
 
 RUN = Run("ap", "hand_off", "day-1")
 
@@ -101,9 +111,26 @@ def test_a_changed_score_file_is_not_sent(land, hand_off, inbox, place):
     assert names(inbox) == []
 
 
+def test_a_rename_that_fails_is_finished_by_the_next_try(land, hand_off, inbox, mocker):
+    delivery, replace = land(), os.replace
+
+    def broken(source, target):
+        if Path(target).parent == inbox:
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    mocker.patch("os.replace", side_effect=broken)
+    with pytest.raises(StorageUnavailable):
+        hand_off(delivery).send()
+    mocker.stopall()
+
+    assert hand_off(delivery).send()[1]
+    assert names(inbox) == ["AP_HED_Scores_4866_1.txt"]
+
+
 def test_another_task_that_holds_the_claim_is_waited_for(land, hand_off, inbox, place):
     delivery = land()
-    interrupted(hand_off, delivery, 3)
+    interrupted(hand_off(delivery).send, 3)
 
     with pytest.raises(HandOffInProgress, match="day-1"):
         hand_off(delivery, run=Run("ap", "hand_off", "day-2")).send()
@@ -132,10 +159,16 @@ def test_the_default_name_has_the_ending_of_the_format(land, hand_off, inbox):
 
 # --------------------------------------------------------------------------------------------- killed at each step
 
-STEPS = {LocalFolder: ("create", "read", "size", "open_part", "move", "remove"), _LocalPart: ("write", "publish")}
+STEPS = {
+    LocalFolder: ("create", "read", "size", "open_part", "move", "remove"),
+    _LocalPart: ("write", "prepare", "publish"),
+    RemoteFolder: ("size", "open_part", "move", "remove"),
+    _RemotePart: ("write", "prepare", "publish"),
+    SFTPFileSystem: ("put_file", "mv", "rm_file"),
+}
 
 
-def interrupted(hand_off, delivery, step: int) -> bool:
+def interrupted(send: Callable[[], object], step: int) -> bool:
     """Send in a process of its own, which is killed at its step number *step*; returns whether it came that far."""
     child = os.fork()
     if child == 0:
@@ -154,7 +187,7 @@ def interrupted(hand_off, delivery, step: int) -> bool:
             for kind, methods in STEPS.items():
                 for name in methods:
                     setattr(kind, name, counted(getattr(kind, name)))
-            hand_off(delivery).send()
+            send()
         finally:
             os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
@@ -166,9 +199,21 @@ def kill_at(left: list[int]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.fixture(params=["local", "sftp"])
+def target(request: pytest.FixtureRequest, inbox: Path) -> Iterator[Callable[[], Folder]]:
+    """Opens the consumer's folder; each process has its own connection."""
+    if request.param == "local":
+        yield lambda: folder(inbox)
+        return
+    inbox.mkdir()
+    with sftp_server(inbox.parent) as port:
+        options = {"host": "127.0.0.1", "port": port, "username": "u", "password": "p", "skip_instance_cache": True}
+        yield lambda: RemoteFolder(SFTPFileSystem(**options), "/inbox", "sftp://host/inbox")
+
+
 @pytest.mark.parametrize("takes_at_once", [False, True], ids=["slow consumer", "consumer takes at once"])
 def test_killed_at_any_step_the_consumer_gets_the_file_once_or_the_task_says_what_to_check(
-    land, hand_off, inbox, place, takes_at_once
+    land, inbox, place, target, takes_at_once
 ):
     unclear = 0
     for step in range(200):
@@ -180,11 +225,14 @@ def test_killed_at_any_step_the_consumer_gets_the_file_once_or_the_task_says_wha
                 taken.append(path.read_bytes())
                 path.unlink()
 
-        was_killed = interrupted(hand_off, delivery, step)
+        def send(delivery=delivery):
+            return HandOff(delivery, folder(place / "4866"), target(), consumer="slate", run=RUN).send()
+
+        was_killed = interrupted(send, step)
         if takes_at_once:
             consume()
         try:
-            hand_off(delivery).send()
+            send()
         except HandOffUnclear:
             unclear += 1
             assert takes_at_once, "the file or its part shows how far the interrupted attempt came"
