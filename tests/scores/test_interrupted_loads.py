@@ -62,9 +62,9 @@ def at(number, action):
 
 def content(name, folder):
     """All rows of all tables; None when there are no tables."""
-    catalog = "sqlite_master WHERE name LIKE 'ap%'"
+    catalog = "sqlite_master WHERE name = 'ap_deliveries'"
     if name != "sqlite":
-        catalog = "information_schema.tables WHERE table_name LIKE 'ap%'"
+        catalog = "information_schema.tables WHERE table_name = 'ap_deliveries'"
     with closing(connect(name, folder)) as connection:
         if not query(connection, f"SELECT count(*) AS n FROM {catalog}")[0]["n"]:
             return None
