@@ -5,6 +5,8 @@
 ``apscores://4866/full``       all reports of the reporting year, as the source of a ``full`` download
 ``apscores://4866/files``      its landed score files: :func:`score_files`
 ``apscores://4866/tables``     its tables: :func:`score_tables`
+``apscores://4866/recorded``   its recorded downloads: :func:`recorded`
+``apscores://all/status``      the current status of all campuses, one asset: :func:`status`
 =============================  ===================================================================================
 
 ``?account=<connection>`` distinguishes the new reports of several College Board accounts, each with its own cursor.
@@ -22,10 +24,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
-    from airflow.providers.common.compat.sdk import Asset
+    from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 SCHEME = "apscores"
-KINDS = ("new", "full", "files", "tables")
+KINDS = ("new", "full", "files", "tables", "recorded")
+#: The asset of all campuses. It is the only one that belongs to no campus.
+ALL, STATUS = "all", "status"
 DEFAULT_CONNECTION = "apscores_default"
 
 
@@ -74,7 +78,8 @@ def new_reports(
         file_format=file_format,
         apscores_conn_id=apscores_conn_id,
     )
-    return Asset(uri=asset.uri, watchers=[AssetWatcher(name=f"new AP score reports for {di_code}", trigger=trigger)])
+    watcher = AssetWatcher(name=f"new AP score reports for {di_code}", trigger=trigger)
+    return Asset(uri=asset.uri, group=SCHEME, watchers=[watcher])
 
 
 def score_files(di_code: str) -> Asset:
@@ -87,23 +92,54 @@ def score_tables(di_code: str) -> Asset:
     return create_asset(di_code=di_code, what="tables")
 
 
+def recorded(di_code: str) -> Asset:
+    """Return the asset of a campus's recorded downloads, for ``outlets`` and ``schedule``."""
+    return create_asset(di_code=di_code, what="recorded")
+
+
+def status() -> Asset:
+    """
+    Return the asset that holds the current status of all campuses, for ``inlets``.
+
+    On Airflow 3.3, tasks of this provider store the status of their campus in it, and the page in Airflow's UI shows
+    it. It has no events.
+    """
+    return create_asset(di_code=ALL, what=STATUS)
+
+
+def events() -> AssetAlias:
+    """
+    Return the alias through which tasks emit the events of their campuses, for ``outlets``.
+
+    A mapped task does not know its campuses when the DAG is parsed. Through this alias, download emits events of
+    ``files``, parse of ``tables``, and a record of ``recorded``, each with the asset of the campus.
+    """
+    from airflow.providers.common.compat.sdk import AssetAlias
+
+    return AssetAlias(SCHEME)
+
+
 def create_asset(
     *, di_code: str, what: str = "new", account: str = DEFAULT_CONNECTION, extra: dict[str, Any] | None = None
 ) -> Asset:
     """
     Return the asset of a campus. Airflow's hook lineage creates its assets by this function.
 
-    :param di_code: the campus.
-    :param what: ``new``, ``full``, ``files`` or ``tables``.
+    On Airflow 3, the asset is in the group ``apscores``.
+
+    :param di_code: the campus, or ``all`` for the status.
+    :param what: ``new``, ``full``, ``files``, ``tables``, ``recorded``, or ``status`` of all campuses.
     :param account: the connection of the College Board account.
     :param extra: the ``extra`` of the asset.
     :raises ValueError: the campus or the kind is invalid.
     """
     from airflow.providers.common.compat.sdk import Asset
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
     query = "" if account == DEFAULT_CONNECTION else f"account={quote(account, safe='')}"
     uri = sanitize_uri(SplitResult(SCHEME, str(di_code), f"/{what}", query, "")).geturl()
-    return Asset(uri=uri, extra=extra)
+    group: Any = {"group": SCHEME} if AIRFLOW_V_3_0_PLUS else {}  # a dataset of Airflow 2.11 has no group
+    return Asset(uri=uri, extra=extra, **group)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
@@ -112,12 +148,14 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
     :raises ValueError: it names no campus, or an unknown kind.
     """
+    what = uri.path.strip("/") or "new"
+    if (uri.netloc, what) == (ALL, STATUS):
+        return uri._replace(scheme=SCHEME, path=f"/{STATUS}", fragment="")
     if not re.fullmatch(r"[0-9]{4}", uri.netloc):
         raise ValueError(
             "The URI of an apscores asset begins with a DI code of four digits: apscores://4866/new. "
             "A number loses its zeros: quote it."
         )
-    what = uri.path.strip("/") or "new"
     if what not in KINDS:
         raise ValueError(f"An apscores asset is one of {', '.join(KINDS)}: apscores://{uri.netloc}/new.")
     return uri._replace(scheme=SCHEME, path=f"/{what}", fragment="")

@@ -22,17 +22,7 @@ log = logging.getLogger(__name__)
 def emit_file_event(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Emit the events and the lineage of a landed score file."""
     manifest = delivery.manifest
-    extra = {
-        "di_code": manifest.di_code,
-        "download_id": manifest.download_id,
-        "file_format": manifest.file_format,
-        "download_type": manifest.download_type,
-        "records": manifest.records,
-        "uri": delivery.uri,
-        "manifest_uri": delivery.manifest_uri,
-        "recorded": manifest.recorded,
-    }
-    _emit(context, task, "files", [manifest.di_code], extra)
+    _emit(context, task, "files", [manifest.di_code], _file_extra(delivery))
     source = {"scheme": SCHEME, "asset_kwargs": {"di_code": manifest.di_code, "what": manifest.download_type}}
     _lineage(task, inputs=[source], outputs=[{"uri": delivery.uri}])
 
@@ -44,6 +34,7 @@ def emit_tables_event(
     # Airflow 2.11 accepts only plain values in the event of an alias.
     extra: dict[str, Any] = {"di_codes": ",".join(written["di_codes"])}
     extra |= {name: written[name] for name in ("sha256", "records", "rejected_lines")}
+    extra |= {"problems": written["rows"]["problems"], "quarantined": written["rejected_lines"]}
     extra |= {f"{table}_rows": rows for table, rows in written["rows"].items()}
     for table, formats in written["uris"].items():
         extra |= {f"{table}_{name}": uri for name, uri in formats.items()}
@@ -55,12 +46,18 @@ def emit_tables_event(
 
 
 def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> None:
-    """Store when a delivery was recorded, for the watcher of its campus whose asset is among the task's inlets."""
+    """
+    Emit the event of a recorded delivery, and store its time for the watcher whose asset is among the task's inlets.
+
+    The event is of the kind ``recorded`` only: an event of ``new`` or ``files`` would run their consumers again.
+    """
     from airflow_provider_apscores.triggers.new_reports_event import RECORDED
 
     manifest = delivery.manifest
     if manifest.recorded_time is None:
         return
+    extra = _file_extra(delivery) | {"recorded_at": manifest.recorded_at}
+    _emit(context, task, "recorded", [manifest.di_code], extra)
     recorded_at = manifest.recorded_time.timestamp()
     stores: Any = context.get("asset_state_store")
     if stores is None:  # before Airflow 3.3
@@ -75,23 +72,42 @@ def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> N
                 log.warning("The watcher of campus %s was not notified: %s.", manifest.di_code, type(error).__name__)
 
 
+def _file_extra(delivery: Delivery) -> dict[str, Any]:
+    manifest = delivery.manifest
+    return {
+        "di_code": manifest.di_code,
+        "download_id": manifest.download_id,
+        "file_format": manifest.file_format,
+        "download_type": manifest.download_type,
+        "records": manifest.records,
+        "bytes": manifest.bytes,
+        "landed_at": manifest.landed_at,
+        "uri": delivery.uri,
+        "manifest_uri": delivery.manifest_uri,
+        "recorded": manifest.recorded,
+    }
+
+
 def _emit(context: Context, task: BaseOperator, what: str, di_codes: Iterable[str], extra: dict[str, Any]) -> None:
     """
     Set the *extra* of the outlets' events.
 
-    An outlet that is an asset has one event anyway. An alias gets one event for each campus, with the campus's asset:
-    mapped tasks do not know their campuses when the DAG is parsed.
+    An outlet that is an asset has one event anyway. It gets the extra, unless it is an asset of this provider for
+    something else. An alias gets one event for each campus, with the campus's asset: mapped tasks do not know their
+    campuses when the DAG is parsed.
     """
     from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
     events: Any = context.get("outlet_events")
     if events is None:
         return
+    assets = [create_asset(di_code=di_code, what=what) for di_code in di_codes]
+    uris = {asset.uri for asset in assets}
     for outlet in task.outlets or ():
         if isinstance(outlet, AssetAlias):
-            for di_code in di_codes:
-                events[outlet].add(create_asset(di_code=di_code, what=what), extra=dict(extra))
-        elif isinstance(outlet, Asset):
+            for asset in assets:
+                events[outlet].add(asset, extra=dict(extra))
+        elif isinstance(outlet, Asset) and (outlet.uri in uris or not outlet.uri.startswith(f"{SCHEME}://")):
             events[outlet].extra.update(extra)
 
 

@@ -45,6 +45,8 @@ PROJECT = str(Path(__file__).parents[2])
         ("apscores://0417/full#part", "apscores://0417/full"),
         ("apscores://0417/files?b=2&a=1", "apscores://0417/files?a=1&b=2"),
         ("apscores://0417/tables", "apscores://0417/tables"),
+        ("apscores://0417/recorded/", "apscores://0417/recorded"),
+        ("apscores://all/status", "apscores://all/status"),
     ],
 )
 def test_a_uri_has_one_form(given: str, uri: str):
@@ -58,7 +60,8 @@ def test_a_uri_has_one_form(given: str, uri: str):
 
 @pytest.mark.parametrize(
     "given",
-    ["apscores://486/new", "apscores://48667/new", "apscores://me@4866/new", "apscores://4866:80/new", "apscores://4866/old"],
+    ["apscores://486/new", "apscores://48667/new", "apscores://me@4866/new", "apscores://4866:80/new", "apscores://4866/old",
+     "apscores://all/new", "apscores://all", "apscores://4866/status"],
 )  # fmt: skip
 def test_an_invalid_uri_is_refused(given: str):
     with pytest.raises(ValueError, match="apscores"):
@@ -86,11 +89,20 @@ def test_the_metadata_names_what_exists():
 def test_assets_of_a_campus():
     assert score_files("4866").uri == "apscores://4866/files"
     assert score_tables("4866").uri == "apscores://4866/tables"
+    assert assets.recorded("4866").uri == "apscores://4866/recorded"
+    assert assets.status().uri == "apscores://all/status"
     assert create_asset(di_code="4866", account="second account").uri == "apscores://4866/new?account=second+account"
     assert create_asset(di_code="4866", what="full", extra={"a": 1}).extra == {"a": 1}
     assert assets.is_new_reports(create_asset(di_code="4866", account="second").uri, "4866")
     assert not assets.is_new_reports(score_files("4866").uri, "4866")
     assert not assets.is_new_reports(create_asset(di_code="0417").uri, "4866")
+
+
+@pytest.mark.skipif(AIRFLOW_2, reason="Airflow 2.11 has no groups of assets")
+def test_the_assets_are_one_group():
+    every = (new_reports("4866"), score_files("4866"), score_tables("4866"), assets.recorded("4866"), assets.status())
+
+    assert {asset.group for asset in every} == {"apscores"}
 
 
 def test_openlineage_sees_the_campus_as_a_namespace():
@@ -177,7 +189,7 @@ def download(world: World, **arguments: Any) -> APScoresDownloadOperator:
 
 
 def test_a_landed_file_has_an_event_for_alias_and_asset(world: World):
-    alias, asset = AssetAlias("files"), score_files(SALTMARSH)
+    alias, asset = AssetAlias("files"), Asset(f"apscores://{SALTMARSH}/files")
     task = download(world, outlets=[alias, asset], record=False)
     told = context("download")
 
@@ -189,10 +201,48 @@ def test_a_landed_file_has_an_event_for_alias_and_asset(world: World):
     assert extra == {
         name: reference[name]
         for name in (
-            "di_code", "download_id", "file_format", "download_type", "records", "uri", "manifest_uri", "recorded",
+            "di_code", "download_id", "file_format", "download_type", "records", "bytes", "uri", "manifest_uri",
+            "recorded",
         )
-    }  # fmt: skip
+    } | {"landed_at": world.manifests()[0]["landed_at"]}  # fmt: skip
     assert extra["records"] == 12
+
+
+@pytest.mark.parametrize("how", ["download", "record"])
+def test_a_record_has_an_event_of_its_own_kind(how: str, world: World):
+    """
+    The record task emits no event of new or landed reports: their consumers would run twice.
+    """
+    alias, asset = assets.events(), assets.recorded(SALTMARSH)
+    told = context("record")
+    if how == "download":
+        files = score_files(SALTMARSH)
+        reference = download(world, outlets=[alias, files, asset]).execute(told)
+        assert "recorded_at" not in told["outlet_events"][files].extra
+    else:
+        reference = world.download(record=False)
+        APScoresRecordDownloadOperator(task_id="record", download=reference, outlets=[alias, asset]).execute(told)
+
+    (manifest,) = world.manifests()
+    *files, (uri, extra) = told["outlet_events"][alias].added
+    assert [uri for uri, _ in files] == ([score_files(SALTMARSH).uri] if how == "download" else [])
+    assert uri == asset.uri
+    assert extra == told["outlet_events"][asset].extra
+    assert (extra["recorded"], extra["recorded_at"]) == (True, manifest["recorded_at"])
+    assert {name: extra[name] for name in ("di_code", "bytes", "landed_at", "manifest_uri")} == {
+        **{name: manifest[name] for name in ("di_code", "bytes", "landed_at")},
+        "manifest_uri": reference["manifest_uri"],
+    }
+
+
+def test_a_delivery_that_is_not_recorded_has_no_such_event(world: World):
+    alias, asset = assets.events(), assets.recorded(SALTMARSH)
+    told = context("download")
+
+    download(world, record=False, outlets=[alias, asset]).execute(told)
+
+    assert [uri for uri, _ in told["outlet_events"][alias].added] == [score_files(SALTMARSH).uri]
+    assert asset.uri not in told["outlet_events"]
 
 
 def test_the_event_of_tables_names_their_download(world: World, tmp_path: Path):
@@ -207,6 +257,7 @@ def test_the_event_of_tables_names_their_download(world: World, tmp_path: Path):
     assert uri == score_tables(SALTMARSH).uri
     assert (extra["download_id"], extra["manifest_uri"]) == (reference["download_id"], reference["manifest_uri"])
     assert (extra["di_codes"], extra["records"], extra["students_rows"]) == (SALTMARSH, 12, 12)
+    assert (extra["problems"], extra["quarantined"]) == (0, 0)
     assert {name: extra[f"{name}_rows"] for name in result["rows"]} == result["rows"]
     assert extra["exam_scores_parquet"] == result["uris"]["exam_scores"]["parquet"]
 
