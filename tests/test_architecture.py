@@ -15,6 +15,11 @@ PLACES = (PACKAGE, PACKAGE / "scorefile", PACKAGE.parent)
 
 # Package -> the packages that it may import besides the standard library; "" is the version in the root.
 PACKAGES: dict[str, set[str]] = {
+    # rich and rich_argparse: on a terminal.
+    "cli": {
+        "airflow", "delivery", "errors", "hooks", "pyarrow", "rich", "rich_argparse", "sandbox", "scorefile", "scores",
+        "storage", "webservice", "",
+    },
     # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
     "operators": {

@@ -120,6 +120,8 @@ def test_it_asks_for_few_packages_at_run_time(described: Message):
         "numpy",
         "pendulum",
         "pyarrow",
+        "rich",
+        "rich-argparse",
     }
 
 

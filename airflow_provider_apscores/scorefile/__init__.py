@@ -36,8 +36,8 @@ from airflow_provider_apscores.scorefile.spec.codes import (
     exam_for,
 )
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
-from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, TABLES, Column, Table
-from airflow_provider_apscores.scorefile.writing.formats import open_encoder, read_formats
+from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, STATUSES, TABLES, Column, Table
+from airflow_provider_apscores.scorefile.writing.formats import FORMATS, open_encoder, read_formats
 from airflow_provider_apscores.scorefile.writing.records import (
     csv_header,
     decode_record,
@@ -52,12 +52,14 @@ __all__ = [
     "CSV_COLUMNS",
     "DELIVERIES",
     "EXAMS",
+    "FORMATS",
     "IRREGULARITIES",
     "LAYOUTS",
     "LAYOUT_910",
     "LAYOUT_950",
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
+    "STATUSES",
     "TABLES",
     "Column",
     "Comparison",

@@ -1,0 +1,37 @@
+"""Score files that a command is given: paths, URIs that may name an Airflow connection, standard input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.hooks.paths import command_path
+
+#: An address of a folder, in ``--help``.
+FOLDER = "a path or URI; s3://conn_id@bucket/ap uses that Airflow connection"
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the argument ``files``: one or more score files."""
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="score file (TXT or CSV, gzip or not): a path or URI, which may name an Airflow connection as in "
+        "s3://conn_id@bucket/scores.txt; - is standard input",
+    )
+
+
+def open_source(name: str) -> Any:
+    """Return what ``read_score_file`` and ``write_tables`` read for the argument *name*.
+
+    Raises:
+        ConfigurationError: There is no standard input, or the address can't be used.
+    """
+    if name != "-":
+        return command_path(name)
+    if sys.stdin is None:
+        raise ConfigurationError("There is no standard input.")
+    return sys.stdin.buffer
