@@ -5,6 +5,7 @@ Nothing here may fail a task: the file is landed or recorded by then. Nothing he
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -28,13 +29,23 @@ def emit_file_event(context: Context, task: BaseOperator, delivery: Delivery) ->
 
 
 def emit_tables_event(
-    context: Context, task: BaseOperator, source_uri: str, delivery: Delivery | None, written: dict[str, Any]
+    context: Context,
+    task: BaseOperator,
+    source_uri: str,
+    delivery: Delivery | None,
+    written: dict[str, Any],
+    counts: dict[str, Any],
 ) -> None:
-    """Emit the events and the lineage of tables."""
+    """
+    Emit the events and the lineage of tables.
+
+    :param counts: what is published besides, as JSON text: ``statuses`` and ``score_counts``.
+    """
     # Airflow 2.11 accepts only plain values in the event of an alias.
     extra: dict[str, Any] = {"di_codes": ",".join(written["di_codes"])}
     extra |= {name: written[name] for name in ("sha256", "records", "rejected_lines")}
     extra |= {"problems": written["rows"]["problems"], "quarantined": written["rejected_lines"]}
+    extra |= {name: json.dumps(value) for name, value in counts.items()}
     extra |= {f"{table}_rows": rows for table, rows in written["rows"].items()}
     for table, formats in written["uris"].items():
         extra |= {f"{table}_{name}": uri for name, uri in formats.items()}

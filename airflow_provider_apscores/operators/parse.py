@@ -65,6 +65,7 @@ class APScoresParseOperator(BaseOperator):
         """Write the tables and return their addresses."""
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
         from airflow_provider_apscores.operators.lineage import emit_tables_event
+        from airflow_provider_apscores.operators.published_counts import published_score_counts
         from airflow_provider_apscores.operators.references import (
             MANIFEST,
             airflow_path,
@@ -73,7 +74,9 @@ class APScoresParseOperator(BaseOperator):
         )
         from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.scorefile import write_tables
+        from airflow_provider_apscores.scores.score_counts import ExamScoreTally
 
+        tally = ExamScoreTally()
         with airflow_exceptions():
             reference = read_reference(self.source)
             if reference is None:
@@ -95,6 +98,7 @@ class APScoresParseOperator(BaseOperator):
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
                     origin=None if delivery is None else _origin(delivery),
+                    observe_exam_scores=tally.add,
                 )
             except (ScoreFileError, StorageUnavailable):
                 # If the file is gone or changed, its manifest tells so.
@@ -112,7 +116,8 @@ class APScoresParseOperator(BaseOperator):
                 written.unread_columns,
             )
         result = written.to_dict()
-        emit_tables_event(context, self, uri, delivery, result)
+        counts = {"statuses": dict(tally.statuses), "score_counts": published_score_counts(tally, delivery)}
+        emit_tables_event(context, self, uri, delivery, result, counts)
         return result
 
 

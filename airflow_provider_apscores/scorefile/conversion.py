@@ -106,6 +106,7 @@ def write_tables(
     escape_formulas: bool = False,
     origin: Origin | None = None,
     progress: Progress | None = None,
+    observe_exam_scores: Callable[[pa.RecordBatch], None] | None = None,
 ) -> WrittenTables:
     """Read a score file and write its tables.
 
@@ -123,6 +124,7 @@ def write_tables(
         origin: What is known about the file, for the table ``deliveries``. Without a moment of landing, that of the
             source's last change stands in. A moment that an earlier run wrote, and that is earlier, is kept.
         progress: Called with the bytes read and the bytes in all.
+        observe_exam_scores: Called with each batch of rows of ``exam_scores``, to count them without a second read.
 
     Raises:
         ScoreFileMalformed: Not a score file, or see *on_problem* and *sha256*.
@@ -151,6 +153,8 @@ def write_tables(
         writer = TablesWriter(staging, workers, formats, stem, escape_formulas)
         for batch in chain([first], batches):
             writer.write(batch)
+            if observe_exam_scores is not None:
+                observe_exam_scores(batch.exam_scores)
             di_codes.update(_di_codes(batch))
             problems.update(batch.problems.column("kind").to_pylist())
             report_dates.update(day for day in batch.students.column("report_date").unique().to_pylist() if day)
