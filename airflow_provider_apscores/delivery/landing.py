@@ -190,6 +190,10 @@ class Incoming(CheckedFile):
 
         landing = self._landing
         inspection = self.inspect(at_least=expect_min_records)
+        log.info(
+            "Verified %s student records: each is whole and of campus %s.",
+            *(f"{inspection.records:,}", landing.di_code),
+        )
         earlier = landing.find()
         if earlier is not None:
             return earlier

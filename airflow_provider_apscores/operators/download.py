@@ -181,8 +181,12 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         if delivery is not None or generated is None:
             landing.cleanup()
             return delivery
+        self.log.info(
+            "College Board generated %s: %s, download %s.", generated.order, generated.file_name, generated.download_id
+        )
         with landing.begin() as incoming:
             transfer = client.download(generated, incoming, max_bytes=max_bytes)
+            self.log.info("Downloaded %s bytes in %.1f seconds.", f"{transfer.bytes:,}", transfer.seconds)
             delivery = incoming.publish(
                 download_id=transfer.generated.download_id,
                 file_name=transfer.generated.file_name,
@@ -190,10 +194,9 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
                 sha256=transfer.sha256,
                 expect_min_records=expect_min_records,
             )
-        manifest = delivery.manifest
-        self.log.info("Landed %s: %d student records, %d bytes.", delivery.uri, manifest.records, manifest.bytes)
-        if manifest.duplicate_of is not None:
-            self.log.warning("The same content was landed before: %s.", manifest.duplicate_of)
+        self.log.info("Landed %s.", delivery.uri)
+        if delivery.manifest.duplicate_of is not None:
+            self.log.warning("The same content was landed before: %s.", delivery.manifest.duplicate_of)
         return delivery
 
     def _warn_of_pending(self, landed: Delivery | None) -> None:

@@ -60,6 +60,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
                 self.log.info("%s was recorded at %s.", delivery.uri, manifest.recorded_at)
             else:
                 delivery.check()
+                self.log.info("Verified %s: it is as it was landed.", delivery.uri)
                 with APScoresHook(self.apscores_conn_id).get_conn() as client:
                     client.log_in()  # a refused login, or a stop during it, begins no record
                     delivery = self.record_delivery(client, delivery)

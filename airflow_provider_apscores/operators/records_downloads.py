@@ -59,5 +59,8 @@ class RecordsDownloads:
                 raise
             log.warning("%s But nothing is new for campus %s, so it is recorded already.", refusal, manifest.di_code)
         delivery = delivery.mark_recorded(utc_now())
-        log.info("Recorded %s: College Board will not send these reports as new again.", delivery.uri)
+        log.info(
+            "Recorded download %s of campus %s: College Board will not send these %s reports as new again.",
+            *(manifest.download_id, manifest.di_code, f"{manifest.records:,}"),
+        )
         return delivery

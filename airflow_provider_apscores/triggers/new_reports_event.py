@@ -106,17 +106,14 @@ class APScoresNewReportsEventTrigger(DataclassTrigger, BaseEventTrigger):
         return _AssetState(getattr(self, "asset_state_store", None), self.asset_name)
 
     async def _events(self, polls: AsyncIterator[Poll]) -> AsyncGenerator[TriggerEvent, None]:
-        import pendulum
-
         state = self.state
         async for polled_at, result in polls:
             if self.di_code in result.none:
                 await state.forget()
             elif self.di_code in result.new and await self._is_due(state, polled_at):
-                when = pendulum.from_timestamp(int(polled_at)).to_iso8601_string()
                 self.log.info("Campus %s has new reports.", self.di_code)
                 state.notified_at = polled_at
-                yield TriggerEvent({"di_code": self.di_code, "polled_at": when})
+                yield TriggerEvent({"di_code": self.di_code, "polled_at": _at(polled_at)})
                 # First the event, then the note: a triggerer that dies in between repeats the event and loses none.
                 await asyncio.sleep(_EVENT_WRITE_DELAY)
                 await state.keep_notified()
@@ -229,7 +226,16 @@ async def _polls(
             for code, fault in result.failed.items():
                 log.warning("Campus %s: %s", code, fault)
             yield polled_at, result
-        await asyncio.sleep(with_jitter(interval))
+        pause = with_jitter(interval)
+        log.info("The next poll is at %s.", _at(time.time() + pause))
+        await asyncio.sleep(pause)
+
+
+def _at(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as ISO 8601 in UTC."""
+    import pendulum
+
+    return pendulum.from_timestamp(int(seconds)).to_iso8601_string()
 
 
 async def _until_first(

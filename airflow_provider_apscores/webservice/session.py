@@ -14,6 +14,7 @@ sent the :class:`Reply`, and returns the call's result. A driver that gets no co
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -48,6 +49,8 @@ from airflow_provider_apscores.webservice.messages import (
     check_file_format,
 )
 from airflow_provider_apscores.webservice.secret import Secret
+
+log = logging.getLogger(__name__)
 
 #: Fresh orders in one download.
 FRESH_ORDERS = 3
@@ -235,6 +238,7 @@ class Session:
             self._logins.fail(error)
             raise
         self._logins.succeed(token)
+        log.info("Logged in to College Board at %s.", urlsplit(self.base_url).hostname)
         self.add_secret(token)
 
     def _good_token(self, call: _Call) -> Conversation[Token]:

@@ -1,4 +1,4 @@
-"""What a task's log says when it fails permanently or is skipped, and where the traceback ends."""
+"""What the log of a task says, and where the traceback ends when it fails permanently."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_apscores.operators.record import APScoresRecordDownloadOpe
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
 from airflow_provider_apscores.sensors.notification_email import APScoresNotificationEmailSensor
 from tests.provider.modes import ARGUMENTS, MODES, error_of, run
-from tests.provider.world import EMBERWICK, World, task_instance
+from tests.provider.world import EMBERWICK, SALTMARSH, World, task_instance
 
 Logged = Callable[[], str]
 
@@ -33,6 +33,25 @@ def logged(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) 
     """What was logged so far. The loggers of tasks of Airflow 3 do not pass their lines on to others."""
     caplog.set_level("INFO")
     return lambda: caplog.text + capfd.readouterr().out
+
+
+def test_the_log_has_a_line_for_each_step(world: World, logged: Logged):
+    reference = world.download(record=False)
+    world.record(reference)
+
+    steps = [
+        "Logged in to College Board at 127.0.0.1.",
+        f"College Board generated a new TXT file for campus {SALTMARSH}: {reference['file_name']}, "
+        f"download {reference['download_id']}.",
+        "Downloaded 11,412 bytes in ",
+        f"Verified 12 student records: each is whole and of campus {SALTMARSH}.",
+        f"Landed {reference['uri']}.",
+        f"Verified {reference['uri']}: it is as it was landed.",
+        f"Recorded download {reference['download_id']} of campus {SALTMARSH}: College Board will not send these "
+        "12 reports as new again.",
+    ]
+    text = logged()
+    assert [step for step in steps if step not in text] == []
 
 
 def test_a_permanent_error_is_logged_in_short_lines_with_one_cause_each(world: World, caplog: pytest.LogCaptureFixture):

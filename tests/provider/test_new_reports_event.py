@@ -146,6 +146,7 @@ async def test_a_poll_without_an_answer_ends_and_the_watcher_polls_again(
         await polls(sandbox, 1)
         assert len(watch.events) == 1
     assert "No answer from College Board within" in caplog.text
+    assert "The next poll is at 20" in caplog.text
 
 
 async def test_new_reports_are_one_event(sandbox: Sandbox):
