@@ -111,8 +111,7 @@ class APScoresParseOperator(BaseOperator):
             self.log.warning("%d lines could not be read whole: %s.", written.rejected_lines, written.rejected_uri)
         if written.unread_columns:
             self.log.warning(
-                "%d columns of the CSV file have unknown names and are in no table. "
-                "python -m airflow_provider_apscores.scorefile FILE --summary lists them.",
+                "%d columns of the CSV file have unknown names and are in no table. apscores summary FILE lists them.",
                 written.unread_columns,
             )
         result = written.to_dict()

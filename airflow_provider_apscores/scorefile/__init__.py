@@ -18,7 +18,7 @@ A file becomes tables in four steps; ``reader.py`` is the pipeline.
    score file to table files.
 
 ``inspector.py`` checks a file while it is downloaded, ``comparison.py`` compares the exam scores of files,
-``workers.py`` runs steps in threads, and ``__main__.py`` is the command line.
+and ``workers.py`` runs steps in threads.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from airflow_provider_apscores.scorefile.spec.codes import (
     exam_for,
 )
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
+from airflow_provider_apscores.scorefile.spec.problems import KINDS as PROBLEM_KINDS
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, STATUSES, TABLES, Column, Table
 from airflow_provider_apscores.scorefile.writing.formats import FORMATS, open_encoder, read_formats
 from airflow_provider_apscores.scorefile.writing.records import (
@@ -57,6 +58,7 @@ __all__ = [
     "LAYOUTS",
     "LAYOUT_910",
     "LAYOUT_950",
+    "PROBLEM_KINDS",
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
     "STATUSES",

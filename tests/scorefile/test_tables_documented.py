@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from airflow_provider_apscores.cli import main
 from airflow_provider_apscores.scorefile import DELIVERIES, LAYOUTS, TABLES
-from airflow_provider_apscores.scorefile import __main__ as command_line
 from airflow_provider_apscores.scorefile.spec.problems import KINDS
 from airflow_provider_apscores.scorefile.spec.tables import STATUSES
 from tests.scorefile.students import student, txt
@@ -50,10 +50,10 @@ def test_the_code_on_the_page_runs(tmp_path, monkeypatch):
     for block in re.findall(r"```python\n(.*?)```", (DOCS / "score-files.md").read_text(), re.S):
         exec(block, names)
     assert (Path("first.txt").read_bytes(), len(names["line"])) == (txt([student(1)]), 950)
-    for command in re.findall(
-        r"\$ python -m airflow_provider_apscores.scorefile (.*)", (DOCS / "score-files.md").read_text()
-    ):
-        assert command_line.main(command.split()) == 0
+    commands = re.findall(r"\$ apscores (.*)", (DOCS / "score-files.md").read_text())
+    assert len(commands) >= 2
+    for command in commands:
+        assert main(command.split()) == 0
 
 
 def test_every_layout_is_documented():
