@@ -17,6 +17,7 @@ from importlib import import_module
 
 #: Name of each command, which is also its module, and what it does in one line.
 COMMANDS = {
+    "ledger": "show what was delivered, and what needs attention",
     "parse": "convert score files to tables",
     "summary": "count what score files contain, without names",
 }

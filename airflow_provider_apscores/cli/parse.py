@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from airflow_provider_apscores.cli.files import FOLDER, add_files, open_source
+from airflow_provider_apscores.cli.arguments import FOLDER, add_files, open_source
 from airflow_provider_apscores.cli.output import for_each, print_json, print_table, progress
 from airflow_provider_apscores.hooks.paths import command_path
 from airflow_provider_apscores.scorefile import FORMATS, PROBLEM_KINDS, WrittenTables, write_tables

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_apscores.cli.files import add_files, open_source
+from airflow_provider_apscores.cli.arguments import add_files, open_source
 from airflow_provider_apscores.cli.output import for_each, print_json, print_table, progress
 from airflow_provider_apscores.scorefile import STATUSES, ScoreFile, read_score_file
 

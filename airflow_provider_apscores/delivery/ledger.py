@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, load_delivery
 from airflow_provider_apscores.delivery.retention import Purge, purge
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.storage import Folder, folder
 
 
@@ -27,12 +28,18 @@ class APScoresLedger:
         self._destination = folder(destination)
 
     def check(self) -> None:
-        """Check that the destination exists: a wrong one, or a disk that is not mounted, has no deliveries either.
+        """Check that this is a destination: a wrong folder, or a disk that is not mounted, has no deliveries either.
 
         Raises:
+            ConfigurationError: It holds other files or folders, but none of a campus.
             StorageUnavailable: It does not exist, or can't be read.
         """
-        self._destination.listed(missing_ok=False)
+        names = [name for name in self._destination.listed(missing_ok=False) if not name.startswith(".")]
+        if names and "quarantine" not in names and not self._campuses(None):
+            raise ConfigurationError(
+                f"{self._destination.uri()} holds other files or folders ({len(names)}), but no folder of a campus. Is "
+                "it the destination of the download tasks?"
+            )
 
     def deliveries(self, di_code: str | None = None) -> Iterator[Delivery]:
         """Every delivery, campus by campus and then in the order of landing.

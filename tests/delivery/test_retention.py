@@ -138,12 +138,12 @@ def test_an_interrupted_purge_goes_on(land, ledger, place, mocker):
 
 
 def test_a_purged_file_is_no_finding_and_says_what_became_of_it(land, ledger, place, capsys):
-    from airflow_provider_apscores.delivery.__main__ import main
+    from airflow_provider_apscores.cli import main
 
     delivery = old(land())
     ledger.purge(LIMIT, dry_run=False)
 
-    assert main([str(place), "--check"]) == 0
+    assert main(["ledger", str(place), "--check"]) == 0
     assert "purged" in capsys.readouterr().out
     with pytest.raises(DeliveryDamaged, match="purged by retention"):
         next(ledger.deliveries()).check()

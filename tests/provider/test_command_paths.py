@@ -8,9 +8,8 @@ import pytest
 from airflow.providers.common.compat.sdk import io
 
 from airflow_provider_apscores import errors
-from airflow_provider_apscores.delivery import __main__ as ledger
+from airflow_provider_apscores.cli import main
 from airflow_provider_apscores.hooks.paths import command_path, storage_path
-from airflow_provider_apscores.scorefile import __main__ as reader
 from tests.provider.world import World, fails_permanently
 
 
@@ -42,10 +41,10 @@ def bucket(server_region: None) -> Iterator[None]:
 def test_the_commands_use_the_connection_of_an_address(world: World, bucket: None, capsys: pytest.CaptureFixture[str]):
     landed = world.download(destination="s3://store@scores/ap")
 
-    assert ledger.main(["s3://store@scores/ap", "--check"]) == 0
+    assert main(["ledger", "s3://store@scores/ap", "--check"]) == 0
     assert landed["uri"] in capsys.readouterr().out
-    assert reader.main([landed["uri"], "--to", "s3://store@scores/tables"]) == 0
-    assert "12 rows" in capsys.readouterr().out
+    assert main(["parse", landed["uri"], "--to", "s3://store@scores/tables"]) == 0
+    assert "students       12" in capsys.readouterr().out
 
 
 def test_a_missing_bucket_fails_permanently_before_anything_is_ordered(world: World, bucket: None):
@@ -80,7 +79,7 @@ def test_an_sftp_address_of_a_command_names_a_connection():
 
 
 def test_a_command_says_what_is_wrong_with_the_address(capsys: pytest.CaptureFixture[str]):
-    assert ledger.main(["s3:/bucket/ap"]) == 2
+    assert main(["ledger", "s3:/bucket/ap"]) == 2
     assert "two slashes" in capsys.readouterr().err
 
 

@@ -1,8 +1,9 @@
-"""Score files that a command is given: paths, URIs that may name an Airflow connection, standard input."""
+"""Arguments of several commands: score files, folders, campuses."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import Any
 
@@ -22,6 +23,17 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         help="score file (TXT or CSV, gzip or not): a path or URI, which may name an Airflow connection as in "
         "s3://conn_id@bucket/scores.txt; - is standard input",
     )
+
+
+def di_code(text: str) -> str:
+    """Read the argument of ``--di-code``.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no DI code.
+    """
+    if not re.fullmatch(r"[0-9]{4}", text):
+        raise argparse.ArgumentTypeError(f"a DI code has four digits, not {text!r}")
+    return text
 
 
 def open_source(name: str) -> Any:
