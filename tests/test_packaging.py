@@ -54,7 +54,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile):
 
     assert f"{PACKAGE}/example_dags/example_apscores.py" in names
     assert {name for name in names if ".dist-info/" not in name} == source
-    assert {f"{PACKAGE}/py.typed", f"{PACKAGE}/sandbox/__main__.py"} <= names
+    assert {f"{PACKAGE}/py.typed", f"{PACKAGE}/cli/__main__.py"} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

@@ -74,7 +74,7 @@ def sandbox() -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
     output.unlink(missing_ok=True)  # it may contain an earlier sandbox's address
-    command = [sys.executable, "-m", "airflow_provider_apscores.sandbox"]
+    command = [sys.executable, "-m", "airflow_provider_apscores.cli", "sandbox"]
     command += ["--port", "0", "--state", str(folder / "state.json")]
     with running(command, output, environment()):
 

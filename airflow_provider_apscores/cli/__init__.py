@@ -10,6 +10,7 @@ Exit codes are the same in every command: see :data:`EXIT_CODES`.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from importlib import import_module
 COMMANDS = {
     "ledger": "show what was delivered, and what needs attention",
     "parse": "convert score files to tables",
+    "sandbox": "run a College Board look-alike with invented students",
     "summary": "count what score files contain, without names",
 }
 
@@ -48,6 +50,9 @@ def main(arguments: Sequence[str] | None = None, *, prog: str = "apscores") -> i
 
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal that can't show a letter must not stop a command.
+            sys.stdout.reconfigure(errors="backslashreplace")
         chosen = [each for each in arguments if each in COMMANDS][:1]
         given = build_parser(chosen, prog=prog).parse_args(arguments)
         code: int = given.run(given)

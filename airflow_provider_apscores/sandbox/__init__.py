@@ -10,7 +10,7 @@ faults on request::
         ...  # use sandbox.airflow_connection as AIRFLOW_CONN_APSCORES_DEFAULT
         assert sandbox.audit().recorded_reports == sandbox.audit().all_reports
 
-``python -m airflow_provider_apscores.sandbox`` runs it in the foreground. Standard library only, loopback only.
+``apscores sandbox`` runs it in the foreground. Standard library only, loopback only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_apscores.sandbox.archive import reports_in
 from airflow_provider_apscores.sandbox.control import RemoteSandbox
 from airflow_provider_apscores.sandbox.entries import Audit, Call, Campus
 from airflow_provider_apscores.sandbox.fault_plan import TRANSIENT
-from airflow_provider_apscores.sandbox.faults import FAULTS, Fault, FaultKind, PlannedFault
+from airflow_provider_apscores.sandbox.faults import CALLS, FAULTS, REFUSALS, Fault, FaultKind, PlannedFault
 from airflow_provider_apscores.sandbox.sandbox import (
     DEFAULT_CAMPUSES,
     DEFAULT_EMAIL,
@@ -29,11 +29,13 @@ from airflow_provider_apscores.sandbox.sandbox import (
 )
 
 __all__ = [
+    "CALLS",
     "DEFAULT_CAMPUSES",
     "DEFAULT_EMAIL",
     "DEFAULT_PASSWORD",
     "DEFAULT_SEED",
     "FAULTS",
+    "REFUSALS",
     "TRANSIENT",
     "Audit",
     "Call",

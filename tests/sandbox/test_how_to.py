@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_apscores.sandbox import FAULTS, Campus, PlannedFault, Sandbox
-from airflow_provider_apscores.sandbox.__main__ import _parser, _welcome
-from airflow_provider_apscores.sandbox.faults import CALLS, REFUSALS
+from airflow_provider_apscores.cli.sandbox import add_arguments, welcome
+from airflow_provider_apscores.sandbox import CALLS, FAULTS, REFUSALS, Campus, PlannedFault, Sandbox
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "sandbox.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -45,7 +45,9 @@ def test_every_fault_is_in_the_table():
 
 def test_every_refusal_and_option_is_named():
     assert [name for name in REFUSALS if f"`{name}`" not in PAGE] == []
-    options = [option for action in _parser()._actions for option in action.option_strings if option.startswith("--")]
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
     assert [option for option in options if f"`{option}" not in PAGE and option not in ("--help", "--host")] == []
 
 
@@ -58,6 +60,6 @@ def test_every_fault_on_the_page_can_be_planned():
 
 def test_the_page_shows_the_printed_start():
     with Sandbox() as sandbox:
-        printed = _welcome(sandbox).replace(str(sandbox.port), "8765").splitlines()
+        printed = welcome(sandbox).replace(str(sandbox.port), "8765").splitlines()
     missing = [line for line in printed[: printed.index("For Airflow:") + 1] if line not in PAGE.splitlines()]
     assert missing == []

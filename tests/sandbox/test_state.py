@@ -95,7 +95,7 @@ def test_a_record_survives_a_kill(tmp_path, make_client):
     SIGKILL right after a reply: the reply stays true.
     """
     state = tmp_path / "state.json"
-    command = [sys.executable, "-m", "airflow_provider_apscores.sandbox", "--port", "0", "--state", str(state)]
+    command = [sys.executable, "-m", "airflow_provider_apscores.cli", "sandbox", "--port", "0", "--state", str(state)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None

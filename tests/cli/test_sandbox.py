@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_apscores.sandbox`` as a process."""
+"""``apscores sandbox``: as a process where its signals or its output matter."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from airflow_provider_apscores.sandbox import DEFAULT_PASSWORD, FAULTS, RemoteSandbox
+from airflow_provider_apscores.cli import main
+from airflow_provider_apscores.sandbox import DEFAULT_PASSWORD, FAULTS, RemoteSandbox, Sandbox
 
-COMMAND = [sys.executable, "-m", "airflow_provider_apscores.sandbox"]
+COMMAND = [sys.executable, "-m", "airflow_provider_apscores.cli", "sandbox"]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -132,21 +133,23 @@ def test_a_terminal_without_unicode_does_not_stop_it():
         (["--add-every", "0"], "more than 0"),
     ],
 )
-def test_invalid_options_are_refused_in_one_line(arguments, words):
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=20)
-    assert done.returncode == 2
-    assert words in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+def test_invalid_options_are_refused_in_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        main(["sandbox", *arguments])
+
+    assert words in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_port_that_is_taken():
-    with started() as (_, lines):
-        port = str(connection(lines)["host"]).split(":")[2].partition("/")[0]
-        done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, env=environment(), timeout=20)
-    assert done.returncode == 2
-    assert "is in use; choose another with --port" in done.stderr
+def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]):
+    with Sandbox() as other, pytest.raises(SystemExit, match="2"):
+        main(["sandbox", "--port", str(other.port)])
+
+    assert "is in use; choose another with --port" in capsys.readouterr().err
 
 
-def test_help_lists_every_fault():
-    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, env=environment(), timeout=20)
-    assert [name for name in FAULTS if f"  {name}" not in done.stdout] == []
+def test_help_lists_every_fault(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        main(["sandbox", "--help"])
+
+    printed = capsys.readouterr().out
+    assert [name for name in FAULTS if f"  {name}" not in printed] == []
