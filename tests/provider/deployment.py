@@ -34,7 +34,7 @@ PIECES = ["scheduler", "triggerer"] if AIRFLOW_2 else ["api-server", "dag-proces
 def sandbox(folder: Path, *arguments: str) -> Iterator[tuple[RemoteSandbox, str]]:
     """A sandbox, and its line for ``AIRFLOW_CONN_…``."""
     output = folder / f"sandbox-{secrets.token_hex(4)}.txt"
-    command = [sys.executable, "-m", "airflow_provider_apscores.sandbox", "--port", "0", *arguments]
+    command = [sys.executable, "-m", "airflow_provider_apscores.cli", "sandbox", "--port", "0", *arguments]
     with process(command, output, clean_environment()):
 
         def printed() -> str | None:
