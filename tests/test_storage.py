@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -20,36 +19,15 @@ from pytest_mock import MockerFixture
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
 from airflow_provider_apscores.storage import Folder, RemoteFolder, SpoolFile, Staging, folder, locate
-from airflow_provider_apscores.storage.base import redacted_uri
+from airflow_provider_apscores.storage.base import is_part, redacted_uri
+from tests.s3_server import s3_server
 from tests.sftp_server import sftp_server
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as environment:
-        yield environment
-
-
-@pytest.fixture(scope="module")
-def s3(environment: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
-    s3fs = pytest.importorskip("s3fs")
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    # All servers of one process share their buckets, those of other tests included.
-    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
-    environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    store = s3fs.S3FileSystem(
-        key="invented",
-        secret="invented",
-        endpoint_url=f"http://{host}:{port}",
-        skip_instance_cache=True,
-    )
-    store.mkdir("scores")
-    yield store
-    server.stop()
+def s3() -> Iterator[fsspec.AbstractFileSystem]:
+    with s3_server() as server:
+        yield server.store()
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +290,44 @@ def test_readers_of_a_spool_file_do_not_disturb_each_other():
     with open(spool.path, "rb") as file:
         assert file.read() == b"0123456789"
     spool.close()
+
+
+def test_a_tree_has_all_files_of_a_folder_and_of_those_below(place: Folder):
+    place.write("4866/day-1/scores.txt", b"abc")
+    place.write("4866/.digests/ab", b"")
+    place.write("4867/scores.txt", b"a")
+    begun = place.child("4867").open_part("more.txt")
+
+    found = place.tree()
+
+    expected = {"4866/.digests/ab": 0, "4866/day-1/scores.txt": 3, "4867/scores.txt": 1}
+    assert {each.name: each.size for each in found if not is_part(each.name.rpartition("/")[2])} == expected
+    assert [each.name for each in found] == sorted(each.name for each in found)
+    assert {each.name for each in place.child("4867").tree()} >= {"scores.txt"}
+    assert all(abs((each.modified - place.modified(each.name)).total_seconds()) < 2 for each in found)
+    assert place.child("nowhere").tree() == []
+    begun.discard()
+
+
+def test_a_tree_names_a_folder_that_cannot_be_read(place: Folder, mocker: MockerFixture):
+    place.write("4866/scores.txt", b"abc")
+    if isinstance(place, RemoteFolder):
+        mocker.patch.object(place.fs, "_lsdir" if hasattr(place.fs, "_lsdir") else "ls", side_effect=PermissionError)
+    else:
+        mocker.patch("os.scandir", side_effect=PermissionError)
+
+    with pytest.raises(StorageUnavailable, match="Permission denied"):
+        place.tree()
+
+
+def test_many_small_files_are_read_at_once(place: Folder):
+    contents = {f"day-{number}/scores.txt": f"{number}".encode() for number in range(12)}
+    for name, data in contents.items():
+        place.write(name, data)
+
+    found = list(place.read_many([*contents, "day-1/none.txt"]))
+
+    assert found == [*contents.items(), ("day-1/none.txt", None)]
 
 
 def test_a_missing_folder_is_empty(place: Folder):

@@ -51,15 +51,16 @@ def run(given: argparse.Namespace) -> int:
     """Print the deliveries and the findings. The exit code is 1 if there are findings."""
     ledger = APScoresLedger(command_path(given.destination))
     ledger.check()
-    deliveries = list(ledger.deliveries(given.di_code))
+    snapshot = ledger.snapshot(given.di_code)
+    deliveries = snapshot.deliveries
     with progress("score files") as show:
-        damaged = [each.uri for each in _damaged(deliveries, show, content=given.check)]
+        damaged = [each.uri for each in (_damaged(deliveries, show) if given.check else snapshot.changed)]
     findings = {
-        "pending": [each.manifest_uri for each in ledger.pending(given.di_code)],
+        "pending": [each.manifest_uri for each in snapshot.pending],
         "damaged": damaged,
-        "orphans": ledger.orphans(given.di_code),
-        "unfinished": ledger.unfinished(given.di_code),
-        "quarantined": ledger.quarantined(given.di_code),
+        "orphans": snapshot.orphans,
+        "unfinished": snapshot.unfinished,
+        "quarantined": snapshot.quarantined,
     }
     if given.json:
         shown = [asdict(each.manifest) | {"uri": each.uri, "manifest_uri": each.manifest_uri} for each in deliveries]
@@ -70,12 +71,12 @@ def run(given: argparse.Namespace) -> int:
     return 1 if any(findings.values()) else 0
 
 
-def _damaged(deliveries: list[Delivery], show: Progress, *, content: bool) -> Iterator[Delivery]:
+def _damaged(deliveries: list[Delivery], show: Progress) -> Iterator[Delivery]:
     expected = [each for each in deliveries if not each.manifest.purged]
     size, done = sum(each.manifest.bytes for each in expected), 0
     for each in expected:
         try:
-            each.check(content=content)
+            each.check()
         except DeliveryDamaged:
             yield each
         done += each.manifest.bytes

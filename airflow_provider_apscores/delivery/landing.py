@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from airflow_provider_apscores.delivery.checked_file import CheckedFile
-from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_delivery
+from airflow_provider_apscores.delivery.manifest import SUFFIX, Delivery, Manifest, load_deliveries
 from airflow_provider_apscores.errors import (
     DeliveryDamaged,
     ScoreFileError,
@@ -108,7 +108,7 @@ class Landing:
             ManifestNotUnderstood: A manifest here was written by a newer version, or is damaged.
         """
         manifests = [name for name in self.folder.names() if name.endswith(SUFFIX)]
-        deliveries = [load_delivery(self.folder, name) for name in manifests]
+        deliveries = list(load_deliveries(self.folder, manifests))
         if self.force and not nothing_new:
             tries = range(self.run.first_try, self.run.try_number)
             deliveries = [each for each in deliveries if each.manifest.try_number in tries]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -191,11 +191,8 @@ class Delivery:
         """Where the manifest is."""
         return self.folder.uri(self.manifest.name)
 
-    def check(self, *, content: bool = True) -> None:
+    def check(self) -> None:
         """Compare the score file with its manifest, byte for byte.
-
-        Args:
-            content: False compares the length only, which reads nothing.
 
         Raises:
             DeliveryDamaged: The file is gone or is another one.
@@ -210,10 +207,10 @@ class Delivery:
                 f"{_other_worker(self.uri)}"
             )
         digest = hashlib.sha256()
-        if size == self.manifest.bytes and content:
+        if size == self.manifest.bytes:
             for chunk in self.folder.chunks(self.manifest.file):
                 digest.update(chunk)
-        if size != self.manifest.bytes or (content and digest.hexdigest() != self.manifest.sha256):
+        if digest.hexdigest() != self.manifest.sha256:
             raise DeliveryDamaged(f"{self.uri} is not the file that {self.manifest_uri} describes.{self._help}")
 
     @property
@@ -269,7 +266,18 @@ def load_delivery(folder: Folder, name: str) -> Delivery:
         ManifestNotUnderstood: See :func:`read_manifest`.
         StorageUnavailable: It can't be read now.
     """
-    data = folder.read(name)
+    (delivery,) = load_deliveries(folder, [name])
+    return delivery
+
+
+def load_deliveries(folder: Folder, names: Iterable[str]) -> Iterator[Delivery]:
+    """Read the manifests *names* below *folder*, several at once. Raises the errors of :func:`load_delivery`."""
+    for name, data in folder.read_many(names):
+        parent, _, file = name.rpartition("/")
+        yield _delivery(folder.child(parent) if parent else folder, file, data)
+
+
+def _delivery(folder: Folder, name: str, data: bytes | None) -> Delivery:
     if data is None:
         raise DeliveryDamaged(
             f"There is no manifest {folder.uri(name)}. Restore it, or give the URI that the download task returned. If "

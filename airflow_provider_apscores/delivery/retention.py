@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.delivery.landing import utc_now
 from airflow_provider_apscores.delivery.manifest import Delivery
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.storage import Folder, folder
+from airflow_provider_apscores.storage import Folder, StoredFile, folder
 
 if TYPE_CHECKING:
     from pendulum import DateTime
@@ -44,7 +44,8 @@ class Purge:
 
 def purge(
     deliveries: list[Delivery],
-    quarantined: Iterable[tuple[Folder, str]],
+    destination: Folder,
+    quarantined: Iterable[StoredFile],
     before: date,
     *,
     dry_run: bool,
@@ -54,7 +55,8 @@ def purge(
 
     Args:
         deliveries: All deliveries of the ledger.
-        quarantined: Quarantined files, as folders and names; those that are old enough are deleted.
+        destination: Its folder.
+        quarantined: Quarantined files of that folder; those that are old enough are deleted.
         before: As there.
         dry_run: As there.
         tables: As there.
@@ -82,7 +84,7 @@ def purge(
     noted = unfinished if dry_run else [_noted(each, purge_began_at=utc_now()) for each in unfinished]
     if tables is not None:
         delete(_table_files(folder(tables), digests))
-    delete((place, name) for place, name in quarantined if place.modified(name) < limit)
+    delete((destination, file.name) for file in quarantined if file.modified < limit)
     for delivery in noted:
         delete([(delivery.folder, delivery.manifest.file)])
         if not dry_run:

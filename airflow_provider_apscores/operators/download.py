@@ -208,7 +208,8 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         if self.download_type != "new":
             return
         try:
-            pending = APScoresLedger(airflow_path(self.destination, "destination")).pending(str(self.di_code).strip())
+            ledger = APScoresLedger(airflow_path(self.destination, "destination"))
+            pending = ledger.recently_pending(str(self.di_code).strip())
         except APScoresError as error:
             self.log.warning("The earlier deliveries of campus %s were not checked: %s", self.di_code, error)
             return

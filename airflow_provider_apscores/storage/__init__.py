@@ -22,8 +22,10 @@ from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.storage.base import (
     Folder,
     Part,
+    StoredFile,
     WritableFile,
     check_address,
+    is_part,
     redacted_uri,
     storage_errors,
 )
@@ -38,9 +40,11 @@ __all__ = [
     "RemoteFolder",
     "SpoolFile",
     "Staging",
+    "StoredFile",
     "WritableFile",
     "check_address",
     "folder",
+    "is_part",
     "locate",
     "storage_errors",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Literal, Protocol
 
@@ -22,6 +23,21 @@ STALE_AFTER = 6 * 3600
 _LONGEST_NAME = 255
 
 _PART = re.compile(r"\..+\.part-(?P<begun>[0-9a-f]{1,15})-[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of a listing.
+
+    Attributes:
+        name: Its name in the listed folder, with slashes for the folders below.
+        size: Its length in bytes.
+        modified: When it was last written, as the store says it.
+    """
+
+    name: str
+    size: int
+    modified: datetime
 
 
 class WritableFile(Protocol):
@@ -89,6 +105,20 @@ class Folder(Protocol):
         Raises:
             StorageUnavailable: It can't be read; or it does not exist, unless *missing_ok*.
         """
+
+    def tree(self) -> list[StoredFile]:
+        """All files in this folder and in the folders below, parts included, sorted by name; empty if it is missing.
+
+        Object stores answer with one request per thousand files.
+
+        Raises:
+            StorageUnavailable: A folder can't be read.
+        """
+
+    def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Each name with the contents of that small file, or None if there is none; at once where the store allows."""
+        for name in names:
+            yield name, self.read(name)
 
     def remove(self, name: str) -> None:
         """Delete a file. Has no effect if there is none."""

@@ -12,7 +12,15 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, no_single_file, part_name, storage_errors
+from airflow_provider_apscores.storage.base import (
+    CHUNK,
+    Folder,
+    Part,
+    StoredFile,
+    no_single_file,
+    part_name,
+    storage_errors,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,25 @@ class LocalFolder(Folder):
                 if missing_ok:
                     return []
                 raise
+
+    def tree(self) -> list[StoredFile]:
+        """See :meth:`Folder.tree`."""
+        with storage_errors(self.uri(), "read"):
+            return sorted(_files_below(self.path, ""), key=lambda file: file.name)
+
+
+def _files_below(directory: Path, prefix: str) -> Iterator[StoredFile]:
+    try:
+        entries = list(os.scandir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _files_below(directory / entry.name, f"{prefix}{entry.name}/")
+            continue
+        with suppress(FileNotFoundError):  # deleted or published meanwhile
+            found = entry.stat()
+            yield StoredFile(prefix + entry.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 class _LocalPart:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from typing import IO, Any, cast
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.storage.base import CHUNK, Folder, Part, no_single_file, part_name, storage_errors
+from airflow_provider_apscores.storage.base import (
+    CHUNK,
+    Folder,
+    Part,
+    StoredFile,
+    no_single_file,
+    part_name,
+    storage_errors,
+)
 from airflow_provider_apscores.storage.temporary import SpoolFile
 
 #: File systems whose uploads appear whole or not at all. All others, such as SFTP's, show a file while it grows.
 _ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"})
+
+#: How listings name the moment of the last change: S3; SFTP and Google; Azure; in memory.
+_MODIFIED = ("LastModified", "mtime", "last_modified", "created")
+
+#: Small files that are requested before the first is handed out.
+_READ_AT_ONCE = 500
 
 
 class RemoteFolder(Folder):
@@ -96,13 +111,7 @@ class RemoteFolder(Folder):
     def modified(self, name: str) -> datetime:
         """See :meth:`Folder.modified`."""
         with storage_errors(self.uri(name), "read"):
-            try:
-                moment = self.fs.modified(self.path(name))
-            except NotImplementedError:  # SFTP names the moment in its listing only
-                moment = self.fs.info(self.path(name))["mtime"]
-            moment = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int | float) else moment
-            found: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return found
+            return self._modified(self.fs.info(self.path(name)))
 
     def remove(self, name: str) -> None:
         """See :meth:`Folder.remove`."""
@@ -159,6 +168,43 @@ class RemoteFolder(Folder):
                 raise
         return sorted({str(path).rstrip("/").rpartition("/")[2] for path in listed} - {""})
 
+    def tree(self) -> list[StoredFile]:
+        """See :meth:`Folder.tree`."""
+        with storage_errors(self.uri(), "read"):
+            self.fs.invalidate_cache(self._path)
+            # fsspec's own find() leaves out folders that can't be read; those of object stores list keys.
+            lists_keys = self._atomic and self.fs.async_impl
+            found = self.fs.find(self._path, detail=True).values() if lists_keys else self._files_below(self._path)
+            prefix = f"{self._path}/"
+            files = [
+                StoredFile(each["name"].removeprefix(prefix), each["size"], self._modified(each)) for each in found
+            ]
+            return sorted(files, key=lambda file: file.name)
+
+    def _files_below(self, path: str) -> Iterator[Mapping[str, Any]]:
+        try:
+            entries = self.fs.ls(path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            if entry["type"] == "directory":
+                yield from self._files_below(entry["name"])
+            else:
+                yield entry
+
+    def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """See :meth:`Folder.read_many`."""
+        names = iter(names)
+        while some := list(islice(names, _READ_AT_ONCE)):
+            with storage_errors(self.uri(), "read"):
+                nothing = [None] * len(some)
+                found = self.fs.cat_ranges([self.path(name) for name in some], nothing, nothing, on_error="return")
+                for data in found:
+                    if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
+                        raise data
+            for name, data in zip(some, found, strict=True):
+                yield name, None if isinstance(data, Exception) else data
+
     def parts(self) -> list[str]:
         """See :meth:`Folder.parts`. Object stores have none."""
         return [] if self._atomic else super().parts()
@@ -183,6 +229,12 @@ class RemoteFolder(Folder):
         # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
         self._in_folder(name, lambda path: self.fs.put_file(spool.path, path))
         self.fs.invalidate_cache(self.path(name).rpartition("/")[0])
+
+    def _modified(self, info: Mapping[str, Any]) -> datetime:
+        moment = next((info[word] for word in _MODIFIED if info.get(word)), None) or self.fs.modified(info["name"])
+        moment = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int | float) else moment
+        found: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return found
 
     @property
     def _atomic(self) -> bool:

@@ -18,6 +18,7 @@ from airflow_provider_apscores.delivery import APScoresLedger, Landing, Run
 from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.scorefile import encode_record
 from airflow_provider_apscores.storage import RemoteFolder
+from tests.s3_server import S3Path, S3Server, s3_file_system, s3_server
 
 PROJECT = Path(__file__).parents[2]
 CONTENT = b"".join(encode_record({"ap_id": f"FK{number:06}", "college_code": "004866"}) + b"\n" for number in range(40))
@@ -48,27 +49,18 @@ WATCHED = tuple(str(PROJECT / "airflow_provider_apscores" / name) for name in ("
 
 
 def place(address: str, name: str) -> RemoteFolder:
-    import s3fs
-
-    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
-    store = s3fs.S3FileSystem(
-        key="invented",
-        secret="invented",
-        endpoint_url=address,
-        skip_instance_cache=True,
-    )
-    if not store.exists("scores"):
-        store.mkdir("scores")
+    store = s3_file_system(address)
+    store.call_s3("create_bucket", Bucket="scores")
     return RemoteFolder(store, f"scores/{name}", f"s3://scores/{name}")
 
 
-def landing(where: RemoteFolder, try_number: int) -> Landing:
-    run = Run("ap", "download", "day-1", try_number=try_number)
+def landing(where: RemoteFolder, try_number: int, run_id: str = "day-1") -> Landing:
+    run = Run("ap", "download", run_id, try_number=try_number)
     return Landing(where, di_code="4866", file_format="TXT", download_type="new", run=run)
 
 
-def land(where: RemoteFolder, try_number: int) -> Any:
-    with landing(where, try_number).begin() as incoming:
+def land(where: RemoteFolder, try_number: int, run_id: str = "day-1") -> Any:
+    with landing(where, try_number, run_id).begin() as incoming:
         for start in range(0, len(CONTENT), 9000):
             incoming.write(CONTENT[start : start + 9000])
         return incoming.publish(
@@ -80,15 +72,14 @@ def land(where: RemoteFolder, try_number: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    pytest.importorskip("s3fs")
-    from moto.server import ThreadedMotoServer
+def server() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+
+@pytest.fixture
+def address(server: S3Server) -> str:
+    return server.address
 
 
 @pytest.mark.parametrize("point", [*range(1, POINTS, 32), 10_000])
@@ -112,7 +103,7 @@ def test_a_landing_killed_in_an_object_store(address: str, point: int):
     assert (found is None) == (not any(each.endswith(".manifest.json") for each in visible))
     delivery.check()
     assert delivery.manifest.duplicate_of is None
-    assert delivery.manifest_uri in [each.manifest_uri for each in APScoresLedger(_Path(where)).deliveries()]
+    assert delivery.manifest_uri in [each.manifest_uri for each in APScoresLedger(_path(where)).deliveries()]
 
 
 def test_a_bucket_with_versions_keeps_no_hidden_copy_of_student_records(address: str):
@@ -133,17 +124,27 @@ def test_a_bucket_with_versions_keeps_no_hidden_copy_of_student_records(address:
 
     names = sorted(each["Key"].rpartition("/")[2] for each in listed["Versions"] if ".digests" not in each["Key"])
     assert names[1:] == [delivery.manifest.name, delivery.manifest.file]
-    assert [name.rpartition("/")[2] for name in APScoresLedger(_Path(where)).quarantined()] == names[:1]
+    assert [name.rpartition("/")[2] for name in APScoresLedger(_path(where)).quarantined()] == names[:1]
     assert "DeleteMarkers" not in listed
 
 
-class _Path:
-    """A path object, as the ledger takes them: ``fs``, ``path``, ``protocol``, and the address as its text."""
+def test_a_destination_is_listed_once_and_each_manifest_read_once(server: S3Server):
+    """
+    The deliveries, the pending ones, and everything that interrupted tries left behind come from one listing.
+    """
+    where = place(server.address, uuid.uuid4().hex)
+    for day in range(12):
+        land(where, 1, f"day-{day}")
+    where.write("4867/day-1/scores-abc.txt", b"left behind")
+    server.requests.clear()
 
-    protocol = "s3"
+    snapshot = APScoresLedger(_path(where)).snapshot()
+    found = (len(snapshot.deliveries), len(snapshot.pending), len(snapshot.orphans), snapshot.quarantined)
 
-    def __init__(self, where: RemoteFolder) -> None:
-        self.fs, self.path, self._address = where.fs, where.path("").rstrip("/"), where.uri()
+    assert found == (12, 12, 1, [])
+    reads = [each for each in server.requests if ".manifest.json" in each]
+    assert (len(reads), len(server.requests) - len(reads)) == (12, 1)
 
-    def __str__(self) -> str:
-        return self._address
+
+def _path(where: RemoteFolder) -> S3Path:
+    return S3Path(where.fs, where.path("").rstrip("/"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_apscores.delivery import APScoresLedger
 from airflow_provider_apscores.errors import ConfigurationError, ManifestNotUnderstood, WrongCampusInFile
 from airflow_provider_apscores.scorefile import encode_record
+from airflow_provider_apscores.storage import LocalFolder
 
 RECORDED = "2026-11-23T18:16:00Z"
 
@@ -104,3 +107,20 @@ def test_a_folder_that_is_no_destination_is_an_error(place: Path):
         APScoresLedger(place).check()
     (place / "4866").mkdir()
     APScoresLedger(place).check()
+
+
+def test_the_latest_pending_deliveries_are_found_without_reading_the_others(place: Path, land, mocker: MockerFixture):
+    long_ago = land().mark_record_began(RECORDED)
+    for day in range(30):
+        land(run_id=f"day-{day + 2}", download_id=str(day + 2)).mark_record_began(RECORDED).mark_recorded(RECORDED)
+    perhaps = land(run_id="day-40", download_id="40").mark_record_began(RECORDED)
+    land(run_id="day-41", download_id="41").mark_recorded(RECORDED)
+    for number, delivery in enumerate(APScoresLedger(place).deliveries()):
+        os.utime(delivery.uri.removeprefix("file://"), (number, number))
+    read = mocker.spy(LocalFolder, "read")
+
+    recent = APScoresLedger(place).recently_pending("4866")
+
+    assert recent == [perhaps]
+    assert read.call_count == 20
+    assert APScoresLedger(place).pending() == [long_ago, perhaps]
