@@ -41,6 +41,8 @@ PACKAGES: dict[str, set[str]] = {
     "delivery": {"errors", "pendulum", "scorefile", "storage", ""},
     # adbc_driver_manager: to tell its errors apart.
     "scores": {"adbc_driver_manager", "errors", "numpy", "pyarrow", "scorefile", "storage", ""},
+    # It renders plain values; for the names of exams it needs their table.
+    "report": {"scorefile"},
     "webservice": {"errors", "httpcore", "httpx", "pendulum", ""},
     "scorefile": {"errors", "fsspec", "numpy", "pyarrow", "storage", ""},
     "sandbox": {"scorefile", ""},

@@ -1,0 +1,136 @@
+"""What the page shows: plain values. All times are in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+#: The published score counts of a delivery, as ``scores.score_counts.suppress`` returns them.
+ScoreCounts = Mapping[str, Mapping[str, int | None]]
+
+#: A delivery that was not recorded for longer than this needs attention.
+PENDING_FOR = timedelta(days=1)
+
+
+class Status(StrEnum):
+    """The state of a campus, in words."""
+
+    FAILED = "Failed"
+    PENDING = "Pending"
+    RECORDED = "Recorded"
+    LANDED = "Landed"
+    EMPTY = "No delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A score file that was landed.
+
+    Attributes:
+        at: When.
+        records: Its student records.
+        download_type: ``new`` or ``full``. A full file repeats the reports of the year.
+        recorded_at: When the download was recorded, or None.
+    """
+
+    at: datetime
+    records: int
+    download_type: str = "new"
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOff:
+    """The last hand-off to a consumer.
+
+    Attributes:
+        consumer: The name of the consumer.
+        at: When.
+        records: Student records.
+    """
+
+    consumer: str
+    at: datetime
+    records: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """What is known about a campus. None where nothing is known.
+
+    Attributes:
+        di_code: The campus, four digits.
+        deliveries: Its deliveries since the first day of the report, oldest first.
+        pending_since: When the first delivery landed that is not recorded, or None if there is none.
+        problems: Problems in the last file.
+        quarantined: Lines of the last file that could not be read whole.
+        statuses: Exam scores of the last file, by status.
+        scores: Published score counts, of the delivery that landed at *scores_at*.
+        scores_at: See *scores*.
+        hand_offs: The last hand-off to each consumer.
+        loaded_at: When rows were last loaded into a database.
+        loaded_rows: How many.
+        error: The class of the last error, if no delivery came after it.
+        error_at: When it occurred.
+        next_poll_at: When a watcher polls next.
+    """
+
+    di_code: str
+    deliveries: tuple[Landed, ...] = ()
+    pending_since: datetime | None = None
+    problems: int | None = None
+    quarantined: int | None = None
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    scores: ScoreCounts = field(default_factory=dict)
+    scores_at: datetime | None = None
+    hand_offs: tuple[HandOff, ...] = ()
+    loaded_at: datetime | None = None
+    loaded_rows: int | None = None
+    error: str | None = None
+    error_at: datetime | None = None
+    next_poll_at: datetime | None = None
+
+    @property
+    def last(self) -> Landed | None:
+        """The last delivery."""
+        return self.deliveries[-1] if self.deliveries else None
+
+    @property
+    def new(self) -> tuple[Landed, ...]:
+        """The deliveries of new reports: full files would count reports twice."""
+        return tuple(each for each in self.deliveries if each.download_type == "new")
+
+    @property
+    def status(self) -> Status:
+        """The state of the campus. An error is worse than a delivery that is not recorded."""
+        if self.error is not None:
+            return Status.FAILED
+        if self.pending_since is not None:
+            return Status.PENDING
+        if self.last is None:
+            return Status.EMPTY
+        return Status.RECORDED if self.last.recorded_at is not None else Status.LANDED
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The content of a page.
+
+    Attributes:
+        made_at: When the report was made.
+        since: The first moment of the deliveries in it.
+        campuses: Sorted by code.
+        has_state: Whether errors and polls are known. They are in the state store of Airflow 3.3.
+    """
+
+    made_at: datetime
+    since: datetime
+    campuses: tuple[Campus, ...]
+    has_state: bool = True
+
+    def needs_attention(self, campus: Campus) -> bool:
+        """Whether a person should look at the campus."""
+        late = campus.pending_since is not None and self.made_at - campus.pending_since > PENDING_FOR
+        return campus.error is not None or late or bool(campus.quarantined)
