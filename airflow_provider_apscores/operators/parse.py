@@ -98,7 +98,7 @@ class APScoresParseOperator(BaseOperator):
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
                     origin=None if delivery is None else _origin(delivery),
-                    observe_exam_scores=tally.add,
+                    tally=tally,
                 )
             except (ScoreFileError, StorageUnavailable):
                 # If the file is gone or changed, its manifest tells so.

@@ -16,11 +16,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from importlib import import_module
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile.columns.arrays import strings
@@ -36,6 +36,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Progress = Callable[[int, int], None]
+
+
+class Tally(Protocol):
+    """Counts rows while they are read."""
+
+    def clear(self) -> None:
+        """Count from zero: the file is read from its beginning."""
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Count some more rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,20 @@ class WrittenTables:
         return asdict(self) | {"di_codes": list(self.di_codes)}
 
 
+@dataclass(slots=True)
+class _Found:
+    """What was in the batches so far."""
+
+    di_codes: set[str] = field(default_factory=set)
+    problems: Counter[str] = field(default_factory=Counter)
+    report_dates: set[date] = field(default_factory=set)
+
+    def add(self, batch: Batch) -> None:
+        self.di_codes.update(_di_codes(batch))
+        self.problems.update(batch.problems.column("kind").to_pylist())
+        self.report_dates.update(day for day in batch.students.column("report_date").unique().to_pylist() if day)
+
+
 def write_tables(
     source: Any,
     output: Any,
@@ -106,7 +130,7 @@ def write_tables(
     escape_formulas: bool = False,
     origin: Origin | None = None,
     progress: Progress | None = None,
-    observe_exam_scores: Callable[[pa.RecordBatch], None] | None = None,
+    tally: Tally | None = None,
 ) -> WrittenTables:
     """Read a score file and write its tables.
 
@@ -124,7 +148,7 @@ def write_tables(
         origin: What is known about the file, for the table ``deliveries``. Without a moment of landing, that of the
             source's last change stands in. A moment that an earlier run wrote, and that is earlier, is kept.
         progress: Called with the bytes read and the bytes in all.
-        observe_exam_scores: Called with each batch of rows of ``exam_scores``, to count them without a second read.
+        tally: Counts the rows of ``exam_scores`` without a second read.
 
     Raises:
         ScoreFileMalformed: Not a score file, or see *on_problem* and *sha256*.
@@ -135,35 +159,39 @@ def write_tables(
     check_on_problem(on_problem)
     if stem is not None and (not stem or "/" in stem or stem.startswith(".")):
         raise ConfigurationError("A stem is the beginning of a file name: not empty, no slash, no dot in front.")
-    di_codes: set[str] = set()
-    problems: Counter[str] = Counter()
-    report_dates: set[date] = set()
     place = folder(output)
-    with ExitStack() as stack:
-        # Closed in the opposite order: all threads have ended when the parts are discarded.
-        staging = stack.enter_context(Staging(place))
-        workers = [stack.enter_context(Worker()) for _ in range(2)]
+    with Worker() as worker:
         # Digesting the file and importing pyarrow take about the same time.
-        imported = workers[0].submit(import_module, "pyarrow.parquet")
-        file = stack.enter_context(read_score_file(source, today=today, sha256=sha256))
+        imported = worker.submit(import_module, "pyarrow.parquet")
+        file = read_score_file(source, today=today, sha256=sha256)
         imported.result()
-        batches = stack.enter_context(closing(file.typed_batches(on_problem)))
-        first = next(batches)
-        stem = stem or _stem(first, file.sha256)
-        writer = TablesWriter(staging, workers, formats, stem, escape_formulas)
-        for batch in chain([first], batches):
-            writer.write(batch)
-            if observe_exam_scores is not None:
-                observe_exam_scores(batch.exam_scores)
-            di_codes.update(_di_codes(batch))
-            problems.update(batch.problems.column("kind").to_pylist())
-            report_dates.update(day for day in batch.students.column("report_date").unique().to_pylist() if day)
-            if progress is not None:
-                progress(file.position, file.size)
-        writer.finish()
-        landed_at = _landed_at(origin, source, place, stem)
-        writer.add_delivery(_delivery(file, origin or Origin(), landed_at, report_dates))
-        staging.publish()
+    with file:
+        # Nearly all files have the month first in their report dates. What was written of another one is discarded.
+        for day_first in [file.day_first] if on_problem == "fail" else [False, True]:
+            with ExitStack() as stack:
+                # Closed in the opposite order: all threads have ended when the parts are discarded.
+                staging = stack.enter_context(Staging(place))
+                workers = [stack.enter_context(Worker()) for _ in range(2)]
+                batches = stack.enter_context(closing(file.typed_batches(on_problem, day_first=day_first)))
+                first = next(batches)
+                stem = stem or _stem(first, file.sha256)
+                writer = TablesWriter(staging, workers, formats, stem, escape_formulas)
+                found = _Found()
+                if tally is not None:
+                    tally.clear()
+                for batch in chain([first], batches):
+                    writer.write(batch)
+                    found.add(batch)
+                    if tally is not None:
+                        tally.add(batch.exam_scores)
+                    if progress is not None:
+                        progress(file.position, file.size)
+                writer.finish()
+                if file.day_first == day_first:
+                    landed_at = _landed_at(origin, source, place, stem)
+                    writer.add_delivery(_delivery(file, origin or Origin(), landed_at, found.report_dates))
+                    staging.publish()
+                    break
     for name in (*writer.names, "rejected"):
         place.child(name).remove_stale_parts()
     if not writer.rejected_lines and place.size(writer.rejected_name) is not None:
@@ -173,12 +201,12 @@ def write_tables(
         bytes=file.size,
         layout=file.layout,
         records=file.records,
-        di_codes=tuple(sorted(di_codes)),
+        di_codes=tuple(sorted(found.di_codes)),
         rows=writer.rows,
         uris={table: {each: place.uri(name) for each, name in names.items()} for table, names in writer.names.items()},
         rejected_uri=place.uri(writer.rejected_name) if writer.rejected_lines else None,
         rejected_lines=writer.rejected_lines,
-        problems=dict(sorted(problems.items())),
+        problems=dict(sorted(found.problems.items())),
         unknown_codes=_unknown_codes(file),
         unread_columns=len(file.unread_columns),
     )

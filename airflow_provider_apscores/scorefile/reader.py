@@ -2,8 +2,11 @@
 
     bytes (source.py) -> blocks of records (txt.py, csv.py) -> aligned records (alignment.py) -> rows (batch.py)
 
-Each step holds one piece, so that memory stays the same however long the file is. Before them, the report dates alone
-are read, until they tell the order of month and day (date_order.py): for most files that is one piece.
+Each step holds one piece, so that memory stays the same however long the file is.
+
+Only all report dates together tell the order of month and day (date_order.py). A caller that can start again reads with
+the month first, as nearly all files have it, and once more if the dates turn out otherwise. For any other caller, the
+blocks are read before their rows, until the order is settled: for most files that is one block.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from airflow_provider_apscores.scorefile.columns.batch import Assembler, Batch
 from airflow_provider_apscores.scorefile.columns.block import Block
 from airflow_provider_apscores.scorefile.reading.alignment import aligned
 from airflow_provider_apscores.scorefile.reading.csv import CsvSplitter
-from airflow_provider_apscores.scorefile.reading.date_order import FIELDS, DateOrder, with_month_first
+from airflow_provider_apscores.scorefile.reading.date_order import DateOrder, with_month_first
 from airflow_provider_apscores.scorefile.reading.detect import HEAD, DetectedFormat, detect_format
 from airflow_provider_apscores.scorefile.reading.source import Source
 from airflow_provider_apscores.scorefile.reading.txt import TxtSplitter
@@ -34,9 +37,6 @@ if TYPE_CHECKING:
 
 #: Bytes of a CSV file that are read at a time: cells take several times their room while they are laid out.
 _CSV_PIECE = 10 << 20
-
-#: The same while only dates are looked for: the first few may be enough.
-_SMALL_PIECE = 1 << 20
 
 OnProblem = Literal["quarantine", "fail"]
 
@@ -103,6 +103,18 @@ class ScoreFile:
         """Header names of a CSV file that were not understood, and so are in no table."""
         return self._read_through().unread_columns
 
+    @cached_property
+    def day_first(self) -> bool:
+        """Whether the report dates have the day first. To answer, blocks are read until their dates settle it."""
+        order = DateOrder()
+        # What is wrong with the file is raised behind the rows before it.
+        with suppress(ScoreFileMalformed), closing(self._new_pass().blocks(self._source)) as blocks:
+            for block in blocks:
+                order.add(block)
+                if order.settled:
+                    break
+        return order.day_first
+
     @property
     def rejected(self) -> list[tuple[int, bytes]]:
         """Lines that could not be read whole: (record number, line). They hold personal data."""
@@ -141,15 +153,27 @@ class ScoreFile:
             rows = {name: cast_to_schema(batch.table(name), table.schema()) for name, table in TABLES.items()}
             yield Batch(**rows, rejected=batch.rejected, first_error=batch.first_error)
 
-    def typed_batches(self, on_problem: OnProblem | None = None) -> Generator[Batch, None, None]:
-        """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared."""
+    def typed_batches(
+        self, on_problem: OnProblem | None = None, *, day_first: bool | None = None
+    ) -> Generator[Batch, None, None]:
+        """:meth:`batches` for writers: columns of few words are dictionary-encoded, others as declared.
+
+        Args:
+            on_problem: As for :func:`read_score_file`; what was said there if None.
+            day_first: The order to read the report dates in. Behind the last batch, :attr:`day_first` says whether it
+                was right. If None, it is found out first.
+        """
         strict = (on_problem or self._on_problem) == "fail"
-        this_pass = FilePass(self._format, Assembler(self.sha256, self._today))
-        for batch in this_pass.batches(self._source):
+        this_pass = self._new_pass()
+        for batch in this_pass.batches(self._source, day_first=self.day_first if day_first is None else day_first):
             if strict and batch.first_error is not None:
                 raise ScoreFileMalformed(f"The file has a problem and none is accepted: {batch.first_error}.")
             yield batch
         self._last_pass = this_pass
+        self.day_first = this_pass.order.day_first
+
+    def _new_pass(self) -> FilePass:
+        return FilePass(self._format, Assembler(self.sha256, self._today))
 
     def _read_through(self) -> FilePass:
         if self._last_pass is None:
@@ -218,11 +242,16 @@ def check_on_problem(on_problem: str) -> None:
 
 
 class FilePass:
-    """One pass through a file, and the counts at its end."""
+    """One pass through a file, and the counts at its end.
+
+    Attributes:
+        order: What the report dates so far say about their order.
+    """
 
     def __init__(self, detected: DetectedFormat, assembler: Assembler) -> None:
         self._format = detected
         self._assembler = assembler
+        self.order = DateOrder()
         self.records = 0
         self.layout = "csv" if detected.kind == "CSV" else ""
         self.unread_columns: tuple[str, ...] = ()
@@ -232,25 +261,25 @@ class FilePass:
     def unknown_codes(self) -> dict[tuple[str, str], int]:
         return self._assembler.unknown_codes
 
-    def batches(self, source: Source) -> Iterator[Batch]:
-        """The rows of every block; at least one batch."""
+    def batches(self, source: Source, *, day_first: bool = False) -> Iterator[Batch]:
+        """The rows of every block; at least one batch.
+
+        Args:
+            source: The file.
+            day_first: The order of the report dates.
+        """
         any_rows = False
-        blocks = self._csv_blocks if self._format.kind == "CSV" else self._txt_blocks
-        order = DateOrder()
-        # What is wrong with the file is raised below, behind the rows before it.
-        with suppress(ScoreFileMalformed), closing(blocks(source, dates_only=True)) as dated:
-            for block in dated:
-                order.add(block)
-                if order.settled:
-                    break
-        for block in prefetch(blocks(source)):
+        for block in prefetch(self.blocks(source)):
             any_rows = True
-            if order.settled:
-                order.add(block)
-            yield self._assembler.batch(aligned(with_month_first(block) if order.day_first else block))
-        last = self._assembler.closing_batch(order.problem())
+            self.order.add(block)
+            yield self._assembler.batch(aligned(with_month_first(block) if day_first else block))
+        last = self._assembler.closing_batch(self.order.problem())
         if last.problems.num_rows or not any_rows:
             yield last
+
+    def blocks(self, source: Source) -> Generator[Block, None, None]:
+        """The records as they are cut, before they are checked."""
+        return self._csv_blocks(source) if self._format.kind == "CSV" else self._txt_blocks(source)
 
     def _without_mark(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         skip = self._format.skip
@@ -258,17 +287,17 @@ class FilePass:
             yield piece[skip:] if skip else piece
             skip -= min(skip, len(piece))
 
-    def _txt_blocks(self, source: Source, *, dates_only: bool = False) -> Generator[Block, None, None]:
-        splitter = TxtSplitter(self._format.line_end, dates_only=dates_only)
+    def _txt_blocks(self, source: Source) -> Generator[Block, None, None]:
+        splitter = TxtSplitter(self._format.line_end)
         for piece in self._without_mark(source.pieces(splitter.wanted)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
         self.records = splitter.records
         self.layout = (splitter.first_layout or splitter.layout).name
 
-    def _csv_blocks(self, source: Source, *, dates_only: bool = False) -> Generator[Block, None, None]:
-        splitter = CsvSplitter(self._format.delimiter, FIELDS if dates_only else None)
-        for piece in self._without_mark(source.pieces(lambda: _SMALL_PIECE if dates_only else _CSV_PIECE)):
+    def _csv_blocks(self, source: Source) -> Generator[Block, None, None]:
+        splitter = CsvSplitter(self._format.delimiter)
+        for piece in self._without_mark(source.pieces(lambda: _CSV_PIECE)):
             yield from splitter.feed(piece)
         yield from splitter.finish()
         self.records = splitter.records

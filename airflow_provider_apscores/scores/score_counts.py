@@ -44,6 +44,10 @@ class ExamScoreTally:
     """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Count from zero."""
         self.scores: dict[str, Counts] = {}
         self.statuses: Counter[str] = Counter()
 

@@ -3,8 +3,10 @@
 from datetime import date
 
 import pytest
+from pyarrow import parquet
 
-from airflow_provider_apscores.scorefile import read_score_file
+from airflow_provider_apscores.scorefile import read_score_file, write_tables
+from airflow_provider_apscores.scorefile.reading.source import Source
 from tests.scorefile.students import csv_file, student, txt
 from tests.scorefile.three_ways import TODAY
 
@@ -113,3 +115,44 @@ def test_dates_with_years_of_four_digits_say_nothing_about_the_others():
     file = read_score_file(csv_file(records(("070320", "220720"), ("070320", "2020-07-05"))), today=TODAY)
 
     assert file.students["report_date"].to_pylist() == [date(2020, 7, 22), date(2020, 7, 5)]
+
+
+class Tally:
+    """Counts rows, and how often the file was begun."""
+
+    def __init__(self):
+        self.begun = self.rows = 0
+
+    def clear(self):
+        self.begun += 1
+        self.rows = 0
+
+    def add(self, rows):
+        self.rows += rows.num_rows
+
+
+@pytest.mark.parametrize("make", [txt, csv_file, trimmed])
+@pytest.mark.parametrize("on_problem", ["quarantine", "fail"])
+def test_tables_are_written_again_when_the_last_date_has_the_day_first(tmp_path, make, on_problem):
+    data = make(records(*[("070321", "070721")] * 13_000, ("070321", "220721")))
+    tally = Tally()
+
+    written = write_tables(data, tmp_path, formats=["parquet", "jsonl"], on_problem=on_problem, tally=tally)
+
+    folder = tmp_path / "students"
+    assert len(list(folder.iterdir())) == 2  # nothing is left of the first attempt
+    dates = parquet.read_table(next(folder.glob("*.parquet")))["report_date"].to_pylist()
+    assert (dates[0], dates[-1]) == (date(2021, 7, 7), date(2021, 7, 22))
+    assert written.rows["students"] == written.records == len(dates) == 13_001
+    assert written.rows["exam_scores"] == tally.rows
+    assert tally.begun == (2 if on_problem == "quarantine" else 1)
+
+
+@pytest.mark.parametrize("make", [txt, csv_file])
+def test_a_file_without_a_deciding_date_is_read_once(tmp_path, mocker, make):
+    data = make(records(("070225", "070725"), ("070225", "070825")))
+    pieces = mocker.spy(Source, "pieces")
+
+    write_tables(data, tmp_path)
+
+    assert pieces.call_count == 2  # the beginning, to find the format, and the whole

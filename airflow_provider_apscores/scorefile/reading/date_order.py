@@ -1,4 +1,4 @@
-"""Whether a file has its report dates with the day first: decided once for a file, before its rows are typed.
+"""Whether a file has its report dates with the day first: decided once for a file.
 
 All dates are documented as MMDDYY. Public files of 2020 to 2022 have the report date, and only that one, as DDMMYY.
 A date such as 050821 can be either, so that the file is judged as a whole.
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 _REPORT, _UPDATE = "report_date", "student_update_date"
-
-#: What it needs of a record.
-FIELDS = frozenset({_REPORT, _UPDATE})
 
 
 class DateOrder:

@@ -37,16 +37,12 @@ if TYPE_CHECKING:
 #: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
 _RECORDS = 12288
 
-#: The same while only dates are looked for: they stay in a processor's cache, and the first few may be enough.
-_FEW_RECORDS = 4096
-
 
 class TxtSplitter:
     """Cuts pieces of a TXT file into blocks of student records.
 
     Args:
         line_end: What ends the first line. CR makes every CR a line end; LF and CRLF are told apart anyway.
-        dates_only: Only dates will be taken from the blocks: these have fewer records, which are not checked.
 
     Attributes:
         records: Records so far: lines that are not blank.
@@ -54,9 +50,8 @@ class TxtSplitter:
         first_layout: The layout of the first record that was read; None before it.
     """
 
-    def __init__(self, line_end: bytes = b"\n", *, dates_only: bool = False) -> None:
+    def __init__(self, line_end: bytes = b"\n") -> None:
         self.records = 0
-        self._dates_only = dates_only
         self.layout: Layout = CURRENT_LAYOUT
         self.first_layout: Layout | None = None
         self._cr_only = line_end == b"\r"
@@ -69,7 +64,7 @@ class TxtSplitter:
     def wanted(self) -> int:
         """How many bytes should come next, so that they end where a record ends and need no copying."""
         # A piece that is not plain is kept twice, as lines and as records.
-        records = _FEW_RECORDS if self._dates_only else _RECORDS if self._plain else _RECORDS // 2
+        records = _RECORDS if self._plain else _RECORDS // 2
         return records * (self.layout.length + len(self._line_end)) - len(self._rest)
 
     def feed(self, piece: bytes) -> Iterator[Block]:
@@ -114,9 +109,7 @@ class TxtSplitter:
         matrix = np.frombuffer(data, np.uint8, usable).reshape(-1, stride)
         length = self.layout.length
         line_end = np.frombuffer(self._line_end, np.uint8)
-        if self._dates_only and not (matrix[:, length:] == line_end).all():
-            return None
-        lowest, highest = extremes(matrix[:1] if self._dates_only else matrix)
+        lowest, highest = extremes(matrix)
         ends_in_place = (lowest[length:] == line_end).all() and (highest[length:] == line_end).all()
         if not ends_in_place or lowest[:length].min() < 32 or highest[:length].max() > 126:
             return None
@@ -131,7 +124,7 @@ class TxtSplitter:
         first = self.records + 1
         self.records += len(matrix)
         numbers = np.arange(first, first + len(matrix), dtype=np.int64)
-        return Block(self.layout, matrix, numbers, known_extremes=None if self._dates_only else (lowest, highest))
+        return Block(self.layout, matrix, numbers, known_extremes=(lowest, highest))
 
     def _block_of_lines(self, data: bytes) -> Iterator[Block]:
         """The records of whole lines, some of which are not plain, in one block."""
