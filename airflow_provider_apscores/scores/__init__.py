@@ -8,6 +8,8 @@ into a table: loading files in another order, or twice, gives the same state.
 * ``current_state.py`` computes it in Arrow, and ``files.py`` writes it to files.
 * ``sql.py`` writes it as SQL: tables, the load of one file, and the views.
 * ``load.py`` loads one file into a database through ADBC.
+* ``sources.py`` opens a score file, or a folder of parsed tables, as a source.
+* ``credit/`` says what each score is worth under an institution's policy.
 """
 
 from airflow_provider_apscores.scores.current_state import CurrentState, current_state

@@ -1,0 +1,130 @@
+"""The files around an evaluation: the scores, the entry dates, and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile import open_encoder, read_formats
+from airflow_provider_apscores.scores.credit.policy import CREDIT
+from airflow_provider_apscores.scores.current_state import current_state
+from airflow_provider_apscores.scores.sources import open_source
+from airflow_provider_apscores.storage import Staging, folder, locate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_current_scores(
+    source: Any, *, crosswalk: pa.Table | Mapping[str, str] | None = None, di_code: str | None = None
+) -> pa.Table:
+    """Read the exam scores that count now.
+
+    Args:
+        source: A folder that ``APScoresCurrentStateOperator`` writes to, or its ``exam_scores.parquet``; a folder of
+            parsed tables; an AP score file, TXT or CSV; or a list of the last two.
+        crosswalk: As for :func:`~airflow_provider_apscores.scores.current_state`. The files of the current state have
+            it already.
+        di_code: One campus only, four digits.
+
+    Raises:
+        ConfigurationError: It is none of these; or both a crosswalk and a current state are given.
+        ScoreFileMalformed: It is no score file.
+        StorageUnavailable: It can't be read now.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if isinstance(source, list | tuple) and len(source) == 1:
+        (source,) = source
+    ready = None if isinstance(source, list | tuple) else _current_state_file(source)
+    if ready is None:
+        sources = [open_source(each) for each in (source if isinstance(source, list | tuple) else [source])]
+        return current_state(sources, crosswalk=crosswalk, di_code=di_code).exam_scores
+    if crosswalk is not None:
+        raise ConfigurationError("These scores are a current state. Give the crosswalk where it is computed.")
+    place, name = ready
+    with place.open(name) as file:
+        rows = pq.read_table(file, read_dictionary=["college_code", "exam_code", "status"])
+    if di_code is not None and "di_code" in rows.column_names:
+        rows = rows.filter(pc.equal(rows["di_code"], di_code))
+    return rows
+
+
+def _current_state_file(source: Any) -> tuple[Any, str] | None:
+    place, name = locate(source)
+    if name.endswith(".parquet"):
+        return place, name
+    inside = folder(source)
+    try:
+        return (inside, "exam_scores.parquet") if "exam_scores.parquet" in inside.names() else None
+    except NotADirectoryError:
+        return None
+
+
+def read_entry_dates(source: Any) -> dict[str, date]:
+    """Read the day of entry by AP ID from a CSV with the columns ``ap_id`` and ``entry_date`` (YYYY-MM-DD).
+
+    Raises:
+        ConfigurationError: It is no such file, a date can't be read, or an AP ID is there twice. The message quotes
+            nothing of it but line numbers.
+        StorageUnavailable: It can't be read now.
+    """
+    import csv
+    import io
+
+    place, name = locate(source)
+    with place.open(name) as file:
+        text = file.read().decode("utf-8-sig", "replace")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    dates: dict[str, date] = {}
+    wrong = []
+    if not {"ap_id", "entry_date"} <= set(rows.fieldnames or ()):
+        raise ConfigurationError(f"{place.uri(name)} must be a CSV with the columns ap_id and entry_date.")
+    for row in rows:
+        ap_id, day = (row["ap_id"] or "").strip(), (row["entry_date"] or "").strip()
+        if not ap_id and not day:
+            continue
+        try:
+            if not ap_id or ap_id in dates:
+                raise ValueError
+            dates[ap_id] = date.fromisoformat(day)
+        except ValueError:
+            wrong.append(rows.line_num)
+    if wrong:
+        shown = ", ".join(map(str, wrong[:20])) + (f" and {len(wrong) - 20} more" if len(wrong) > 20 else "")
+        raise ConfigurationError(
+            f"{place.uri(name)}: an AP ID is missing or there twice, or a date is not written as 2026-08-24, on lines "
+            f"{shown}."
+        )
+    return dates
+
+
+def write_credit(credit: pa.Table, output: Any, *, formats: str | Sequence[str] = ("parquet",)) -> dict[str, str]:
+    """Write a result as ``<output>/credit.<format>``. Each file is replaced as a whole.
+
+    Args:
+        credit: What :func:`~airflow_provider_apscores.scores.credit.award_credit` returned.
+        output: A folder: a local path, a URI or a path object.
+        formats: One or more of ``parquet``, ``csv``, ``jsonl``.
+
+    Returns:
+        The URIs by format.
+
+    Raises:
+        ConfigurationError: An unknown format.
+        StorageUnavailable: The output can't be written now.
+    """
+    formats = read_formats(formats)
+    place = folder(output)
+    with Staging(place) as staging:
+        for each in formats:
+            file = staging.open(f"{CREDIT.name}.{each}")
+            encoder = open_encoder(each, CREDIT, file.write, escape_formulas=False)
+            for batch in credit.to_batches(max_chunksize=1 << 15):
+                encoder.write(batch)
+            encoder.close()
+        staging.publish()
+    return {each: place.uri(f"{CREDIT.name}.{each}") for each in formats}
