@@ -552,3 +552,16 @@ def test_a_file_gets_another_name(place: Folder):
 
     assert read(place, "new") == b"scores"
     assert place.names() == ["new"]
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_a_listing_does_not_outlive_its_call(place: RemoteFolder):
+    place.write("4866/scores.txt", b"abc")
+    place.tree()
+
+    another_worker = type(place.fs)(**place.fs.storage_options | {"skip_instance_cache": True})
+    another_worker.pipe_file(place.path("4866/scores.txt"), b"abcdef")
+
+    assert place.size("4866/scores.txt") == 6
+    with place.open("4866/scores.txt") as file:
+        assert file.read() == b"abcdef"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from inspect import signature
 from itertools import islice
 from typing import IO, Any, cast
 
@@ -89,7 +90,7 @@ class RemoteFolder(Folder):
         with storage_errors(self.uri(name), "read"):
             try:
                 # Not through an open file: s3fs refuses to read a file that another worker has replaced since.
-                return cast("bytes", self.fs.cat_file(self.path(name)))
+                return cast("bytes", self.fs.cat_file(self.path(name), **self._in_one_request()))
             except FileNotFoundError:
                 return None
 
@@ -171,14 +172,16 @@ class RemoteFolder(Folder):
     def tree(self) -> list[StoredFile]:
         """See :meth:`Folder.tree`."""
         with storage_errors(self.uri(), "read"):
-            self.fs.invalidate_cache(self._path)
             # fsspec's own find() leaves out folders that can't be read; those of object stores list keys.
-            lists_keys = self._atomic and self.fs.async_impl
-            found = self.fs.find(self._path, detail=True).values() if lists_keys else self._files_below(self._path)
-            prefix = f"{self._path}/"
-            files = [
-                StoredFile(each["name"].removeprefix(prefix), each["size"], self._modified(each)) for each in found
-            ]
+            if self._atomic and self.fs.async_impl:
+                found = list(self.fs.find(self._path, detail=True).values())
+            else:
+                self.fs.invalidate_cache(self._path)
+                found = list(self._files_below(self._path))
+            # All of it: invalidate_cache() of a folder keeps the listings of those below it.
+            self.fs.invalidate_cache()
+            start = len(self.path(""))
+            files = [StoredFile(each["name"][start:], each["size"], self._modified(each)) for each in found]
             return sorted(files, key=lambda file: file.name)
 
     def _files_below(self, path: str) -> Iterator[Mapping[str, Any]]:
@@ -198,7 +201,8 @@ class RemoteFolder(Folder):
         while some := list(islice(names, _READ_AT_ONCE)):
             with storage_errors(self.uri(), "read"):
                 nothing = [None] * len(some)
-                found = self.fs.cat_ranges([self.path(name) for name in some], nothing, nothing, on_error="return")
+                paths = [self.path(name) for name in some]
+                found = self.fs.cat_ranges(paths, nothing, nothing, on_error="return", **self._in_one_request())
                 for data in found:
                     if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
                         raise data
@@ -229,6 +233,11 @@ class RemoteFolder(Folder):
         # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
         self._in_folder(name, lambda path: self.fs.put_file(spool.path, path))
         self.fs.invalidate_cache(self.path(name).rpartition("/")[0])
+
+    def _in_one_request(self) -> dict[str, int]:
+        """Arguments that read a small file in one request: s3fs asks for the length first, to split large files."""
+        read = getattr(self.fs, "_cat_file", self.fs.cat_file)
+        return {"max_concurrency": 1} if "max_concurrency" in signature(read).parameters else {}
 
     def _modified(self, info: Mapping[str, Any]) -> datetime:
         moment = next((info[word] for word in _MODIFIED if info.get(word)), None) or self.fs.modified(info["name"])
