@@ -555,6 +555,21 @@ def test_a_file_gets_another_name(place: Folder):
 
 
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_a_large_file_is_uploaded_in_pieces(place: RemoteFolder, mocker: MockerFixture):
+    """
+    The pieces that are sent at once are held in memory.
+    """
+    calls = mocker.spy(type(place.fs), "_call_s3")
+    part = place.open_part("scores.txt")
+    for _ in range(40):
+        part.write(b"x" * (1 << 20))
+    part.publish()
+
+    sizes = [len(call.kwargs["Body"]) for call in calls.call_args_list if "Body" in call.kwargs]
+    assert (max(sizes), sum(sizes), place.size("scores.txt")) == (16 << 20, 40 << 20, 40 << 20)
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
 def test_a_listing_does_not_outlive_its_call(place: RemoteFolder):
     place.write("4866/scores.txt", b"abc")
     place.tree()

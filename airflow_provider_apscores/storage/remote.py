@@ -27,6 +27,9 @@ _ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oc
 #: How listings name the moment of the last change: S3; SFTP and Google; Azure; in memory.
 _MODIFIED = ("LastModified", "mtime", "last_modified", "created")
 
+#: Bytes of a piece of a large upload. The pieces that are sent at once are in memory; s3fs takes ten of 50 MB.
+_UPLOADED = 16 << 20
+
 #: Small files that are requested before the first is handed out.
 _READ_AT_ONCE = 500
 
@@ -90,7 +93,7 @@ class RemoteFolder(Folder):
         with storage_errors(self.uri(name), "read"):
             try:
                 # Not through an open file: s3fs refuses to read a file that another worker has replaced since.
-                return cast("bytes", self.fs.cat_file(self.path(name), **self._in_one_request()))
+                return cast("bytes", self.fs.cat_file(self.path(name), **self._whole))
             except FileNotFoundError:
                 return None
 
@@ -202,7 +205,7 @@ class RemoteFolder(Folder):
             with storage_errors(self.uri(), "read"):
                 nothing = [None] * len(some)
                 paths = [self.path(name) for name in some]
-                found = self.fs.cat_ranges(paths, nothing, nothing, on_error="return", **self._in_one_request())
+                found = self.fs.cat_ranges(paths, nothing, nothing, on_error="return", **self._whole)
                 for data in found:
                     if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
                         raise data
@@ -231,13 +234,20 @@ class RemoteFolder(Folder):
     def upload(self, spool: SpoolFile, name: str) -> None:
         """Store a local copy under *name*, where an upload appears as a whole or not at all."""
         # One upload of the whole copy, never an open file: that commits what it has when it is closed early.
-        self._in_folder(name, lambda path: self.fs.put_file(spool.path, path))
+        pieces = self._supported(self.fs.put_file, chunksize=_UPLOADED, max_concurrency=4)
+        self._in_folder(name, lambda path: self.fs.put_file(spool.path, path, **pieces))
         self.fs.invalidate_cache(self.path(name).rpartition("/")[0])
 
-    def _in_one_request(self) -> dict[str, int]:
+    @property
+    def _whole(self) -> dict[str, int]:
         """Arguments that read a small file in one request: s3fs asks for the length first, to split large files."""
-        read = getattr(self.fs, "_cat_file", self.fs.cat_file)
-        return {"max_concurrency": 1} if "max_concurrency" in signature(read).parameters else {}
+        return self._supported(self.fs.cat_file, max_concurrency=1)
+
+    @staticmethod
+    def _supported(method: Callable[..., Any], **arguments: int) -> dict[str, int]:
+        """Those of *arguments* that the *method* of a file system takes."""
+        known = signature(method).parameters
+        return {name: value for name, value in arguments.items() if name in known}
 
     def _modified(self, info: Mapping[str, Any]) -> datetime:
         moment = next((info[word] for word in _MODIFIED if info.get(word)), None) or self.fs.modified(info["name"])
