@@ -81,11 +81,7 @@ class Ledger:
         if len({campus.di_code for campus in given}) < len(given):
             raise ValueError("Name each campus once.")
         for campus in given:
-            if campus.di_code not in self._campuses:
-                self._open_campus(campus)
-        if len(self._campuses) > MOST_CAMPUSES:
-            raise ValueError(f"An account has at most {MOST_CAMPUSES} campuses; these are {len(self._campuses)}.")
-        self._save()
+            self.add_campus(campus)
 
     @property
     def campuses(self) -> list[Campus]:
@@ -104,6 +100,17 @@ class Ledger:
             return list(self._generations)
 
     # Issuing
+
+    def add_campus(self, campus: Campus) -> None:
+        """Add a campus to the account; one that it has already keeps its state.
+
+        Raises:
+            ValueError: The account has as many campuses as it can have.
+        """
+        with self._lock:
+            if campus.di_code not in self._campuses:
+                self._open_campus(campus)
+                self._save()
 
     def issue(self, di_code: str, count: int) -> list[str]:
         """Issue the next *count* reports to a campus today, and return their ids.
@@ -274,6 +281,8 @@ class Ledger:
         return self._cursors.get(account, {}).get(di_code, 0)
 
     def _open_campus(self, campus: Campus, issued: list[date] | None = None) -> None:
+        if len(self._campuses) >= MOST_CAMPUSES:
+            raise ValueError(f"An account has at most {MOST_CAMPUSES} campuses.")
         if issued is None:
             issued = _first_days(campus, self._founded, self._today())
         self._campuses[campus.di_code] = campus

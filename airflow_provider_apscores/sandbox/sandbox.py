@@ -198,6 +198,14 @@ class Sandbox:
 
     # Control
 
+    def add_campus(self, campus: Campus) -> None:
+        """Add a campus to the account, with its new reports; one that it has already keeps its state.
+
+        Raises:
+            ValueError: The account has as many campuses as it can have.
+        """
+        self.ledger.add_campus(campus)
+
     def add_reports(self, di_code: str, count: int = 1) -> list[str]:
         """Issue new reports to a campus, as if students had just sent their scores.
 
