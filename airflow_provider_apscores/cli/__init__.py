@@ -21,6 +21,8 @@ COMMANDS = {
     "ledger": "show what was delivered, and what needs attention",
     "parse": "convert score files to tables",
     "sandbox": "run a College Board look-alike with invented students",
+    "purge": "delete old score files and their tables",
+    "sql": "print the SQL of tables and current state for a database",
     "summary": "count what score files contain, without names",
 }
 
