@@ -18,12 +18,14 @@ from importlib import import_module
 
 #: Name of each command, which is also its module, and what it does in one line.
 COMMANDS = {
-    "ledger": "show what was delivered, and what needs attention",
+    "check": "log in with a connection, and say what is wrong",
+    "pull": "order and store the score files of campuses",
     "parse": "convert score files to tables",
-    "sandbox": "run a College Board look-alike with invented students",
+    "summary": "count what score files contain, without names",
+    "ledger": "show what was delivered, and what needs attention",
     "purge": "delete old score files and their tables",
     "sql": "print the SQL of tables and current state for a database",
-    "summary": "count what score files contain, without names",
+    "sandbox": "run a College Board look-alike with invented students",
 }
 
 EXIT_CODES = """\

@@ -7,8 +7,8 @@ import re
 import sys
 from typing import Any
 
+from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.hooks.paths import command_path
 
 #: An address of a folder, in ``--help``.
 FOLDER = "a path or URI; s3://conn_id@bucket/ap uses that Airflow connection"
@@ -43,7 +43,7 @@ def open_source(name: str) -> Any:
         ConfigurationError: There is no standard input, or the address can't be used.
     """
     if name != "-":
-        return command_path(name)
+        return location(name)
     if sys.stdin is None:
         raise ConfigurationError("There is no standard input.")
     return sys.stdin.buffer

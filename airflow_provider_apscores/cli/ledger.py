@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from airflow_provider_apscores.cli.arguments import FOLDER, di_code
+from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import Progress, print_json, print_table, progress
 from airflow_provider_apscores.delivery import APScoresLedger, Delivery
 from airflow_provider_apscores.errors import DeliveryDamaged
-from airflow_provider_apscores.hooks.paths import command_path
 
 EXAMPLES = """\
   apscores ledger /srv/ap-scores/files
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the deliveries and the findings. The exit code is 1 if there are findings."""
-    ledger = APScoresLedger(command_path(given.destination))
+    ledger = APScoresLedger(location(given.destination))
     ledger.check()
     snapshot = ledger.snapshot(given.di_code)
     deliveries = snapshot.deliveries

@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from airflow_provider_apscores.cli.arguments import FOLDER, add_files, open_source
+from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import for_each, print_json, print_table, progress
-from airflow_provider_apscores.hooks.paths import command_path
 from airflow_provider_apscores.scorefile import FORMATS, PROBLEM_KINDS, WrittenTables, write_tables
 
 EXAMPLES = """\
@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
         given.parser.error("--stem names the tables of a single file; leave it out for several files")
     if given.escape_formulas and "csv" not in (given.format or ()):
         given.parser.error("--escape-formulas changes CSV files only; add --format csv")
-    output = command_path(given.to)
+    output = location(given.to)
     found: list[dict[str, Any]] = []
 
     def write(name: str) -> int:

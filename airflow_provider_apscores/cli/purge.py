@@ -10,9 +10,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from airflow_provider_apscores.cli.arguments import FOLDER
+from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import print_json
 from airflow_provider_apscores.delivery import APScoresLedger
-from airflow_provider_apscores.hooks.paths import command_path
 
 EXAMPLES = """\
   apscores purge /srv/ap-scores/files --before 2024-07-01 --tables /srv/ap-scores/tables
@@ -42,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Delete, or print what would be deleted. The exit code is 1 if old deliveries are kept."""
-    ledger = APScoresLedger(command_path(given.destination))
+    ledger = APScoresLedger(location(given.destination))
     ledger.check()
     done = ledger.purge(
         given.before,
         dry_run=not given.delete,
-        tables=command_path(given.tables) if given.tables else None,
+        tables=location(given.tables) if given.tables else None,
         quarantine=given.quarantine,
     )
     if given.json:

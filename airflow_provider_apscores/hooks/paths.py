@@ -41,14 +41,8 @@ def storage_path(address: str, argument: str = "The address") -> Any:
     return path
 
 
-def command_path(address: str) -> Any:
-    """
-    Return the address that a command was given, or its ``ObjectStoragePath`` if it names an Airflow connection.
-
-    Other addresses need no Airflow.
-
-    :raises ConfigurationError: see :func:`storage_path`.
-    """
+def names_connection(address: str) -> bool:
+    """Return whether an address names an Airflow connection, as ``s3://conn_id@bucket/ap`` does."""
     scheme, _, rest = address.partition("://")
     user, at, _ = rest.partition("/")[0].partition("@")
-    return storage_path(address) if scheme in _NAMES_CONNECTION and at and ":" not in user else address
+    return scheme in _NAMES_CONNECTION and bool(at) and ":" not in user

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from airflow.providers.common.compat.sdk import io
 
 from airflow_provider_apscores import errors
 from airflow_provider_apscores.cli import main
-from airflow_provider_apscores.hooks.paths import command_path, storage_path
+from airflow_provider_apscores.cli.connection import location
+from airflow_provider_apscores.hooks.paths import storage_path
 from tests.provider.world import World, fails_permanently
+
+pytestmark = pytest.mark.airflow
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,7 @@ def server_region() -> Iterator[None]:
 def bucket(server_region: None) -> Iterator[None]:
     """An S3 server with an empty bucket. Only the connection ``store`` knows where the server is."""
     s3fs = pytest.importorskip("s3fs")
+    from airflow.providers.common.compat.sdk import io
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -66,7 +69,7 @@ def test_a_missing_bucket_fails_permanently_before_anything_is_ordered(world: Wo
     ],
 )
 def test_other_addresses_name_no_connection(address: str):
-    assert command_path(address) is address
+    assert location(address) is address
 
 
 def test_an_sftp_address_of_a_command_names_a_connection():
@@ -75,7 +78,7 @@ def test_an_sftp_address_of_a_command_names_a_connection():
     """
     pytest.importorskip("airflow.providers.sftp")
 
-    assert command_path("sftp://files@host/ap").protocol == "sftp"
+    assert location("sftp://files@host/ap").protocol == "sftp"
 
 
 def test_a_command_says_what_is_wrong_with_the_address(capsys: pytest.CaptureFixture[str]):

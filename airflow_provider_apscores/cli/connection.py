@@ -1,0 +1,84 @@
+"""Airflow connections in a command: found in the environment, in a secrets backend, or in Airflow's database."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.hooks.paths import names_connection, storage_path
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+#: The default of ``APScoresHook``, which is not imported for ``--help``.
+DEFAULT_CONN_ID = "apscores_default"
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add the argument ``--conn-id``."""
+    parser.add_argument(
+        "--conn-id",
+        default=DEFAULT_CONN_ID,
+        metavar="ID",
+        help="the Airflow connection; the environment variable AIRFLOW_CONN_<ID> counts first "
+        f"(default: {DEFAULT_CONN_ID})",
+    )
+
+
+def hook_for(conn_id: str) -> APScoresHook:
+    """Return the hook of a connection. It is looked up when the hook is used."""
+    use_airflow()
+    from airflow_provider_apscores.hooks.apscores import APScoresHook
+
+    return APScoresHook(conn_id)
+
+
+def location(address: str) -> Any:
+    """Return the address of a file or folder, or its ``ObjectStoragePath`` if it names an Airflow connection.
+
+    Other addresses need no Airflow.
+
+    Raises:
+        ConfigurationError: See :func:`~airflow_provider_apscores.hooks.paths.storage_path`.
+    """
+    if not names_connection(address):
+        return address
+    use_airflow()
+    return storage_path(address)
+
+
+def use_airflow() -> None:
+    """Import Airflow for a command: it finds connections as Airflow's own commands do, and prints nothing."""
+    # Airflow 3 looks into its database only in a process that calls itself a server; `airflow connections` does so.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    import airflow  # noqa: F401 - sets up logging and warnings
+
+    warnings.simplefilter("ignore")
+    # Airflow's handlers print to standard output, where the results of a command are.
+    logging.getLogger().handlers = [logging.NullHandler()]
+
+
+@contextmanager
+def log_lines() -> Iterator[None]:
+    """Print this package's log lines to standard error while the block runs: they say what a delivery does now."""
+    log = logging.getLogger("airflow_provider_apscores")
+    handler, level = _ErrorHandler(), log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+class _ErrorHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # sys.stderr is looked up for each line: a progress bar replaces it while it is shown.
+        print(self.format(record), file=sys.stderr)
