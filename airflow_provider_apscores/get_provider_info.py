@@ -66,6 +66,8 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": asset_uris(),
         "dataset-uris": asset_uris(),
         "connection-types": [connection_type()],
+        # Airflow 3.2 and later: `airflow apscores`.
+        "cli": [f"{PACKAGE}.cli.definition.get_apscores_cli_commands"],
         "config": {
             "apscores": {
                 "description": "Options of the AP Scores provider.",
