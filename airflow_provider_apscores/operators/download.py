@@ -109,7 +109,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Land the campus's file, or continue where an earlier try ended."""
-        from airflow_provider_apscores.operators.lineage import emit_file_event, emit_recorded
+        from airflow_provider_apscores.operators.events import emit_file_event, emit_recorded
 
         with airflow_exceptions():
             delivery = self._deliver(context)

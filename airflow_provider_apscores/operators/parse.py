@@ -64,7 +64,7 @@ class APScoresParseOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the tables and return their addresses."""
         from airflow_provider_apscores.errors import ScoreFileError, StorageUnavailable
-        from airflow_provider_apscores.operators.lineage import emit_tables_event
+        from airflow_provider_apscores.operators.events import emit_tables_event
         from airflow_provider_apscores.operators.published_counts import published_score_counts
         from airflow_provider_apscores.operators.references import (
             MANIFEST,

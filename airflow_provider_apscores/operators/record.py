@@ -47,7 +47,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Record the download, and note it in the manifest."""
-        from airflow_provider_apscores.operators.lineage import emit_recorded
+        from airflow_provider_apscores.operators.events import emit_recorded
         from airflow_provider_apscores.operators.references import open_reference, read_reference
 
         with airflow_exceptions():
