@@ -65,6 +65,7 @@ def get_provider_info() -> dict[str, Any]:
         # Airflow 3 reads the first, 2.11 the second.
         "asset-uris": asset_uris(),
         "dataset-uris": asset_uris(),
+        "extra-links": [f"{PACKAGE}.operators.links.CampusPageLink", f"{PACKAGE}.operators.links.CollegeBoardLink"],
         "connection-types": [connection_type()],
         # Airflow 3.2 and later: `airflow apscores`.
         "cli": [f"{PACKAGE}.cli.definition.get_apscores_cli_commands"],

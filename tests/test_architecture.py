@@ -23,10 +23,10 @@ PACKAGES: dict[str, set[str]] = {
     # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
     "operators": {
-        "airflow", "assets", "delivery", "errors", "hooks", "pendulum", "scorefile", "scores", "sensors", "storage",
-        "triggers", "webservice",
+        "airflow", "assets", "delivery", "errors", "hooks", "openlineage", "pendulum", "scorefile", "scores", "sensors",
+        "storage", "triggers", "webservice",
     },
-    # operators and sensors share lineage and references.
+    # operators and sensors share references.
     "sensors": {
         "airflow", "delivery", "errors", "hooks", "operators", "pendulum", "scorefile", "storage", "triggers",
         "webservice",

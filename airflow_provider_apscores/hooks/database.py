@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from airflow_provider_apscores.errors import ConfigurationError, DatabaseUnavailable
@@ -26,13 +26,28 @@ _LIBPQ = frozenset(
 )  # fmt: skip
 
 
-def open_database(conn_id: str) -> tuple[str, closing[Any]]:
+class Database(NamedTuple):
+    """
+    The database of an Airflow connection.
+
+    :param dialect: ``postgres``, ``duckdb`` or ``sqlite``.
+    :param opened: the ADBC connection, in a context manager that closes it.
+    :param namespace: the server or the file, as OpenLineage names it, without login and password.
+    :param name: the database on the server; empty for a file.
+    """
+
+    dialect: str
+    opened: closing[Any]
+    namespace: str
+    name: str
+
+
+def open_database(conn_id: str) -> Database:
     """
     Open the database of an Airflow connection.
 
     :param conn_id: a connection of type ``postgres`` (host, port, login, password, schema as the database's name, and
         libpq's own options in extra), ``sqlite`` or ``duckdb`` (host as the path of the file).
-    :return: the dialect, and the ADBC connection in a context manager that closes it.
     :raises ConfigurationError: there is no such connection, it is of another type, or the ADBC driver is missing.
     :raises DatabaseUnavailable: the database can't be reached.
     """
@@ -60,7 +75,7 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
         ) from None
     target = postgres_uri(connection) if dialect == "postgres" else Secret(_file(connection))
     try:
-        return dialect, closing(driver.connect(target.reveal()))
+        opened = closing(driver.connect(target.reveal()))
     except adbc_driver_manager.Error as error:
         # The driver's words name the login and may quote more.
         state = f", SQLSTATE {error.sqlstate}" if error.sqlstate else ""
@@ -73,6 +88,10 @@ def open_database(conn_id: str) -> tuple[str, closing[Any]]:
         raise DatabaseUnavailable(
             f"The database of connection {conn_id!r} can't be opened ({type(error).__name__}{state}). {advice}"
         ) from None
+    if dialect == "postgres":
+        server = f"{dialect}://{connection.host or 'localhost'}:{connection.port or 5432}"
+        return Database(dialect, opened, server, connection.schema or "")
+    return Database(dialect, opened, f"{dialect}://{_file(connection)}", "")
 
 
 def postgres_uri(connection: Connection | OpaqueConnection) -> Secret:

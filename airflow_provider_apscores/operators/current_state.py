@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class APScoresCurrentStateOperator(BaseOperator):
+class APScoresCurrentStateOperator(APScoresOperator):
     """
     Compute the current exam scores, students and awards of all parsed score files, without a database.
 
@@ -57,10 +55,11 @@ class APScoresCurrentStateOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read all tables, and replace the output."""
+        from airflow_provider_apscores.operators.lineage import Lineage, current_state_data, folder_data
         from airflow_provider_apscores.operators.references import airflow_path, read_day
         from airflow_provider_apscores.scores import current_state, read_crosswalk, write_current_state
 
-        with airflow_exceptions():
+        with self.reporting(context):
             sources = [self.source] if isinstance(self.source, str) else list(self.source)
             crosswalk = self.crosswalk or None
             state = current_state(
@@ -71,5 +70,8 @@ class APScoresCurrentStateOperator(BaseOperator):
             )
             uris = write_current_state(state, airflow_path(self.output_uri, "output"), formats=self.formats)
         counts = state.counts()
+        self.lineage = Lineage(
+            [folder_data(f"{each}/{table}") for each in sources for table in uris], current_state_data(uris, counts)
+        )
         self.log.info("Current state: %s.", ", ".join(f"{count} {name}" for name, count in counts.items()))
         return {"uris": uris, "counts": counts}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean, read_integer
+from airflow_provider_apscores.operators.base import APScoresOperator
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _ON_NO_NEW_REPORTS = ("skip", "succeed", "fail")
 
 
-class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
+class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
     """
     Download the score file of a campus without loss.
 
@@ -111,7 +110,7 @@ class APScoresDownloadOperator(RecordsDownloads, BaseOperator):
         """Land the campus's file, or continue where an earlier try ended."""
         from airflow_provider_apscores.operators.events import emit_file_event, emit_recorded
 
-        with airflow_exceptions():
+        with self.reporting(context):
             delivery = self._deliver(context)
             self._warn_of_pending(delivery)
         if delivery is None:

@@ -1,4 +1,4 @@
-"""Emit asset events and lineage, and the times of records for the watchers of new reports.
+"""Say what a task did: in asset events, lineage, metrics, the status of its campus, and the store of its watcher.
 
 Nothing here may fail a task: the file is landed or recorded by then. Nothing here has personal data.
 """
@@ -7,37 +7,60 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.assets import SCHEME, create_asset, is_new_reports
+from airflow_provider_apscores.hooks.metrics import gauge
+from airflow_provider_apscores.operators.lineage import (
+    Lineage,
+    campus_data,
+    database_data,
+    delivery_data,
+    file_data,
+    tables_data,
+)
+from airflow_provider_apscores.operators.status import (
+    store_handed_off,
+    store_landed,
+    store_loaded,
+    store_parsed,
+    store_recorded,
+)
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, Context
+    from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_apscores.delivery import Delivery
+    from airflow_provider_apscores.delivery import Delivery, Receipt
+    from airflow_provider_apscores.hooks.database import Database
+    from airflow_provider_apscores.operators.base import APScoresOperator
+    from airflow_provider_apscores.operators.load import APScoresLoadOperator
 
 log = logging.getLogger(__name__)
 
 
-def emit_file_event(context: Context, task: BaseOperator, delivery: Delivery) -> None:
-    """Emit the events and the lineage of a landed score file."""
+def emit_file_event(context: Context, task: APScoresOperator, delivery: Delivery) -> None:
+    """Say that a score file has landed."""
     manifest = delivery.manifest
     _emit(context, task, "files", [manifest.di_code], _file_extra(delivery))
-    source = {"scheme": SCHEME, "asset_kwargs": {"di_code": manifest.di_code, "what": manifest.download_type}}
-    _lineage(task, inputs=[source], outputs=[{"uri": delivery.uri}])
+    task.lineage = (task.lineage or Lineage()).add(
+        inputs=[campus_data(manifest.di_code, manifest.download_type)], outputs=[delivery_data(delivery)]
+    )
+    store_landed(context, task, delivery)
+    gauge("records", manifest.records, manifest.di_code)
+    gauge("bytes", manifest.bytes, manifest.di_code)
 
 
 def emit_tables_event(
     context: Context,
-    task: BaseOperator,
+    task: APScoresOperator,
     source_uri: str,
     delivery: Delivery | None,
     written: dict[str, Any],
     counts: dict[str, Any],
 ) -> None:
     """
-    Emit the events and the lineage of tables.
+    Say that a score file is parsed.
 
     :param counts: what is published besides, as JSON text: ``statuses`` and ``score_counts``.
     """
@@ -52,11 +75,20 @@ def emit_tables_event(
     if delivery is not None:
         extra |= {"download_id": delivery.manifest.download_id, "manifest_uri": delivery.manifest_uri}
     _emit(context, task, "tables", written["di_codes"], extra)
-    uris = [uri for formats in written["uris"].values() for uri in formats.values()]
-    _lineage(task, inputs=[{"uri": source_uri}], outputs=[{"uri": uri} for uri in uris])
+    read = (
+        file_data(source_uri, version=written["sha256"], rows=written["records"], bytes=written["bytes"])
+        if delivery is None
+        else delivery_data(delivery)
+    )
+    task.lineage = Lineage([read], tables_data(written))
+    if delivery is not None:
+        store_parsed(context, task, delivery.manifest, written, counts)
+    if len(written["di_codes"]) == 1:
+        for name in ("problems", "quarantined"):
+            gauge(name, extra[name], written["di_codes"][0])
 
 
-def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> None:
+def emit_recorded(context: Context, task: APScoresOperator, delivery: Delivery) -> None:
     """
     Emit the event of a recorded delivery, and store its time for the watcher whose asset is among the task's inlets.
 
@@ -69,6 +101,9 @@ def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> N
         return
     extra = _file_extra(delivery) | {"recorded_at": manifest.recorded_at}
     _emit(context, task, "recorded", [manifest.di_code], extra)
+    store_recorded(context, task, manifest)
+    if task.lineage is None:  # else the task downloaded it as well
+        task.lineage = Lineage([delivery_data(delivery)], [campus_data(manifest.di_code, "recorded")])
     recorded_at = manifest.recorded_time.timestamp()
     stores: Any = context.get("asset_state_store")
     if stores is None:  # before Airflow 3.3
@@ -81,6 +116,24 @@ def emit_recorded(context: Context, task: BaseOperator, delivery: Delivery) -> N
                 store.set(RECORDED, max(recorded_at, float(store.get(RECORDED) or 0)))
             except Exception as error:
                 log.warning("The watcher of campus %s was not notified: %s.", manifest.di_code, type(error).__name__)
+
+
+def emit_loaded(
+    context: Context, task: APScoresLoadOperator, tables: Mapping[str, Any], database: Database, rows: dict[str, int]
+) -> None:
+    """Say that the tables of a score file are loaded into a database."""
+    loaded = database_data(database, task.schema, task.prefix, rows)
+    read = {"uris": {table: uris for table, uris in tables["uris"].items() if table in rows}}
+    task.lineage = Lineage(tables_data({**tables, **read}), loaded)
+    store_loaded(context, task, sum(rows.values()))
+
+
+def emit_handed_off(context: Context, task: APScoresOperator, delivery: Delivery, receipt: Receipt) -> None:
+    """Say that a consumer has a score file."""
+    manifest = delivery.manifest
+    given = file_data(receipt.uri, version=manifest.sha256, rows=manifest.records, bytes=manifest.bytes)
+    task.lineage = Lineage([delivery_data(delivery)], [given])
+    store_handed_off(context, task, manifest, receipt)
 
 
 def _file_extra(delivery: Delivery) -> dict[str, Any]:
@@ -99,7 +152,7 @@ def _file_extra(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _emit(context: Context, task: BaseOperator, what: str, di_codes: Iterable[str], extra: dict[str, Any]) -> None:
+def _emit(context: Context, task: APScoresOperator, what: str, di_codes: Iterable[str], extra: dict[str, Any]) -> None:
     """
     Set the *extra* of the outlets' events.
 
@@ -120,16 +173,3 @@ def _emit(context: Context, task: BaseOperator, what: str, di_codes: Iterable[st
                 events[outlet].add(asset, extra=dict(extra))
         elif isinstance(outlet, Asset) and (outlet.uri in uris or not outlet.uri.startswith(f"{SCHEME}://")):
             events[outlet].extra.update(extra)
-
-
-def _lineage(task: BaseOperator, *, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
-    try:
-        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-
-        collector: Any = get_hook_lineage_collector()
-        for arguments in inputs:
-            collector.add_input_asset(context=task, **arguments)
-        for arguments in outputs:
-            collector.add_output_asset(context=task, **arguments)
-    except Exception as error:
-        log.warning("The lineage was not reported: %s.", type(error).__name__)

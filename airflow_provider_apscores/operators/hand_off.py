@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -18,7 +17,7 @@ _ON_EXISTS = ("fail", "replace")
 _DEFAULT_NAME = "AP_HED_Scores_{di_code}_{download_id}.txt"
 
 
-class APScoresHandOffOperator(BaseOperator):
+class APScoresHandOffOperator(APScoresOperator):
     """
     Put a landed score file, unchanged, where a consumer such as Slate, Banner or PeopleSoft picks it up.
 
@@ -44,6 +43,7 @@ class APScoresHandOffOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("download", "to", "name", "consumer", "force")
     ui_color = "#ead1dc"
+    campus_from = "download"
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class APScoresHandOffOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Give the consumer the file, unless it has it."""
         from airflow_provider_apscores.delivery import HandOff
+        from airflow_provider_apscores.operators.events import emit_handed_off
         from airflow_provider_apscores.operators.references import (
             airflow_path,
             open_reference,
@@ -77,7 +78,7 @@ class APScoresHandOffOperator(BaseOperator):
         )
         from airflow_provider_apscores.storage import folder
 
-        with airflow_exceptions():
+        with self.reporting(context):
             reference = read_reference(self.download)
             if reference is None:
                 skip("There is no download to hand on.")
@@ -92,6 +93,7 @@ class APScoresHandOffOperator(BaseOperator):
                 replace_existing=self.on_exists == "replace",
                 force=read_boolean(self.force, "force", False),
             ).send()
+        emit_handed_off(context, self, delivery, receipt)
         if sent:
             self.log.info("Handed %s to %s: %s.", delivery.uri, receipt.consumer, receipt.uri)
         else:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class APScoresLoadOperator(BaseOperator):
+class APScoresLoadOperator(APScoresOperator):
     """
     Load the tables of one score file into PostgreSQL, DuckDB or SQLite, in one transaction.
 
@@ -36,6 +35,7 @@ class APScoresLoadOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("tables", "conn_id", "schema", "prefix", "create")
     ui_color = "#d0e0e3"
+    campus_from = "tables"
 
     def __init__(
         self,
@@ -57,20 +57,21 @@ class APScoresLoadOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Replace the file's rows, and return how many."""
         from airflow_provider_apscores.hooks.database import open_database
+        from airflow_provider_apscores.operators.events import emit_loaded
         from airflow_provider_apscores.operators.references import airflow_path, read_reference
         from airflow_provider_apscores.scores import load_tables
 
-        with airflow_exceptions():
+        with self.reporting(context):
             tables = read_reference(self.tables)
             if tables is None:
                 skip("There are no tables to load.")
             files = {name: airflow_path(uri, "tables") for name, uri in parquet_uris(tables).items()}
-            dialect, opened = open_database(self.conn_id)
-            with opened as connection:
+            database = open_database(self.conn_id)
+            with database.opened as connection:
                 loaded = load_tables(
                     connection,
                     files,
-                    dialect=dialect,
+                    dialect=database.dialect,
                     schema=self.schema or None,
                     prefix=self.prefix,
                     create=read_boolean(self.create, "create", False),
@@ -79,6 +80,7 @@ class APScoresLoadOperator(BaseOperator):
         self.log.info("Loaded %s through connection %s; rows: %s.", tables.get("sha256", "")[:12], self.conn_id, rows)  # type: ignore[union-attr]
         if any(loaded.deleted.values()):
             self.log.info("They replace %d rows of an earlier load.", sum(loaded.deleted.values()))
+        emit_loaded(context, self, tables, database, loaded.inserted)  # type: ignore[arg-type]
         return {"inserted": loaded.inserted, "deleted": loaded.deleted}
 
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_apscores.scorefile import Origin
 
 
-class APScoresParseOperator(BaseOperator):
+class APScoresParseOperator(APScoresOperator):
     """
     Turn a score file into the tables ``students``, ``exam_scores``, ``awards``, ``problems`` and ``deliveries``.
 
@@ -41,6 +40,7 @@ class APScoresParseOperator(BaseOperator):
     # Not "output": every operator has that attribute for its XCom.
     template_fields: Sequence[str] = ("source", "output_uri", "escape_formulas")
     ui_color = "#fff2cc"
+    campus_from = "source"
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class APScoresParseOperator(BaseOperator):
         from airflow_provider_apscores.scores.score_counts import ExamScoreTally
 
         tally = ExamScoreTally()
-        with airflow_exceptions():
+        with self.reporting(context):
             reference = read_reference(self.source)
             if reference is None:
                 skip("There is no score file to parse.")

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class APScoresPurgeOperator(BaseOperator):
+class APScoresPurgeOperator(APScoresOperator):
     """
     Delete the score files that landed before a day, their tables and their rejected lines. Manifests stay.
 
@@ -58,7 +56,7 @@ class APScoresPurgeOperator(BaseOperator):
         from airflow_provider_apscores.errors import ConfigurationError
         from airflow_provider_apscores.operators.references import airflow_path, read_day
 
-        with airflow_exceptions():
+        with self.reporting(context):
             before = read_day(self.before, "before")
             if before is None:
                 raise ConfigurationError("before must be a day such as 2025-07-01.")

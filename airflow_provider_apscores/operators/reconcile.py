@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 from airflow_provider_apscores.operators.arguments import check_argument, read_integer
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 _ON_MISSING = ("fail", "report")
 
 
-class APScoresReconcileOperator(BaseOperator):
+class APScoresReconcileOperator(APScoresOperator):
     """
     Prove that nothing was lost: compare a full order, which is never recorded, with the landed files.
 
@@ -89,11 +87,16 @@ class APScoresReconcileOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Order, compare, and return the counts."""
         from airflow_provider_apscores.errors import ReportsMissing
+        from airflow_provider_apscores.operators.lineage import Lineage, campus_data, file_data, folder_data
         from airflow_provider_apscores.webservice import FileOrder
 
-        with airflow_exceptions():
+        with self.reporting(context):
             order = FileOrder(str(self.di_code).strip(), self.file_format, "full")
             found = self._reconcile(order, context)
+            self.lineage = Lineage(
+                [campus_data(order.di_code, "full"), folder_data(f"{self.source}/{order.di_code}")],
+                [file_data(found["uri"])] if found["uri"] else [],
+            )
             self.log.info(
                 "Campus %s: of %s exam scores that College Board has, %s are missing here and %s differ; %s are extra.",
                 *(found[name] for name in ("di_code", "expected", "missing", "changed", "extra")),

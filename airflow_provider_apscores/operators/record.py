@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_apscores.hooks.apscores import APScoresHook
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions, skip
+from airflow_provider_apscores.hooks.exceptions import skip
+from airflow_provider_apscores.operators.base import APScoresOperator
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
+class APScoresRecordDownloadOperator(RecordsDownloads, APScoresOperator):
     """
     Tell College Board that a score file has arrived safely.
 
@@ -33,6 +32,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
 
     template_fields: Sequence[str] = ("download", "apscores_conn_id")
     ui_color = "#d9ead3"
+    campus_from = "download"
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, BaseOperator):
         from airflow_provider_apscores.operators.events import emit_recorded
         from airflow_provider_apscores.operators.references import open_reference, read_reference
 
-        with airflow_exceptions():
+        with self.reporting(context):
             reference = read_reference(self.download)
             if reference is None:
                 skip("There is no download to record.")

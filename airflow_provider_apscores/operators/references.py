@@ -91,6 +91,29 @@ def read_reference(value: Any) -> Mapping[str, Any] | str | None:
     return text
 
 
+def campuses_of(value: Any) -> list[str]:
+    """
+    Return the DI codes that an argument names: a DI code, a reference to a download or to tables, or a list of these.
+
+    A reference that is wrong or names no campus has none. The task itself reports what is wrong.
+    """
+    import ast
+    import re
+    from contextlib import suppress
+
+    if isinstance(value, str) and value.strip().startswith(("{", "[")):  # a template renders both as text
+        with suppress(ValueError, SyntaxError):
+            value = ast.literal_eval(value.strip())
+    if isinstance(value, Mapping):
+        return campuses_of(value.get("di_code") or value.get("di_codes"))
+    if isinstance(value, list | tuple):
+        return list(dict.fromkeys(di_code for each in value for di_code in campuses_of(each)))
+    text = str(value).strip()
+    if manifest := re.search(rf"/([0-9]{{4}})/[^/]+/[^/]+{re.escape(MANIFEST)}$", text):
+        return [manifest[1]]
+    return re.split(r"[,\s]+", text) if re.fullmatch(r"[0-9]{4}([,\s]+[0-9]{4})*", text) else []
+
+
 def open_reference(reference: Mapping[str, Any] | str) -> Delivery:
     """
     Open the delivery of a reference.

@@ -14,9 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.providers.common.compat.lineage import hook as lineage_hook
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from pytest_mock import MockerFixture
 
 from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import create_asset, new_reports, score_files, score_tables
@@ -25,8 +23,8 @@ from airflow_provider_apscores.operators.download import APScoresDownloadOperato
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 from airflow_provider_apscores.triggers.new_reports_event import RECORDED
+from tests.provider.contexts import States, context
 from tests.provider.deployment import AIRFLOW, AIRFLOW_2
-from tests.provider.modes import Store
 from tests.provider.world import QUILLFEATHER, SALTMARSH, World, task_instance
 
 INSTALLED = any(
@@ -80,6 +78,9 @@ def test_the_metadata_names_what_exists():
     for key in ("handler", "factory", "to_openlineage_converter"):
         module, _, name = entry[key].rpartition(".")
         assert callable(getattr(importlib.import_module(module), name))
+    for path in info["extra-links"]:
+        module, _, name = path.rpartition(".")
+        assert getattr(importlib.import_module(module), name)().name
     for kind in ("sensors", "triggers"):
         for group in info[kind]:
             for module in group["python-modules"]:
@@ -160,26 +161,6 @@ def test_importing_assets_loads_only_the_standard_library():
 
 
 # Events of tasks
-
-
-class Events(dict[str, Any]):
-    """The outlet events of a task's context, as far as operators use them; the same in both majors."""
-
-    class Event:
-        def __init__(self) -> None:
-            self.extra: dict[str, Any] = {}
-            self.added: list[tuple[str, dict[str, Any]]] = []
-
-        def add(self, asset: Any, extra: dict[str, Any]) -> None:
-            frozenset(extra.items())  # as Airflow 2.11 does
-            self.added.append((asset.uri, json.loads(json.dumps(extra))))
-
-    def __getitem__(self, outlet: Any) -> Event:
-        return self.setdefault(getattr(outlet, "uri", None) or outlet.name, self.Event())
-
-
-def context(task_id: str, **more: Any) -> dict[str, Any]:
-    return {"ti": task_instance(task_id), "outlet_events": Events(), **more}
 
 
 def download(world: World, **arguments: Any) -> APScoresDownloadOperator:
@@ -288,16 +269,6 @@ def test_a_task_without_outlets_or_outside_of_airflow_emits_nothing(world: World
     assert again["records"] == 12
 
 
-class States(dict[str, Any]):
-    """The asset state store of a task: of the assets among its inlets and outlets."""
-
-    def __init__(self, *mine: Any) -> None:
-        super().__init__({asset.uri: Store() for asset in mine})
-
-    def __getitem__(self, asset: Any) -> Store:
-        return super().__getitem__(asset.uri)
-
-
 @pytest.mark.parametrize("how", ["download", "record"])
 def test_the_time_of_a_record_is_stored_for_the_watcher_of_that_campus(how: str, world: World):
     mine, other = create_asset(di_code=SALTMARSH), create_asset(di_code=QUILLFEATHER)
@@ -326,20 +297,3 @@ def test_a_failing_store_does_not_fail_the_task(world: World, caplog: pytest.Log
 
     assert task.execute(context("download", asset_state_store=States()))["recorded"] is True
     assert "was not notified: KeyError" in caplog.text
-
-
-def test_lineage_goes_from_the_campus_to_the_file_to_the_tables(world: World, tmp_path: Path, mocker: MockerFixture):
-    collector = mocker.patch.object(lineage_hook, "get_hook_lineage_collector").return_value
-    reference = world.download()
-    APScoresParseOperator(task_id="parse", source=reference, output=str(tmp_path / "tables")).execute(context("parse"))
-
-    reported = [
-        (method, {k: v for k, v in kwargs.items() if k != "context"}) for method, _, kwargs in collector.method_calls
-    ]
-    campus, landed, read, *tables = reported
-    assert campus == ("add_input_asset", {"scheme": "apscores", "asset_kwargs": {"di_code": SALTMARSH, "what": "new"}})
-    assert landed == ("add_output_asset", {"uri": reference["uri"]})
-    assert read == ("add_input_asset", {"uri": reference["uri"]})
-    assert {method for method, _ in tables} == {"add_output_asset"}
-    assert any("/students/" in asset["uri"] for _, asset in tables)
-    assert create_asset(**campus[1]["asset_kwargs"], extra=None).uri == f"apscores://{SALTMARSH}/new"

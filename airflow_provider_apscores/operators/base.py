@@ -1,0 +1,79 @@
+"""What the operators of this provider share: the label of mapped tasks, links, lineage, and the status of campuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.links import LINKS
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_apscores.operators.lineage import Lineage
+
+#: The UI shows the campus of a mapped task instance, or its number if the campus is not known.
+_LABEL = "{% if ti.map_index >= 0 %}{{ task.campus or ti.map_index }}{% endif %}"
+
+
+class APScoresOperator(BaseOperator):
+    """The base class of the operators of this provider."""
+
+    #: The attribute that names the campus: a DI code, or a reference to a download or to tables.
+    campus_from: ClassVar[str] = "di_code"
+    operator_extra_links = LINKS
+    #: What the task read and wrote, for OpenLineage. The task sets it when it is done.
+    lineage: Lineage | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.map_index_template is None:  # the task may be in a mapped task group
+            self.map_index_template = _LABEL
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Map the operator. The campus labels its task instances, unless the DAG sets ``map_index_template``."""
+        mapped = super().partial(**kwargs)
+        if mapped.kwargs.get("map_index_template") is None:
+            mapped.kwargs["map_index_template"] = _LABEL
+        return mapped
+
+    @property
+    def campuses(self) -> list[str]:
+        """The DI codes of the task's campuses, as far as its arguments name them."""
+        from airflow_provider_apscores.operators.references import campuses_of
+
+        return campuses_of(getattr(self, self.campus_from, None))
+
+    @property
+    def campus(self) -> str:
+        """The campuses as text, for the UI."""
+        return ", ".join(self.campuses)
+
+    @contextmanager
+    def reporting(self, context: Context) -> Iterator[None]:
+        """
+        Fail the task as :func:`airflow_exceptions` does, and keep the class of its error in the status of its campuses.
+
+        :param context: that of the task.
+        :raises AirflowFailException: for permanent errors.
+        """
+        from airflow_provider_apscores.operators.status import store_error, store_success
+
+        try:
+            with airflow_exceptions():
+                yield
+        except Exception as error:
+            store_error(context, self, error)
+            raise
+        store_success(context, self)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return what the task read and wrote, as OpenLineage's ``OperatorLineage``. Airflow calls this."""
+        from airflow_provider_apscores.operators.lineage import Lineage
+
+        return (self.lineage or Lineage()).to_openlineage()
