@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from pathlib import Path
+from typing import Any
 
 from airflow_provider_apscores import __version__
 
@@ -32,3 +35,11 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+
+
+def setup(app: Any) -> None:
+    """Insert the reference of the command into its page."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from cli_reference import add_commands
+
+    app.connect("source-read", add_commands)
