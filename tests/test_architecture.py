@@ -22,6 +22,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
+    "plugin": {"airflow", "assets", "fastapi", "report", "sqlalchemy"},
     "operators": {
         "airflow", "assets", "delivery", "errors", "hooks", "openlineage", "pendulum", "scorefile", "scores", "sensors",
         "storage", "triggers", "webservice",

@@ -16,16 +16,16 @@ def element(name: str, *content: str, **attributes: object) -> Html:
     """Return an HTML element.
 
     Args:
-        name: Its name. An SVG shape without content closes itself.
+        name: Its name.
         content: Its children. What is not :class:`Html` is text, and is escaped.
         attributes: Its attributes: ``class_`` is ``class`` and ``aria_label`` is ``aria-label``. None leaves one out.
     """
-    parts = [
+    text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
         for key, value in attributes.items()
         if value is not None
-    ]
-    return Html(f"<{name}{''.join(parts)}>{join(*content)}</{name}>")
+    )
+    return Html(f"<{name}{text}>{join(*content)}</{name}>")
 
 
 def join(*content: str) -> Html:

@@ -75,6 +75,7 @@ class Campus:
         error: The class of the last error, if no delivery came after it.
         error_at: When it occurred.
         next_poll_at: When a watcher polls next.
+        has_status: Whether errors of tasks are known.
     """
 
     di_code: str
@@ -91,6 +92,7 @@ class Campus:
     error: str | None = None
     error_at: datetime | None = None
     next_poll_at: datetime | None = None
+    has_status: bool = True
 
     @property
     def last(self) -> Landed | None:
@@ -122,7 +124,7 @@ class Report:
         made_at: When the report was made.
         since: The first moment of the deliveries in it.
         campuses: Sorted by code.
-        has_state: Whether errors and polls are known. They are in the state store of Airflow 3.3.
+        has_state: Whether polls are known. They are in the state store of Airflow 3.3.
     """
 
     made_at: datetime

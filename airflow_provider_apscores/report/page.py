@@ -197,10 +197,8 @@ def _facts(report: Report, campus: Campus) -> list[tuple[str, str]]:
 
 
 def _error(report: Report, campus: Campus) -> Html:
-    if not report.has_state:
-        return span("not available", class_="quiet")
     if campus.error is None:
-        return Html("none")
+        return Html("none") if campus.has_status else span("not available", class_="quiet")
     when = [", ", ago(campus.error_at, report.made_at)] if campus.error_at is not None else []
     return join(element("code", campus.error), *when)
 
@@ -248,9 +246,7 @@ def _scores(campus: Campus) -> list[Html]:
         element("tbody", *rows),
         class_="scores",
     )
-    note = ""
-    if added_up:
-        note = f"{'In the sum' if _OTHER in shown else 'Not shown'}: {', '.join(added_up)}."
+    note = f"In the sum: {', '.join(added_up)}." if added_up else ""
     region = div(table, class_="scroll", role="region", aria_label=f"Scores of campus {campus.di_code}", tabindex="0")
     return [region, *([p(note, class_="quiet note")] if note else [])]
 

@@ -81,8 +81,8 @@ def suppress(counts: Mapping[str, Counts], *, least: int = LEAST) -> dict[str, d
         least: The least number that is published.
 
     Returns:
-        The same shape. An exam whose counts are suppressed has None for each score. The key :data:`OTHER` has the sums
-        of all these exams, and is left out if there are none or if the sums are suppressed too.
+        The same shape. An exam whose counts are suppressed has None for each score, and the key :data:`OTHER` has the
+        sums of all these exams. Empty if nothing may be published.
     """
     published = {exam: cells for exam, cells in counts.items() if min(cells.values()) >= least}
     together = [exam for exam in counts if exam not in published]
@@ -93,8 +93,10 @@ def suppress(counts: Mapping[str, Counts], *, least: int = LEAST) -> dict[str, d
     result: dict[str, dict[str, Any]] = {
         exam: dict(published[exam]) if exam in published else dict.fromkeys(counts[exam]) for exam in sorted(counts)
     }
-    if together and _is_large(group := _sum(counts, together), least):
-        result[OTHER] = group
+    if together:
+        result[OTHER] = _sum(counts, together)
+        if not _is_large(result[OTHER], least):  # even all exams together are too few
+            return {}
     return result
 
 
