@@ -21,7 +21,7 @@ _SEEN_FROM = [CURRENT_LAYOUT.fields[name].span for name in ("college_code", "rep
 _SHORTEST = _SEEN_FROM[-1].stop
 
 #: Bytes of the shortest line that may hold two records.
-SHORTEST_JOINED = min(_LENGTHS) + _SHORTEST
+_SHORTEST_JOINED = min(_LENGTHS) + _SHORTEST
 
 _CAMPUS = re.compile("(?:[0-9]{6})?")
 
@@ -40,7 +40,7 @@ def cut_joined(line: bytes, *, complete: bool) -> list[bytes]:
         line: The line without its line end.
         complete: Whether it ends there. If not, its last two records may be left.
     """
-    if len(line) < SHORTEST_JOINED:
+    if len(line) < _SHORTEST_JOINED:
         return [line]
     # As everywhere, positions count characters, or else bytes.
     for encoding in ("latin-1",) if line.isascii() else ("utf-8", "latin-1"):

@@ -1,10 +1,10 @@
 """TXT bytes to blocks of whole records, as they come in pieces of any size.
 
 Most pieces are plain: records × (length + line end) in one buffer, which the lowest and the highest byte of each column
-prove. Line ends stand where they must, and printable ASCII everywhere else. Any other piece is cut at its line ends
-(txt_lines.py), and a line that holds several records between these (joined.py). Lines of printable ASCII are laid out
-together, and only the rest is read one by one. A line that is too short or too long gives no row. Whether the rows are
-aligned is checked later, for both kinds of file (alignment.py).
+prove. Line ends stand where they must, and printable ASCII everywhere else. Any other piece is cut at its line ends,
+and a line that holds several records between these (joined.py). Then each line is read by itself (txt_lines.py). A line
+that is too short or too long gives no row. Whether the rows are aligned is checked later, for both kinds of file
+(alignment.py).
 """
 
 from __future__ import annotations
@@ -14,16 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.block import Block, extremes
-from airflow_provider_apscores.scorefile.reading.joined import SHORTEST_JOINED, cut_joined, stands
+from airflow_provider_apscores.scorefile.reading.joined import cut_joined, stands
 from airflow_provider_apscores.scorefile.reading.lines import LONGEST_LINE, BadLines, is_blank, no_end
-from airflow_provider_apscores.scorefile.reading.txt_lines import (
-    IrregularLine,
-    TxtLines,
-    blank_rows,
-    first_layout,
-    read_irregular_line,
-    text_end,
-)
+from airflow_provider_apscores.scorefile.reading.txt_lines import Line, first_layout, read_line, text_end
 from airflow_provider_apscores.scorefile.spec.fields import Kind, Layout
 from airflow_provider_apscores.scorefile.spec.layouts import CURRENT_LAYOUT, LAYOUTS
 
@@ -32,7 +25,6 @@ if TYPE_CHECKING:
 
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
     Numbers = np.ndarray[Any, np.dtype[np.int64]]
-    Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: Records in a block: enough that calls cost little beside the work, few enough to stay small in memory.
 _RECORDS = 12288
@@ -114,7 +106,9 @@ class TxtSplitter:
         if not ends_in_place or lowest[:length].min() < 32 or highest[:length].max() > 126:
             return None
         # A newer record that was cut to this length has answers in the closing filler.
-        if (highest[text_end(self.layout) : length] != 32).any() or blank_rows(matrix[:, :length]).any():
+        if (highest[text_end(self.layout) : length] != 32).any():
+            return None
+        if (lowest[:length] == 32).all():  # Without a column that every record fills, a line may be blank.
             return None
         # Without line ends, a lost or gained character moves all records behind it.
         if not self._line_end and not stands(matrix[-1].tobytes().decode("ascii"), 0):
@@ -130,65 +124,50 @@ class TxtSplitter:
         """The records of whole lines, some of which are not plain, in one block."""
         import numpy as np
 
-        lines, known = TxtLines(data), list(LAYOUTS.values())
-        if lines.lengths.max() >= SHORTEST_JOINED:
-            each = (piece for line in data.split(b"\n") for piece in cut_joined(line, complete=True))
-            lines = TxtLines(b"\n".join(each))
-        at, records, layouts = lines.laid_out(self.layout)
-        regular = np.zeros(len(lines), bool)
-        regular[at] = True
-        blank = lines.lengths == 0
-        for line in np.flatnonzero(~regular & ~blank).tolist():
-            blank[line] = is_blank(lines.raw(line))
-        numbers = self.records + np.cumsum(~blank)
-        irregular: dict[int, IrregularLine] = {}
-        for line in np.flatnonzero(~regular & ~blank).tolist():
-            irregular[line] = self._read_irregular(lines, line, int(numbers[line]))
-        kept = regular.copy()
-        kept[[line for line, read in irregular.items() if read.row is not None]] = True
-        self._bad_lines.add(kept)
-        self._line_end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
-        self._trimmed |= lines.any_short(at)
-        self.records += int(np.count_nonzero(~blank))
-        rows = np.flatnonzero(kept)
-        if len(rows) > len(at):
-            of_regular, records = records, np.full((len(rows), records.shape[1]), 32, np.uint8)
-            records[regular[rows]] = of_regular
-            every = np.zeros(len(rows), np.intp)
-            every[regular[rows]] = layouts
-            layouts = every
-        block = Block(
-            self.layout,
-            records,
-            numbers[rows],
-            lost=[(int(numbers[line]), lines.raw(line)) for line, read in irregular.items() if read.row is None],
-            problems=[problem for read in irregular.values() for problem in read.problems],
-            doubtful=lines.doubtful(rows),
-            line_of=lambda row: lines.raw(int(rows[row])),
-        )
-        for row in np.flatnonzero(~regular[rows]).tolist():
-            read = irregular[int(rows[row])]
-            assert read.row is not None
-            records[row, : len(read.row)] = np.frombuffer(read.row, np.uint8)
-            layouts[row] = known.index(read.layout)
-            for name, value in read.patches.items():
-                block.patches.setdefault(name, []).append((row, value))
-        if len(rows):
-            self.first_layout = self.first_layout or known[layouts[0]]
-            self.layout = known[layouts[-1]]
-            block.layout = _in_one_layout(records, layouts)
-        if len(rows) or block.lost:
-            yield block
-
-    def _read_irregular(self, lines: TxtLines, at: int, number: int) -> IrregularLine:
-        line = lines.raw(at)
-        if len(line) > LONGEST_LINE:
-            raise no_end(number)
+        known = list(LAYOUTS.values())
+        lengths = [layout.length for layout in known]
+        widest = max(lengths)
         # The last line of a file whose records are whole and that has no line end was cut, not trimmed.
-        cut = at == len(lines) - 1 and not lines.ended and not self._trimmed and number > 1
-        read = read_irregular_line(line, self.layout, number, cut=cut)
-        self._trimmed |= read.row is not None and len(line) < read.layout.length
-        return read
+        ended = data.endswith((b"\n", b"\x1a"))
+        self._line_end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
+        whole = (line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n"))
+        lines = [piece for line in whole for piece in cut_joined(line, complete=True)]
+        records: list[Line] = []
+        raw: list[bytes] = []
+        numbers: list[int] = []
+        good: list[bool] = []
+        block = Block(self.layout, np.empty((0, widest), np.uint8), np.empty(0, np.int64), line_of=raw.__getitem__)
+        for at, line in enumerate(lines, 1):
+            if is_blank(line):
+                good.append(False)
+                continue
+            self.records += 1
+            if len(line) > LONGEST_LINE:
+                raise no_end(self.records)
+            cut = at == len(lines) and not ended and not self._trimmed and self.records > 1
+            read = read_line(line, self.layout, self.records, cut=cut)
+            good.append(read.row is not None)
+            block.problems.extend(read.problems)
+            if read.row is None:
+                block.lost.append((self.records, line))
+                continue
+            self._trimmed |= len(line) < read.layout.length
+            for name, value in read.patches:
+                block.patches.setdefault(name, []).append((len(records), value))
+            records.append(read)
+            raw.append(line)
+            numbers.append(self.records)
+        self._bad_lines.add(good)
+        if records:
+            self.first_layout = self.first_layout or records[0].layout
+            self.layout = records[-1].layout
+            rows = bytearray().join([read.row.ljust(widest) for read in records if read.row])
+            block.matrix = np.frombuffer(rows, np.uint8).reshape(-1, widest)
+            block.numbers = np.array(numbers, np.int64)
+            block.doubtful = np.array([len(line) not in lengths and line.endswith(b" ") for line in raw])
+            block.layout = _in_one_layout(block.matrix, np.array([known.index(read.layout) for read in records]))
+        if records or block.lost:
+            yield block
 
 
 def _in_one_layout(records: Bytes, layouts: Numbers) -> Layout:
