@@ -41,7 +41,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table. Numbers stand at the right; None is a dash.
+    """Print a table: numbers at the right, a dash for None. Long lines are not broken, so that paths can be copied.
 
     Args:
         header: The names of the columns.
@@ -52,17 +52,18 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         any(isinstance(row[place], int) for row in lines) and all(isinstance(row[place], int | None) for row in lines)
         for place in range(len(header))
     ]
-    cells = [[_cell(each) for each in row] for row in lines]
-    if is_terminal(sys.stdout):
-        _print_rich_table(header, cells, numeric)
-        return
-    widths = [max(len(row[place]) for row in [list(header), *cells]) for place in range(len(header))]
-    for row in [list(header), *cells]:
+    cells = [list(header), *([_cell(each) for each in row] for row in lines)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(header))]
+    for row in cells:
         texts = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
-        print("  ".join(texts).rstrip())
+        line = "  ".join(texts).rstrip()
+        if row is cells[0] and is_terminal(sys.stdout):
+            _print_bold(line)
+        else:
+            print(line)
 
 
 def _cell(value: Any) -> str:
@@ -71,18 +72,11 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _print_rich_table(header: Sequence[str], cells: list[list[str]], numeric: list[bool]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _print_bold(line: str) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name, right in zip(header, numeric, strict=True):
-        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    Console(soft_wrap=True).print(Text(line, "bold"))
 
 
 def for_each(items: Sequence[str], action: Callable[[str], int]) -> int:
@@ -118,10 +112,10 @@ def progress(title: str) -> Iterator[Progress]:
         yield lambda done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, FileSizeColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), FileSizeColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total or None)

@@ -60,7 +60,7 @@ def run(given: argparse.Namespace) -> int:
     destination = folder(location(given.destination))
     pulled: list[Delivery] = []
     nothing_new: list[str] = []
-    run_id = f"pull-{utc_now()}"
+    run_id = f"pull-{utc_now()[:19]}Z"
 
     with log_lines(), hook.get_conn(settings) as client:
         client.log_in()  # once, before the campuses: each refused login counts against the account
