@@ -20,6 +20,7 @@ PACKAGES: dict[str, set[str]] = {
         "airflow", "delivery", "errors", "hooks", "operators", "pyarrow", "rich", "rich_argparse", "sandbox",
         "scorefile", "scores", "storage", "webservice", "",
     },
+    "task_groups": {"airflow", "assets", "hooks", "operators"},
     # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
     "plugin": {"airflow", "assets", "fastapi", "report", "sqlalchemy"},

@@ -9,26 +9,41 @@ from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean, read_integer
 from airflow_provider_apscores.operators.base import APScoresOperator
+from airflow_provider_apscores.operators.campuses import (
+    OF_CONNECTION,
+    finished,
+    for_each,
+    for_one,
+    is_list,
+    read_campuses,
+    report_errors,
+    store_errors,
+)
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_apscores.delivery import Delivery, Landing
-    from airflow_provider_apscores.webservice import Client, FileOrder
+    from airflow_provider_apscores.operators.campus_download import CampusDownload
 
 _ON_NO_NEW_REPORTS = ("skip", "succeed", "fail")
 
 
 class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
     """
-    Download the score file of a campus without loss.
+    Download the score file of a campus without loss, or those of several campuses.
 
     The operator orders the file, streams it to *destination* under a key of this DAG run, task and campus, checks it
     (length, whole records, the right campus), publishes it with a manifest, and then records the download. A retry, a
     cleared task or another worker continues from the manifest and orders nothing twice.
 
-    :param di_code: the campus: a DI code of four digits. (templated)
+    With a list of campuses, the task logs in once and works on up to ten of them at the same time. Each lands by
+    itself. A campus in trouble does not fail the others: the task returns what has landed, and pushes the errors as the
+    XCom ``errors``. Put ``fail_if_any_campus_failed`` at the end of the DAG. If no campus has landed a file, the task
+    fails with the errors.
+
+    :param di_code: the campus: a DI code of four digits. For several campuses: a list of DI codes or its text, or
+        ``connection`` for all campuses of the connection. (templated)
     :param destination: the folder for files and manifests: a local path or any ``ObjectStoragePath`` URI. It must be
         the same for every try and on every worker, or a retry does not find the landed file. (templated)
     :param file_format: ``TXT`` or ``CSV``. (templated)
@@ -46,7 +61,8 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
     :param apscores_conn_id: the connection to use. (templated)
     :param do_xcom_push: must be True. Without the reference, the tasks that parse and record are skipped.
     :return: a small dict without personal data: ``di_code, download_id, file_format, download_type, uri,
-        manifest_uri, file_name, records, bytes, sha256, recorded, duplicate_of``.
+        manifest_uri, file_name, records, bytes, sha256, recorded, duplicate_of``. For a list of campuses: a list of
+        them, one for each landed file, so that tasks and task groups can be mapped over it.
     :raises AirflowFailException: College Board refused the login or the campus, or an argument or the file is wrong.
         Its ``__cause__`` is the error, of a class in ``airflow_provider_apscores.errors``.
     :raises APScoresError: with ``transient`` true: College Board, the network or the storage is in trouble; retry.
@@ -69,7 +85,7 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
     def __init__(
         self,
         *,
-        di_code: str,
+        di_code: str | Sequence[str],
         destination: str,
         file_format: str = "TXT",
         download_type: str = "new",
@@ -106,124 +122,82 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
         _check_xcom((defaults | mapped.kwargs).get("do_xcom_push", True))
         return mapped
 
-    def execute(self, context: Context) -> dict[str, Any] | None:
+    def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]] | None:
         """Land the campus's file, or continue where an earlier try ended."""
         from airflow_provider_apscores.operators.events import emit_file_event, emit_recorded
 
+        several = is_list(self.di_code) or str(self.di_code).strip() == OF_CONNECTION
         with self.reporting(context):
-            delivery = self._deliver(context)
-            self._warn_of_pending(delivery)
-        if delivery is None:
-            self._nothing_new()
-            return None
-        emit_file_event(context, self, delivery)
-        emit_recorded(context, self, delivery)
-        return delivery.reference()
+            campuses = self._campuses(context, several)
+            self._deliver(campuses, several)
+            if several:
+                report_errors(context, campuses)
+        store_errors(context, self, campuses)
+        unchanged = [each.di_code for each in campuses if each.delivery is None and each.error is None]
+        deliveries = finished(campuses)
+        if not deliveries:
+            self._nothing_new(unchanged)
+        elif unchanged:
+            self.log.info("College Board has no new score reports for %s.", _named(unchanged))
+        for delivery in deliveries:
+            emit_file_event(context, self, delivery)
+            emit_recorded(context, self, delivery)
+        references = [delivery.reference() for delivery in deliveries]
+        if several:
+            return references
+        return references[0] if references else None
 
-    def _deliver(self, context: Context) -> Delivery | None:
+    def _campuses(self, context: Context, several: bool) -> list[CampusDownload]:
+        """Read the arguments."""
         from airflow_provider_apscores.delivery import Landing
+        from airflow_provider_apscores.operators.campus_download import CampusDownload
         from airflow_provider_apscores.operators.references import airflow_path, this_run
         from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.storage import folder
-        from airflow_provider_apscores.webservice import FileOrder
+        from airflow_provider_apscores.webservice import MAX_FILE_BYTES, FileOrder
 
         # With native rendering, a template turns "4866" into a number.
-        order = FileOrder(str(self.di_code).strip(), self.file_format, self.download_type)
+        codes = [str(self.di_code).strip()]
+        if several:
+            self.di_code = codes = read_campuses(self.di_code, APScoresHook(self.apscores_conn_id))
         destination = airflow_path(self.destination, "destination")
         self._unshared = unshared_folder(destination, self)
         if self._unshared:
             self.log.warning(self._unshared)
-        landing = Landing(
-            folder(destination),
-            di_code=order.di_code,
-            file_format=order.file_format,
-            download_type=order.download_type,
-            run=this_run(context, self),
-            force=read_boolean(self.force, "force", False),
-        )
-        record = read_boolean(self.record, "record", order.download_type == "new")
-        delivery = landing.find()
-        if delivery is not None:
-            self.log.info("This DAG run has landed %s already; it is not ordered again.", delivery.uri)
-            landing.cleanup()
-            if delivery.manifest.recorded or not record:
-                return delivery
-        with APScoresHook(self.apscores_conn_id).get_conn() as client:
-            if delivery is None:
-                delivery = self._order(client, order, landing)
-            else:
-                client.log_in()  # a refused login, or a stop during it, begins no record
-            if delivery is not None and record and not delivery.manifest.recorded:
-                delivery = self.record_delivery(client, delivery)
-        return delivery
-
-    def _order(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
-        from airflow_provider_apscores.errors import ScoreFileMalformed
-
-        try:
-            return self._land(client, order, landing)
-        except ScoreFileMalformed as defect:
-            # A file that was cut on its way, together with its announced length, looks the same.
-            self.log.warning("%s Ordering it once more.", defect)
-        return self._land(client, order, landing)
-
-    def _land(self, client: Client, order: FileOrder, landing: Landing) -> Delivery | None:
-        from airflow_provider_apscores.webservice import MAX_FILE_BYTES
-
-        # Before the order: a wrong argument costs no download.
-        expect_min_records = read_integer(self.expect_min_records, "expect_min_records", 0)
-        max_bytes = read_integer(self.max_bytes, "max_bytes", MAX_FILE_BYTES, least=1)
-        landing.check_writable()
-        generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
-        # A try that Airflow considers dead may have landed and recorded the reports since: then they are not new.
-        delivery = landing.find(nothing_new=generated is None)
-        if delivery is not None or generated is None:
-            landing.cleanup()
-            return delivery
-        self.log.info(
-            "College Board generated %s: %s, download %s.", generated.order, generated.file_name, generated.download_id
-        )
-        with landing.begin() as incoming:
-            transfer = client.download(generated, incoming, max_bytes=max_bytes)
-            self.log.info("Downloaded %s bytes in %.1f seconds.", f"{transfer.bytes:,}", transfer.seconds)
-            delivery = incoming.publish(
-                download_id=transfer.generated.download_id,
-                file_name=transfer.generated.file_name,
-                size=transfer.bytes,
-                sha256=transfer.sha256,
-                expect_min_records=expect_min_records,
+        record = read_boolean(self.record, "record", self.download_type == "new")
+        return [
+            CampusDownload(
+                di_code=order.di_code,
+                order=order,
+                destination=destination,
+                landing=Landing(
+                    folder(destination),
+                    di_code=order.di_code,
+                    file_format=order.file_format,
+                    download_type=order.download_type,
+                    run=this_run(context, self),
+                    force=read_boolean(self.force, "force", False),
+                ),
+                record=self.record_delivery if record else None,
+                expect_min_records=read_integer(self.expect_min_records, "expect_min_records", 0),
+                max_bytes=read_integer(self.max_bytes, "max_bytes", MAX_FILE_BYTES, least=1),
             )
-        self.log.info("Landed %s.", delivery.uri)
-        if delivery.manifest.duplicate_of is not None:
-            self.log.warning("The same content was landed before: %s.", delivery.manifest.duplicate_of)
-        return delivery
+            for order in (FileOrder(code, self.file_format, self.download_type) for code in codes)
+        ]
 
-    def _warn_of_pending(self, landed: Delivery | None) -> None:
-        """Warn of earlier deliveries that are perhaps recorded, so that *landed* does not have their reports."""
-        from airflow_provider_apscores.delivery import APScoresLedger
-        from airflow_provider_apscores.errors import APScoresError
-        from airflow_provider_apscores.operators.references import airflow_path
+    def _deliver(self, campuses: list[CampusDownload], several: bool) -> None:
+        run = for_each if several else for_one
+        run(lambda each: each.resume(), campuses)
+        waiting = [each for each in campuses if each.error is None and not each.is_finished]
+        if waiting:
+            with APScoresHook(self.apscores_conn_id).get_conn() as client:
+                if several or waiting[0].delivery is not None:
+                    client.log_in()  # a refused login, or a stop during it, orders nothing and begins no record
+                run(lambda each: each.finish(client), waiting)
+        run(lambda each: each.warn_of_pending(), campuses)
 
-        if self.download_type != "new":
-            return
-        try:
-            ledger = APScoresLedger(airflow_path(self.destination, "destination"))
-            pending = ledger.recently_pending(str(self.di_code).strip())
-        except APScoresError as error:
-            self.log.warning("The earlier deliveries of campus %s were not checked: %s", self.di_code, error)
-            return
-        for delivery in pending:
-            manifest = delivery.manifest
-            if landed is None or (manifest.record_began_at and delivery.uri != landed.uri):
-                self.log.warning(
-                    "%s has no noted record, and College Board did not send its reports again. Perhaps a task was "
-                    "killed between the record and its note. Clear the unfinished tasks of run %s of DAG %s: otherwise "
-                    "these reports are not handed on.",
-                    *(delivery.uri, manifest.run_id, manifest.dag_id),
-                )
-
-    def _nothing_new(self) -> None:
-        message = f"College Board has no new score reports for campus {self.di_code}."
+    def _nothing_new(self, di_codes: list[str]) -> None:
+        message = f"College Board has no new score reports for {_named(di_codes)}."
         if self._unshared:
             message += f" An earlier try may have landed and recorded them on another machine: {self._unshared}"
         if self.on_no_new_reports == "skip":
@@ -233,6 +207,10 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
 
             raise NoNewReports(message)
         self.log.info(message)
+
+
+def _named(di_codes: list[str]) -> str:
+    return f"campus {di_codes[0]}" if len(di_codes) == 1 else f"the campuses {', '.join(di_codes) or '(none named)'}"
 
 
 def _check_xcom(do_xcom_push: Any) -> None:

@@ -7,7 +7,7 @@ that asset is among its inlets or outlets. Nothing here may fail a task, and not
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.assets import status
@@ -72,8 +72,14 @@ def store_loaded(context: Context, task: APScoresOperator, rows: int) -> None:
         _store(context, task, di_code, lambda stored: {"loads": {"at": utc_now(), "rows": rows}})
 
 
-def store_error(context: Context, task: APScoresOperator, error: Exception) -> None:
-    """Store the class of the error that fails the task. Its message may be about a file, so it is not stored."""
+def store_error(
+    context: Context, task: APScoresOperator, error: Exception, di_codes: Sequence[str] | None = None
+) -> None:
+    """
+    Store the class of an error. Its message may be about a file, so it is not stored.
+
+    :param di_codes: the campuses that failed; None for all of the task.
+    """
     from airflow.providers.common.compat.sdk import AirflowSkipException
 
     from airflow_provider_apscores.delivery import utc_now
@@ -84,7 +90,7 @@ def store_error(context: Context, task: APScoresOperator, error: Exception) -> N
         return
     cause = error.__cause__ if isinstance(error.__cause__, APScoresError) else error
     last = {"class": type(cause).__name__, "at": utc_now(), "operator": task.task_type}
-    for di_code in task.campuses:
+    for di_code in task.campuses if di_codes is None else di_codes:
         _store(context, task, di_code, lambda stored: {"last_error": last})
 
 

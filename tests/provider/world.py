@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +43,7 @@ def task_instance(
             "map_index": -1,
             "try_number": try_number,
             "max_tries": max_tries,
+            "xcom_push": lambda *, key, value: None,
             **more,
         }
     )
@@ -64,19 +65,24 @@ class World:
 
     sandbox: Sandbox
     destination: Path
+    #: What the last task pushed besides its result.
+    xcoms: dict[str, Any] = field(default_factory=dict)
 
     def download(
         self, di_code: Any = SALTMARSH, *, run: str = "day-1", try_number: int = 1, max_tries: int = 3, **arguments: Any
-    ) -> dict[str, Any] | None:
+    ) -> Any:
         """Run a download task as one try of one DAG run."""
         arguments = {"destination": str(self.destination), "retries": 3} | arguments
         task = APScoresDownloadOperator(task_id="download", di_code=di_code, **arguments)
-        return task.execute({"ti": task_instance("download", run, try_number, max_tries)})
+        return task.execute({"ti": task_instance("download", run, try_number, max_tries, xcom_push=self._push)})
 
-    def record(self, download: Any, *, run: str = "day-1", try_number: int = 1, **arguments: Any) -> dict[str, Any]:
+    def record(self, download: Any, *, run: str = "day-1", try_number: int = 1, **arguments: Any) -> Any:
         """Run a record task."""
         task = APScoresRecordDownloadOperator(task_id="record", download=download, **arguments)
-        return task.execute({"ti": task_instance("record", run, try_number)})
+        return task.execute({"ti": task_instance("record", run, try_number, xcom_push=self._push)})
+
+    def _push(self, *, key: str, value: Any) -> None:
+        self.xcoms[key] = json.loads(json.dumps(value))
 
     def files(self) -> list[Path]:
         """The score files at the destination, found by the layout of the folders."""
