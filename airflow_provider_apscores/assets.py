@@ -167,11 +167,13 @@ def is_new_reports(uri: str, di_code: str) -> bool:
     return (parts.scheme, parts.netloc, parts.path) == (SCHEME, di_code, "/new")
 
 
-def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:
-    """Translate an asset for OpenLineage: the campus is the namespace."""
+def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset | None:
+    """Translate an asset for OpenLineage: the campus is the namespace. The status of all campuses is no data."""
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
 
     parts = urlsplit(asset.uri)
+    if parts.netloc == ALL:
+        return None
     return OpenLineageDataset(namespace=f"{SCHEME}://{parts.netloc}", name=parts.path.strip("/"))
 
 
