@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "College Board AP Scores",
                 "python-modules": [
+                    f"{PACKAGE}.operators.credit",
                     f"{PACKAGE}.operators.current_state",
                     f"{PACKAGE}.operators.download",
                     f"{PACKAGE}.operators.hand_off",

@@ -22,6 +22,7 @@ COMMANDS = {
     "pull": "order and store the score files of campuses",
     "parse": "convert score files to tables",
     "summary": "count what score files contain, without names",
+    "credit": "say what each score is worth under a credit policy",
     "ledger": "show what was delivered, and what needs attention",
     "purge": "delete old score files and their tables",
     "sql": "print the SQL of tables and current state for a database",

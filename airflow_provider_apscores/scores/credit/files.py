@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ from airflow_provider_apscores.storage import Staging, folder, locate
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from airflow_provider_apscores.scores.credit.comparison import CreditComparison
+
+_COMPARISON = "credit_comparison.json"
 
 
 def read_current_scores(
@@ -58,10 +63,7 @@ def _current_state_file(source: Any) -> tuple[Any, str] | None:
     if name.endswith(".parquet"):
         return place, name
     inside = folder(source)
-    try:
-        return (inside, "exam_scores.parquet") if "exam_scores.parquet" in inside.names() else None
-    except NotADirectoryError:
-        return None
+    return (inside, "exam_scores.parquet") if "exam_scores.parquet" in inside.names() else None
 
 
 def read_entry_dates(source: Any) -> dict[str, date]:
@@ -102,13 +104,20 @@ def read_entry_dates(source: Any) -> dict[str, date]:
     return dates
 
 
-def write_credit(credit: pa.Table, output: Any, *, formats: str | Sequence[str] = ("parquet",)) -> dict[str, str]:
+def write_credit(
+    credit: pa.Table,
+    output: Any,
+    *,
+    formats: str | Sequence[str] = ("parquet",),
+    comparison: CreditComparison | None = None,
+) -> dict[str, str]:
     """Write a result as ``<output>/credit.<format>``. Each file is replaced as a whole.
 
     Args:
         credit: What :func:`~airflow_provider_apscores.scores.credit.award_credit` returned.
         output: A folder: a local path, a URI or a path object.
         formats: One or more of ``parquet``, ``csv``, ``jsonl``.
+        comparison: A comparison to write beside it, as ``credit_comparison.json``.
 
     Returns:
         The URIs by format.
@@ -126,5 +135,7 @@ def write_credit(credit: pa.Table, output: Any, *, formats: str | Sequence[str] 
             for batch in credit.to_batches(max_chunksize=1 << 15):
                 encoder.write(batch)
             encoder.close()
+        if comparison is not None:
+            staging.open(_COMPARISON).write(json.dumps(comparison.to_dict(), indent=2).encode())
         staging.publish()
     return {each: place.uri(f"{CREDIT.name}.{each}") for each in formats}

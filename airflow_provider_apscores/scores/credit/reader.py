@@ -35,6 +35,18 @@ class CheckedPolicy:
     defects: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
 
+    def without_defects(self) -> Policy:
+        """Return the policy.
+
+        Raises:
+            ConfigurationError: It has defects. All are in the message, with their lines.
+        """
+        if self.policy is None:
+            count = f"{len(self.defects)} defect{'s' if len(self.defects) != 1 else ''}"
+            lines = "\n".join(f"  {each}" for each in self.defects)
+            raise ConfigurationError(f"The credit policy has {count}. Nothing was evaluated.\n{lines}")
+        return self.policy
+
 
 @dataclass(slots=True)
 class _Findings:
@@ -52,12 +64,7 @@ def read_policy(source: Any) -> Policy:
         ConfigurationError: It has defects: all are in the message, with their lines. Or it is no credit policy.
         StorageUnavailable: It can't be read now.
     """
-    checked = check_policy(source)
-    if checked.policy is None:
-        count = f"{len(checked.defects)} defect{'s' if len(checked.defects) != 1 else ''}"
-        lines = "\n".join(f"  {each}" for each in checked.defects)
-        raise ConfigurationError(f"The credit policy has {count}. Nothing was evaluated.\n{lines}")
-    return checked.policy
+    return check_policy(source).without_defects()
 
 
 def check_policy(source: Any) -> CheckedPolicy:

@@ -1,0 +1,107 @@
+"""``apscores credit``: from score files and a policy to counts and a table, without names."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pyarrow.csv
+import pytest
+
+from airflow_provider_apscores import cli
+from tests.scores.credit_cases import write_policy
+from tests.scores.histories import encode_record, record
+
+POLICY = """
+    rule,exam_code,exam_year_from,exam_year_to,score_min,award,credits
+    WORLD,93,,2019,3,HIST 101 + HIST 102,6
+    MODERN,93,2020,,4,HIST 102,3
+    AB,66,,,4,MATH 151,4
+"""
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Path:
+    """A score file with two students."""
+    path = tmp_path / "scores.txt"
+    lines = [
+        encode_record(record("AP000001", "004866", [("19", "93", "3", ""), ("26", "66", "5", "")], "070126")),
+        encode_record(record("AP000002", "004866", [("26", "93", "4", ""), ("26", "66", "", "02")], "070126")),
+    ]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def test_the_command_counts_decisions_and_writes_the_table_for_its_owner_only(
+    scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    policy = write_policy(tmp_path, POLICY)
+    output = tmp_path / "credit"
+
+    written = ["--output", str(output), "--format", "csv", "--as-of", "2026-08-24"]
+    code = cli.main(["credit", str(scores), "--policy", str(policy), *written])
+
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "award           3" in printed
+    assert "13 credits for 4 scores" in printed
+    assert "AP00000" not in printed
+    assert "INVENTED" not in printed
+    rows = pyarrow.csv.read_csv(output / "credit.csv").to_pylist()
+    assert [(row["ap_id"], row["decision"], row["credits"]) for row in rows] == [
+        ("AP000001", "award", 6), ("AP000001", "award", 4), ("AP000002", "not_final", None), ("AP000002", "award", 3),
+    ]  # fmt: skip
+    assert {str(row["as_of"]) for row in rows} == {"2026-08-24"}
+    assert stat.S_IMODE((output / "credit.csv").stat().st_mode) == 0o600
+
+
+def test_another_policy_is_compared_in_counts(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    policy = write_policy(tmp_path, POLICY)
+    other = write_policy(tmp_path, POLICY.replace("MODERN,93,2020,,4", "MODERN,93,2020,,5"), "other.csv")
+
+    assert cli.main(["credit", str(scores), "--policy", str(policy), "--compare", str(other), "--json"]) == 0
+
+    found = json.loads(capsys.readouterr().out)["comparison"]
+    assert (found["changed"], found["people"], found["credits_before"], found["credits_after"]) == (1, 1, 13, 10)
+    assert found["changes"] == [{"exam_code": "93", "before": "award: HIST 102 (3)", "after": "below", "rows": 1}]
+
+
+def test_a_policy_is_checked_without_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    good = write_policy(tmp_path, POLICY)
+    bad = write_policy(tmp_path, POLICY.replace("66", "98") + "WIDE,14,,,3,ART 1,9 9", "bad.csv")
+
+    assert cli.main(["credit", "--check", str(good)]) == 0
+    assert "3 rules, no defects. SHA-256 of the rules: " in capsys.readouterr().out
+    assert cli.main(["credit", "--check", str(bad)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "defect: line 4, exam_code: there is no AP exam 98.",
+        "defect: line 5, credits: '9 9' is no number of credits. Write a number such as 3 or 2.67, with a point, at "
+        "most 3 decimals.",
+        "warning: line 5, exam_year_from: exam 14 was Studio Art: Drawing up to 2019 and is Drawing since 2020; this "
+        "rule covers both.",
+        "2 defects. Correct them, and check again.",
+    ]  # fmt: skip
+
+
+def test_a_policy_with_defects_evaluates_nothing(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    bad = write_policy(tmp_path, POLICY.replace("66", "98"))
+    output = tmp_path / "credit"
+
+    assert cli.main(["credit", str(scores), "--policy", str(bad), "--output", str(output)]) == 2
+
+    assert "policy.csv: The credit policy has 1 defect. Nothing was evaluated." in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["scores.txt"], ["scores.txt", "--check", "policy.csv"]])
+def test_arguments_that_do_not_fit_exit_with_2(arguments: list[str]):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["credit", *arguments])
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    policy = write_policy(tmp_path, POLICY)
+    for place in (tmp_path, tmp_path / "nowhere"):
+        assert cli.main(["credit", str(place), "--policy", str(policy)]) == 2
+        assert "is neither a score file nor a folder of parsed tables" in capsys.readouterr().err
