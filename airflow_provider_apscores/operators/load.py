@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 class APScoresLoadOperator(APScoresOperator):
     """
-    Load the tables of one score file into PostgreSQL, DuckDB or SQLite, in one transaction.
+    Load the tables of one score file, or a credit table, into PostgreSQL, DuckDB or SQLite, in one transaction.
 
     The file's rows replace those of an earlier load of the same content, so files can be loaded in any order and any
     number of times. Read what counts now from the views ``ap_current_exam_scores``, ``ap_current_students`` and
     ``ap_current_awards``.
 
-    :param tables: what ``APScoresParseOperator`` returned, with ``parquet`` among its formats. The task is skipped when
-        it is None. (templated)
+    :param tables: what ``APScoresParseOperator`` or ``APScoresCreditOperator`` returned, with ``parquet`` among its
+        formats. The task is skipped when it is None. The rows of a credit table replace all rows of its campuses.
+        (templated)
     :param conn_id: a connection of type ``postgres``, ``duckdb`` or ``sqlite``. (templated)
     :param schema: the database schema of the tables; the connection's own when None. (templated)
     :param prefix: what the names of tables and views begin with. (templated)
@@ -59,7 +60,7 @@ class APScoresLoadOperator(APScoresOperator):
         from airflow_provider_apscores.hooks.database import open_database
         from airflow_provider_apscores.operators.events import emit_loaded
         from airflow_provider_apscores.operators.references import airflow_path, read_reference
-        from airflow_provider_apscores.scores import load_tables
+        from airflow_provider_apscores.scores import load_credit, load_tables
 
         with self.reporting(context):
             tables = read_reference(self.tables)
@@ -67,20 +68,24 @@ class APScoresLoadOperator(APScoresOperator):
                 skip("There are no tables to load.")
             files = {name: airflow_path(uri, "tables") for name, uri in parquet_uris(tables).items()}
             database = open_database(self.conn_id)
+            target: dict[str, Any] = {
+                "dialect": database.dialect,
+                "schema": self.schema or None,
+                "prefix": self.prefix,
+                "create": read_boolean(self.create, "create", False),
+            }
             with database.opened as connection:
-                loaded = load_tables(
-                    connection,
-                    files,
-                    dialect=database.dialect,
-                    schema=self.schema or None,
-                    prefix=self.prefix,
-                    create=read_boolean(self.create, "create", False),
-                )
+                if set(files) == {"credit"}:
+                    loaded = load_credit(connection, files["credit"], **target)
+                else:
+                    loaded = load_tables(connection, files, **target)
         rows = ", ".join(f"{count} {table}" for table, count in loaded.inserted.items())
-        self.log.info("Loaded %s through connection %s; rows: %s.", tables.get("sha256", "")[:12], self.conn_id, rows)  # type: ignore[union-attr]
+        digest = tables.get("sha256") or tables.get("policy_sha256") or ""  # type: ignore[union-attr]
+        self.log.info("Loaded %s through connection %s; rows: %s.", digest[:12], self.conn_id, rows)
         if any(loaded.deleted.values()):
             self.log.info("They replace %d rows of an earlier load.", sum(loaded.deleted.values()))
-        emit_loaded(context, self, tables, database, loaded.inserted)  # type: ignore[arg-type]
+        if "deliveries" in loaded.inserted:
+            emit_loaded(context, self, tables, database, loaded.inserted)  # type: ignore[arg-type]
         return {"inserted": loaded.inserted, "deleted": loaded.deleted}
 
 

@@ -14,7 +14,7 @@ into a table: loading files in another order, or twice, gives the same state.
 
 from airflow_provider_apscores.scores.current_state import CurrentState, current_state
 from airflow_provider_apscores.scores.files import read_crosswalk, write_current_state
-from airflow_provider_apscores.scores.load import Loaded, load_tables
+from airflow_provider_apscores.scores.load import Loaded, load_credit, load_tables
 from airflow_provider_apscores.scores.sql import DIALECTS, Sql, sql_for
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Loaded",
     "Sql",
     "current_state",
+    "load_credit",
     "load_tables",
     "read_crosswalk",
     "sql_for",

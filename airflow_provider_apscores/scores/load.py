@@ -1,4 +1,5 @@
-"""Load one parsed score file into a database, in one transaction: its rows replace those of an earlier load.
+"""Load tables into a database, in one transaction: the rows of a score file, or of a campus in the credit table,
+replace those of an earlier load.
 
 Rows go in through ADBC, batch by batch, so that memory stays flat. No message holds a word of the database's own: those
 quote rows.
@@ -6,13 +7,14 @@ quote rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError, DatabaseUnavailable, LoadRefused
 from airflow_provider_apscores.scorefile import Table
+from airflow_provider_apscores.scores.credit.policy import CREDIT
 from airflow_provider_apscores.scores.facts import FACTS
 from airflow_provider_apscores.scores.sql import Sql, sql_for
 from airflow_provider_apscores.storage import locate
@@ -84,14 +86,48 @@ def load_tables(
     if missing:
         raise ConfigurationError(f"There is no Parquet file of {', '.join(missing)}. Parse with formats=('parquet',).")
     load = _Load(connection, sql_for(dialect, schema=schema, prefix=prefix), schema, prefix)
+    return _transaction(load, create, lambda: load.run(files))
+
+
+def load_credit(
+    connection: Any,
+    file: Any,
+    *,
+    dialect: str,
+    schema: str | None = None,
+    prefix: str = "ap_",
+    create: bool = False,
+) -> Loaded:
+    """Load a result of :func:`~airflow_provider_apscores.scores.credit.award_credit`.
+
+    Its rows replace all rows of its campuses, so that the table has what a score is worth now.
+
+    Args:
+        connection: As for :func:`load_tables`.
+        file: ``credit.parquet``: a path, a URI or a path object.
+        dialect: As for :func:`load_tables`.
+        schema: Likewise.
+        prefix: Likewise.
+        create: Likewise.
+
+    Raises:
+        ConfigurationError: An argument is wrong, or the file is another table.
+        LoadRefused: The database refused: a table or column is missing, a value does not fit. Nothing was changed.
+        DatabaseUnavailable: It can't be reached now. Nothing was changed.
+        StorageUnavailable: The file can't be read now.
+    """
+    load = _Load(connection, sql_for(dialect, schema=schema, prefix=prefix), schema, prefix)
+    return _transaction(load, create, lambda: load.replace_campuses(file))
+
+
+def _transaction(load: _Load, create: bool, action: Callable[[], Loaded]) -> Loaded:
     try:
         if create:
             load.create()
-        loaded = load.run(files)
-        with _errors("commit", claim=True):
-            connection.commit()
+        loaded = action()
+        load.commit()
     except BaseException:
-        _roll_back(connection)
+        load.roll_back()
         raise
     return loaded
 
@@ -113,7 +149,7 @@ class _Load:
                 self._execute(statement).close()
 
     def run(self, files: Mapping[str, Any]) -> Loaded:
-        targets = {table: self._target_columns(table) for table in FACTS}
+        targets = {name: self._target_columns(table) for name, table in FACTS.items()}
         (delivery,) = _rows(files["deliveries"])
         digest = delivery["file_sha256"]
         first_landed = self._landed_before(digest)
@@ -125,13 +161,45 @@ class _Load:
             if name == "deliveries" and first_landed is not None:
                 rows.earliest = first_landed
             with _errors(self._prefix + name, claim=name == "deliveries"):
-                self._ingest(name, rows)
+                self._ingest(name, rows.reader())
             inserted[name] = rows.count
         return Loaded(inserted, deleted)
 
-    def _target_columns(self, name: str) -> list[str]:
+    def replace_campuses(self, file: Any) -> Loaded:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        name = CREDIT.name
+        columns = self._target_columns(CREDIT)
+        place, file_name = locate(file)
+        with place.open(file_name) as opened:
+            rows = pq.read_table(opened)
+        if set(columns) - set(rows.column_names):
+            raise ConfigurationError(f"{place.uri(file_name)} is not the credit table.")
+        rows = rows.cast(CREDIT.schema()).select(columns)
+        if self._sql.dialect == "postgres":
+            # Two loads of one campus, one after the other.
+            with _errors(self._prefix + name):
+                self._execute(_ONE_AT_A_TIME).close()
+        deleted = sum(
+            self._delete(name, code, "college_code") for code in sorted(rows["college_code"].unique().to_pylist())
+        )
+        with _errors(self._prefix + name):
+            self._ingest(name, pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches(1 << 15)))
+        return Loaded({name: rows.num_rows}, {name: deleted})
+
+    def commit(self) -> None:
+        with _errors("commit", claim=True):
+            self._connection.commit()
+
+    def roll_back(self) -> None:
+        """Undo what was begun. A connection that is gone has done so by itself."""
+        with suppress(Exception):
+            self._connection.rollback()
+
+    def _target_columns(self, table: Table) -> list[str]:
         """The columns of a table in the database, in its order."""
-        table = FACTS[name]
+        name = table.name
         with _errors(self._prefix + name):
             cursor = self._execute(f"SELECT * FROM {self._name(name)} WHERE 1 = 0")
             there = cursor.fetch_arrow_table().schema.names
@@ -159,23 +227,22 @@ class _Load:
             cursor.close()
         return _moment(found[0]) if found and found[0] else None
 
-    def _delete(self, name: str, digest: str) -> int:
+    def _delete(self, name: str, value: str, column: str = "file_sha256") -> int:
+        of_value = f"FROM {self._name(name)} WHERE {column} = {self._parameter}"
         with _errors(self._prefix + name):
-            cursor = self._execute(
-                f"SELECT count(*) FROM {self._name(name)} WHERE file_sha256 = {self._parameter}", [digest]
-            )
+            cursor = self._execute(f"SELECT count(*) {of_value}", [value])
             count = int(cursor.fetchone()[0])
             cursor.close()
             if count:
-                self._execute(f"DELETE FROM {self._name(name)} WHERE file_sha256 = {self._parameter}", [digest]).close()
+                self._execute(f"DELETE {of_value}", [value]).close()
         return count
 
-    def _ingest(self, name: str, rows: _Rows) -> None:
+    def _ingest(self, name: str, rows: pa.RecordBatchReader) -> None:
         cursor = self._connection.cursor()
         try:
             cursor.adbc_ingest(
                 f"{self._prefix}{name}",
-                rows.reader(),
+                rows,
                 mode="append",
                 **({"db_schema_name": self._schema} if self._schema else {}),
             )
@@ -248,14 +315,6 @@ def _moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     found: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return found
-
-
-def _roll_back(connection: Any) -> None:
-    """Undo what was begun. A connection that is gone has done so by itself."""
-    from contextlib import suppress
-
-    with suppress(Exception):
-        connection.rollback()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile import DELIVERIES, TABLES, Column, Table
+from airflow_provider_apscores.scores.credit.policy import CREDIT
 from airflow_provider_apscores.scores.definition import COLUMNS, KEYS, NO_PROOF, OF_A_PERSON
 from airflow_provider_apscores.scores.facts import FACTS
 
@@ -37,7 +38,7 @@ class Dialect:
     tested: bool = True
 
 
-def _types(text: str, small: str, big: str, date: str, flag: str, timestamp: str) -> dict[str, str]:
+def _types(text: str, small: str, big: str, date: str, flag: str, timestamp: str, number: str) -> dict[str, str]:
     return {
         "string": text,
         "int8": small,
@@ -46,22 +47,23 @@ def _types(text: str, small: str, big: str, date: str, flag: str, timestamp: str
         "date32": date,
         "bool": flag,
         "timestamp": timestamp,
+        "float64": number,
     }
 
 
 #: Databases by name. PostgreSQL, DuckDB and SQLite are run in the tests; Snowflake and BigQuery are parsed only.
 DIALECTS: dict[str, Dialect] = {
-    "postgres": Dialect(_types("text", "smallint", "bigint", "date", "boolean", "timestamptz")),
-    "duckdb": Dialect(_types("VARCHAR", "SMALLINT", "BIGINT", "DATE", "BOOLEAN", "TIMESTAMPTZ")),
+    "postgres": Dialect(_types("text", "smallint", "bigint", "date", "boolean", "timestamptz", "double precision")),
+    "duckdb": Dialect(_types("VARCHAR", "SMALLINT", "BIGINT", "DATE", "BOOLEAN", "TIMESTAMPTZ", "DOUBLE")),
     # SQLite has no dates: they are text, year first, which sorts as dates do.
     "sqlite": Dialect(
-        _types("TEXT", "INTEGER", "INTEGER", "TEXT", "INTEGER", "TEXT"), create_view="CREATE VIEW IF NOT EXISTS"
+        _types("TEXT", "INTEGER", "INTEGER", "TEXT", "INTEGER", "TEXT", "REAL"), create_view="CREATE VIEW IF NOT EXISTS"
     ),
     "snowflake": Dialect(
-        _types("VARCHAR", "SMALLINT", "BIGINT", "DATE", "BOOLEAN", "TIMESTAMP_TZ"), indexes=False, tested=False
+        _types("VARCHAR", "SMALLINT", "BIGINT", "DATE", "BOOLEAN", "TIMESTAMP_TZ", "FLOAT"), indexes=False, tested=False
     ),
     "bigquery": Dialect(
-        _types("STRING", "INT64", "INT64", "DATE", "BOOL", "TIMESTAMP"),
+        _types("STRING", "INT64", "INT64", "DATE", "BOOL", "TIMESTAMP", "FLOAT64"),
         not_enforced=" NOT ENFORCED",
         indexes=False,
         tested=False,
@@ -78,7 +80,7 @@ class Sql:
 
     Attributes:
         dialect: A key of :data:`DIALECTS`.
-        tables: ``CREATE TABLE`` by table, the crosswalk included.
+        tables: ``CREATE TABLE`` by table, the crosswalk and the credit included.
         indexes: ``CREATE INDEX`` statements; empty where the database has none.
         views: ``CREATE VIEW`` by view, in an order in which they can be made.
         load: What replaces the rows of all files that stand in the staging tables, in order, to be run in one
@@ -113,7 +115,7 @@ def sql_for(dialect: str, *, schema: str | None = None, prefix: str = "ap_") -> 
     names = _Names(DIALECTS[dialect], check_name(schema, "schema"), check_name(prefix, "prefix") or "")
     return Sql(
         dialect=dialect,
-        tables={table.name: _create_table(names, table) for table in (*FACTS.values(), CROSSWALK)},
+        tables={table.name: _create_table(names, table) for table in (*FACTS.values(), CROSSWALK, CREDIT)},
         indexes=_indexes(names) if names.dialect.indexes else (),
         views=_views(names),
         load=_load(names),
