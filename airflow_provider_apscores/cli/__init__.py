@@ -23,6 +23,8 @@ COMMANDS = {
     "parse": "convert score files to tables",
     "summary": "count what score files contain, without names",
     "credit": "say what each score is worth under a credit policy",
+    "find": "find students by name; shown on a terminal only",
+    "student": "write a report about students for print",
     "ledger": "show what was delivered, and what needs attention",
     "purge": "delete old score files and their tables",
     "sql": "print the SQL of tables and current state for a database",
