@@ -28,7 +28,7 @@ STATUS_WORDS = {
 
 _CSS = """\
 :root { color-scheme: light; }
-body { font: 10pt/1.35 system-ui, sans-serif; color: #111; background: #fff; margin: 2em auto; max-width: 48em; }
+body { font: 10pt/1.35 system-ui, sans-serif; color: #111; background: #fff; margin: 2em auto; max-width: 52em; }
 article { break-after: page; padding-bottom: 2em; }
 article:last-child { break-after: auto; }
 h1 { font-size: 15pt; margin: 0 0 .2em; }
@@ -38,11 +38,13 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margi
 dt { color: #444; }
 dd { margin: 0; }
 table { border-collapse: collapse; width: 100%; }
+th { white-space: nowrap; }
 th, td { text-align: left; vertical-align: top; padding: .25em .8em .25em 0; border-bottom: 1px solid #ccc; }
 th { border-bottom: 1px solid #111; font-weight: 600; }
 tr { break-inside: avoid; }
 thead { display: table-header-group; }
 td.score { font-weight: 600; }
+td.date { white-space: nowrap; padding-right: 0; }
 td.subscore { padding-left: 1.2em; }
 small, footer { color: #444; font-size: 8.5pt; }
 footer { margin-top: 1em; overflow-wrap: anywhere; }
@@ -105,56 +107,54 @@ def _page(history: StudentHistory) -> str:
     for student in history.students:
         college = student["college_code"]
         rows = [row for row in history.exam_scores if row["college_code"] == college]
-        rows.sort(key=lambda row: (-row["admin_year"], row["exam_code"]))
+        rows.sort(key=lambda row: (-(row["admin_year"] or 0), row["exam_code"] or ""))
         campus = " ".join(filter(None, (student["college_name"], f"({student['di_code']})")))
         parts.append(f"<h2>Exam scores sent to {escape(campus)}</h2>")
-        parts.append(_table(("Year", "Exam", "Score", "Status", "Reported"), [_score(row) for row in rows]))
+        header = ("Year", "Exam", "Score", "Status, and what earlier reports said", "Last report")
+        parts.append(_table(header, [_score(row, history.reports) for row in rows]))
         awards = [row for row in history.awards if row["college_code"] == college]
         if awards:
             parts.append("<h2>Awards</h2>")
             cells = [[_text(row["award_year"]), _text(row["award_title"] or row["award_type"])] for row in awards]
             parts.append(_table(("Year", "Award"), cells))
-        changes = list(_changes([row for row in history.reports if row["college_code"] == college]))
-        parts.append("<h2>What the reports said</h2>")
-        parts.append(_table(("Report of", "Exam", "Score", "Status"), changes))
     files = ", ".join(digest[:12] for digest in history.files)
     parts.append(f"<footer>{NOTICE} Files (SHA-256): {files}</footer>")
     return f"<article>\n{chr(10).join(parts)}\n</article>\n"
 
 
-def _score(row: Mapping[str, Any]) -> list[str]:
-    status = _status(row)
-    if row["withdrawn"]:
-        status = f"no longer in the latest report; before that {status}"
+def _score(row: Mapping[str, Any], reports: Iterable[Mapping[str, Any]]) -> list[str]:
+    gone = "no longer in the latest report; before that " if row.get("withdrawn") else ""
+    status = "<br>".join(
+        [escape(gone + _status(row)), *(f"<small>{escape(each)}</small>" for each in _earlier(row, reports))]
+    )
     return [
         _text(row["admin_year"]),
-        _exam(row),
+        _text(
+            exam_names(row["exam_code"], row["admin_year"], row["exam_title"]), "subscore" if row["subscore_of"] else ""
+        ),
         _text(row["score"], "score"),
-        _text(status),
-        _text(row["report_date"]),
+        f"<td>{status}</td>",
+        _text(row["report_date"], "date"),
     ]
 
 
-def _changes(reports: Iterable[Mapping[str, Any]]) -> Iterable[list[str]]:
-    """The rows of the reports that say something new, the earliest first."""
-    known: dict[Any, Any] = {}
-    for row in reports:
-        key = row["admin_year"], row["exam_code"]
-        said = row["score"], _status(row)
-        if known.get(key) != said:
-            known[key] = said
-            year = f"{row['admin_year'] or ''} "
-            yield [_text(row["report_date"]), _exam(row, year), _text(row["score"], "score"), _text(said[1])]
+def _earlier(row: Mapping[str, Any], reports: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What earlier reports said about the exam of *row* where they said something else, the latest first."""
+    said = [(row["score"], _status(row))]
+    texts = []
+    key = ("college_code", "admin_year", "exam_code")
+    for report in reversed([each for each in reports if all(each[name] == row[name] for name in key)]):
+        words = report["score"], _status(report)
+        if words != said[-1]:
+            said.append(words)
+            score = f"score {report['score']}, " if report["score"] else ""
+            texts.append(f"{report['report_date'] or 'without a date'}: {score}{words[1]}")
+    return texts
 
 
 def _status(row: Mapping[str, Any]) -> str:
     words = STATUS_WORDS.get(row["status"], row["status"])
     return f"{words} ({row['irregularity_notes']})" if row["irregularity_notes"] else words
-
-
-def _exam(row: Mapping[str, Any], before: str = "") -> str:
-    name = before + exam_names(row["exam_code"], row["admin_year"], row["exam_title"])
-    return _text(name, "subscore" if row["subscore_of"] else "")
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

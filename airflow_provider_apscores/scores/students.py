@@ -49,7 +49,7 @@ class StudentHistory:
     Attributes:
         ap_id: The AP ID.
         students: The latest student record of each campus.
-        exam_scores: The exam scores that count now.
+        exam_scores: The exam scores that count now; then those without a year or code, which are in no current state.
         awards: The awards.
         reports: The exam scores of all reports, the earliest first, each with ``landed_at`` of its file.
         files: Digests of the files with a record of the student, sorted.
@@ -146,7 +146,7 @@ def student_histories(
             StudentHistory(
                 ap_id,
                 state.students.to_pylist(),
-                state.exam_scores.to_pylist(),
+                [*state.exam_scores.to_pylist(), *state.without_key["exam_scores"].to_pylist()],
                 state.awards.to_pylist(),
                 sorted(reports, key=_moment),
                 sorted(set(found["students"]["file_sha256"].to_pylist())),

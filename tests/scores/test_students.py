@@ -132,19 +132,30 @@ def test_a_page_has_the_history_in_words(tmp_path):
     assert "O'NEILL, <MARIA>" in page.texts
     world = "World History (since 2020: World History: Modern)"
     assert page.rows == [
-        ["Year", "Exam", "Score", "Status", "Reported"],
-        ["2026", "Calculus AB", "5", "reported", "2026-07-15"],
+        ["Year", "Exam", "Score", "Status, and what earlier reports said", "Last report"],
+        ["2026", "Calculus AB", "5",
+         "reported2026-07-01: delayed; a score may follow (score to follow)", "2026-07-15"],
         ["2026", "Physics C: Electricity and Magnetism", "3",
          "no longer in the latest report; before that reported", "2026-07-01"],
         ["2019", world, "4", "reported", "2026-07-15"],
         ["Year", "Award"],
         ["2026", "AP Scholar"],
-        ["Report of", "Exam", "Score", "Status"],
-        ["2026-07-01", "2026 Calculus AB", "", "delayed; a score may follow (score to follow)"],
-        ["2026-07-01", f"2019 {world}", "4", "reported"],
-        ["2026-07-01", "2026 Physics C: Electricity and Magnetism", "3", "reported"],
-        ["2026-07-15", "2026 Calculus AB", "5", "reported"],
     ]  # fmt: skip
+
+
+def test_every_change_of_a_score_is_named_the_latest_first(tmp_path):
+    said = [("", "02"), ("3", ""), ("3", ""), ("4", ""), ("", "94")]
+    files = [
+        write(tmp_path, f"{day}.txt", student("A1", "GARCIA", "ANNA", [("26", "66", *each)], f"07{day:02}26"))
+        for day, each in enumerate(said, 1)
+    ]
+
+    page = Page(student_report(files, ["A1"]))
+
+    assert page.rows[1][3] == (
+        "canceled (at the student's request)2026-07-04: score 4, reported2026-07-03: score 3, reported"
+        "2026-07-01: delayed; a score may follow (score to follow)"
+    )
 
 
 def test_each_student_has_a_page_in_the_order_asked_for(school):
