@@ -7,9 +7,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.cli.arguments import FOLDER, di_code
+from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import print_json, print_table
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.hooks.paths import command_path
 from airflow_provider_apscores.scorefile import FORMATS, STATUSES
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
 def _check(given: argparse.Namespace) -> int:
     from airflow_provider_apscores.scores.credit import check_policy
 
-    checked = check_policy(command_path(given.check))
+    checked = check_policy(location(given.check))
     if given.json:
         print_json(
             {
@@ -110,11 +110,9 @@ def _apply(given: argparse.Namespace) -> int:
 
     # Policies first: a defect is found before the scores are read.
     policies = [_readable(file) for file in (given.policy, given.compare) if file]
-    crosswalk = read_crosswalk(command_path(given.crosswalk)) if given.crosswalk else None
-    dates = read_entry_dates(command_path(given.entry_dates)) if given.entry_dates else None
-    scores = read_current_scores(
-        [command_path(each) for each in given.scores], crosswalk=crosswalk, di_code=given.di_code
-    )
+    crosswalk = read_crosswalk(location(given.crosswalk)) if given.crosswalk else None
+    dates = read_entry_dates(location(given.entry_dates)) if given.entry_dates else None
+    scores = read_current_scores([location(each) for each in given.scores], crosswalk=crosswalk, di_code=given.di_code)
     credit, *other = (
         award_credit(scores, each, entry_dates=dates, accept=given.accept or ("reported",), as_of=given.as_of)
         for each in policies
@@ -123,7 +121,7 @@ def _apply(given: argparse.Namespace) -> int:
     uris = {}
     if given.output:
         formats = given.format or "parquet"
-        uris = write_credit(credit, command_path(given.output), formats=formats, comparison=comparison)
+        uris = write_credit(credit, location(given.output), formats=formats, comparison=comparison)
     _show(given, credit, comparison, uris)
     return 0
 
@@ -132,7 +130,7 @@ def _readable(file: str) -> Any:
     from airflow_provider_apscores.scores.credit import read_policy
 
     try:
-        return read_policy(command_path(file))
+        return read_policy(location(file))
     except ConfigurationError as error:
         raise ConfigurationError(f"{file}: {error}") from None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
+from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import is_terminal, print_table
 from airflow_provider_apscores.cli.student import add_sources
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.hooks.paths import command_path
 
 EXAMPLES = """\
   apscores find scores.txt --name "garcia maria"
@@ -34,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigurationError(
             "The result is personal data. Run this command on a terminal, without a pipe or a file."
         )
-    found = find_students([command_path(each) for each in given.sources], given.name)
+    found = find_students([location(each) for each in given.sources], given.name)
     rows = [(each.ap_id, each.name, each.birth_date, each.di_code, each.report_date, each.exams) for each in found]
     print_table(("AP ID", "name", "birth date", "campus", "latest report", "exams"), rows)
     print(f"{len(found)} found.")

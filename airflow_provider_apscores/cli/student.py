@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from airflow_provider_apscores.cli.arguments import FOLDER
-from airflow_provider_apscores.hooks.paths import command_path
+from airflow_provider_apscores.cli.connection import location
 
 EXAMPLES = """\
   apscores student scores.txt --ap-id 12345678 --html student.html
@@ -33,10 +33,10 @@ def run(given: argparse.Namespace) -> int:
     from airflow_provider_apscores.scores import read_crosswalk, student_report
     from airflow_provider_apscores.storage import locate
 
-    crosswalk = read_crosswalk(command_path(given.crosswalk)) if given.crosswalk else None
-    sources = [command_path(each) for each in given.sources]
+    crosswalk = read_crosswalk(location(given.crosswalk)) if given.crosswalk else None
+    sources = [location(each) for each in given.sources]
     page = student_report(sources, given.ap_id, crosswalk=crosswalk)
-    place, name = locate(command_path(given.html))
+    place, name = locate(location(given.html))
     place.write(name, page.encode())
     print(f"Wrote {given.html}. It holds personal data; it is no official College Board score report.")
     return 0

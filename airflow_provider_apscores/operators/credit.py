@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+from airflow_provider_apscores.operators.base import APScoresOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class APScoresCreditOperator(BaseOperator):
+class APScoresCreditOperator(APScoresOperator):
     """
     Apply an institution's credit policy to the exam scores that count now.
 
@@ -75,6 +73,7 @@ class APScoresCreditOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the policy, evaluate, and replace the output."""
+        from airflow_provider_apscores.operators.lineage import Lineage, file_data, folder_data
         from airflow_provider_apscores.operators.references import airflow_path, read_day
         from airflow_provider_apscores.scores import read_crosswalk
         from airflow_provider_apscores.scores.credit import (
@@ -88,7 +87,7 @@ class APScoresCreditOperator(BaseOperator):
             write_credit,
         )
 
-        with airflow_exceptions():
+        with self.reporting(context):
             # The policies first: their defects are found before scores are read.
             checked = check_policy(airflow_path(self.policy, "policy"))
             policy = checked.without_defects()
@@ -111,6 +110,8 @@ class APScoresCreditOperator(BaseOperator):
             uris = write_credit(
                 credit, airflow_path(self.output_uri, "output"), formats=self.formats, comparison=comparison
             )
+        written = [file_data(uri, version=policy.sha256, rows=credit.num_rows) for uri in uris.values()]
+        self.lineage = Lineage([folder_data(self.scores)], written)
         counts = credit_counts(credit)
         for warning in checked.warnings:
             self.log.warning("Credit policy, %s", warning)
