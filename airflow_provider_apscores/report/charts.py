@@ -15,6 +15,9 @@ SCORES = ("5", "4", "3", "2", "1")
 #: A year has 53 bars, one for each week.
 _DAYS_IN_A_BAR = 7
 
+#: Bars that the name of a month needs.
+_LABEL = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -145,10 +148,10 @@ def distribution(counts: Mapping[str, int]) -> Html:
 def _months(bars: Sequence[Bar]) -> Html:
     """The names of the months, each below its first week. Narrow pages show every third."""
     labels: list[tuple[int, str]] = []
-    for at, bar in enumerate(bars):
+    for at, bar in enumerate(bars[: -_LABEL + 1]):
         if at == 0 or bar.first.month != bars[at - 1].first.month:
-            if at + 2 >= len(bars) or (labels and at - labels[-1][0] < 3):
-                continue  # no room for a name
+            if labels and at - labels[-1][0] < _LABEL:
+                labels.pop()  # only a part of the first month is shown
             labels.append((at, f"{bar.first:%b}"))
     spans = [element("span", name, style=f"left:{100 * at / len(bars):.2f}%") for at, name in labels]
     return element("div", *spans, class_="months", aria_hidden="true")
