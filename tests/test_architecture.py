@@ -17,7 +17,7 @@ PLACES = (PACKAGE, PACKAGE / "scorefile", PACKAGE.parent)
 PACKAGES: dict[str, set[str]] = {
     # rich and rich_argparse: on a terminal.
     "cli": {
-        "airflow", "delivery", "errors", "hooks", "operators", "pyarrow", "rich", "rich_argparse", "sandbox",
+        "airflow", "delivery", "errors", "hooks", "operators", "pyarrow", "report", "rich", "rich_argparse", "sandbox",
         "scorefile", "scores", "storage", "webservice", "",
     },
     "task_groups": {"airflow", "assets", "hooks", "operators"},

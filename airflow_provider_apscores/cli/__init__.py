@@ -26,6 +26,7 @@ COMMANDS = {
     "find": "find students by name; shown on a terminal only",
     "student": "write a report about students for print",
     "ledger": "show what was delivered, and what needs attention",
+    "report": "write a page about deliveries, without names",
     "purge": "delete old score files and their tables",
     "sql": "print the SQL of tables and current state for a database",
     "sandbox": "run a College Board look-alike with invented students",

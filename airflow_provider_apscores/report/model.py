@@ -124,13 +124,14 @@ class Report:
         made_at: When the report was made.
         since: The first moment of the deliveries in it.
         campuses: Sorted by code.
-        has_state: Whether polls are known. They are in the state store of Airflow 3.3.
+        has_state: Whether polls are known. They are in the state store of Airflow 3.3. None outside of Airflow: errors
+            and polls are then left out.
     """
 
     made_at: datetime
     since: datetime
     campuses: tuple[Campus, ...]
-    has_state: bool = True
+    has_state: bool | None = True
 
     def needs_attention(self, campus: Campus) -> bool:
         """Whether a person should look at the campus."""

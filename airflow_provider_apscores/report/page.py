@@ -61,7 +61,11 @@ def _header(report: Report) -> list[Html]:
     span_of = duration(report.made_at - report.since)
     tiles = [
         ("Student records", number(records), f"in {plural(files, 'new file')}, {span_of}"),
-        ("Campuses", number(len(campuses)), "with deliveries or a watcher"),
+        (
+            "Campuses",
+            number(len(campuses)),
+            "with deliveries" if report.has_state is None else "with deliveries or a watcher",
+        ),
         ("Not recorded", number(pending), "their reports will be sent again"),
         ("Needs attention", number(attention), "an error, an old delivery, or damage"),
     ]
@@ -87,16 +91,19 @@ def _nothing() -> Html:
     return div(
         element("h2", "No deliveries yet"),
         p(
-            "A campus appears here after its first download. If your DAG has run, check that its tasks have the "
-            "outlets and inlets of the example DAGs: the page reads their asset events."
+            "A campus appears here after its first download. If your DAG has run and this page is in Airflow, check "
+            "that its tasks have the outlets and inlets of the example DAGs: the page reads their asset events."
         ),
         class_="card empty",
     )
 
 
 def _overview(report: Report) -> Html:
-    heads = ("Campus", "Status", "Last delivery", "Records", "All records", "Last six months", "Next poll")
-    kinds = ("", "", "", "n", "n", "picture", "")
+    heads = ["Campus", "Status", "Last delivery", "Records", "All records", "Last six months"]
+    kinds = ["", "", "", "n", "n", "picture"]
+    if report.has_state is not None:
+        heads.append("Next poll")
+        kinds.append("")
     rows = [element("tr", *_overview_row(report, campus)) for campus in report.campuses]
     head = element(
         "tr",
@@ -122,7 +129,7 @@ def _overview_row(report: Report, campus: Campus) -> list[Html]:
         td(number(last.records) if last else "–", class_="n"),
         td(number(sum(each.records for each in campus.new)), class_="n"),
         td(charts.sparkline(half_year), class_="picture"),
-        td(_next_poll(report, campus)),
+        *([] if report.has_state is None else [td(_next_poll(report, campus))]),
     ]
 
 
@@ -191,8 +198,9 @@ def _facts(report: Report, campus: Campus) -> list[tuple[str, str]]:
     if campus.loaded_at is not None:
         rows = "" if campus.loaded_rows is None else f", {plural(campus.loaded_rows, 'row')}"
         facts.append(("Loaded", join(ago(campus.loaded_at, now), rows)))
-    facts.append(("Last error", _error(report, campus)))
-    facts.append(("Next poll", _next_poll(report, campus)))
+    if report.has_state is not None:
+        facts.append(("Last error", _error(report, campus)))
+        facts.append(("Next poll", _next_poll(report, campus)))
     return facts
 
 

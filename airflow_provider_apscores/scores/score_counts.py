@@ -43,6 +43,9 @@ class ExamScoreTally:
         statuses: Exam scores, subscores too, by status.
     """
 
+    #: The columns of ``exam_scores`` that are counted.
+    COLUMNS = ("exam_code", "exam_title", "subscore_of", "score", "status")
+
     def __init__(self) -> None:
         self.clear()
 
@@ -57,7 +60,7 @@ class ExamScoreTally:
 
         if isinstance(exam_scores, pa.RecordBatch):
             exam_scores = pa.Table.from_batches([exam_scores])
-        names = ["exam_code", "exam_title", "subscore_of", "score", "status"]
+        names = list(self.COLUMNS)
         groups = exam_scores.select(names).group_by(names).aggregate([([], "count_all")])
         columns = (groups[name].to_pylist() for name in (*names, "count_all"))
         for exam, title, subscore_of, score, status, rows in zip(*columns, strict=True):

@@ -1,0 +1,170 @@
+"""Write a page about the deliveries under a destination: counts only, no names.
+
+The page is one HTML file that needs nothing else. It shows each campus with its deliveries of the last year. With
+--tables it also shows the statuses, the problems and the distribution of the scores. Scores of small groups are left
+out: docs/how-to/page.md says how.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_apscores.cli.arguments import FOLDER, di_code
+from airflow_provider_apscores.cli.connection import location
+from airflow_provider_apscores.cli.output import print_json
+from airflow_provider_apscores.delivery import APScoresLedger, Delivery, Manifest
+from airflow_provider_apscores.report import Campus, Landed, Report, render
+
+if TYPE_CHECKING:
+    from airflow_provider_apscores.scores.score_counts import ExamScoreTally
+    from airflow_provider_apscores.storage import Folder
+
+EXAMPLES = """\
+  apscores report /srv/ap-scores/files --html report.html
+  apscores report /srv/ap-scores/files --tables /srv/ap-scores/tables --html report.html
+  apscores report s3://conn_id@bucket/files --json
+"""
+
+#: The time that the page shows.
+_HISTORY = timedelta(days=365)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``apscores report``."""
+    parser.add_argument(
+        "destination", metavar="DESTINATION", help=f"the folder that the download tasks write to: {FOLDER}"
+    )
+    parser.add_argument("--tables", metavar="FOLDER", help="the folder that the parse tasks write Parquet files to")
+    parser.add_argument("--di-code", type=di_code, metavar="CODE", help="one campus only")
+    output = parser.add_mutually_exclusive_group(required=True)
+    output.add_argument("--html", type=Path, metavar="FILE", help="write the page to this file")
+    output.add_argument("--json", action="store_true", help="print what the page shows as a JSON object")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the page. The exit code is 1 if a campus needs attention."""
+    ledger = APScoresLedger(location(given.destination))
+    ledger.check()
+    tables = None
+    if given.tables is not None:
+        tables = _Tables(location(given.tables))
+    report = make_report(ledger.snapshot(given.di_code).deliveries, tables, datetime.now(UTC))
+    if given.json:
+        print_json(_plain(asdict(report)))
+    else:
+        given.html.write_text(render(report), encoding="utf-8")
+        print(f"Wrote {given.html}.")
+    return 1 if any(map(report.needs_attention, report.campuses)) else 0
+
+
+def make_report(deliveries: Iterable[Delivery], tables: _Tables | None, now: datetime) -> Report:
+    """Return what the page shows of some deliveries, in the order of the ledger."""
+    since = now - _HISTORY
+    campuses: dict[str, list[Delivery]] = {}
+    for each in deliveries:
+        campuses.setdefault(each.manifest.di_code, []).append(each)
+    return Report(now, since, tuple(_campus(code, found, tables, since) for code, found in campuses.items()), None)
+
+
+class _Tables:
+    """The Parquet files of a folder of tables, found by the content that they were made of."""
+
+    def __init__(self, place: Any) -> None:
+        from airflow_provider_apscores.storage import folder
+
+        self._folders: dict[str, Folder] = {name: folder(place).child(name) for name in ("exam_scores", "problems")}
+        self._names = {name: [each.name for each in found.tree()] for name, found in self._folders.items()}
+
+    def problems(self, sha256: str) -> int | None:
+        """The number of problems of a score file, or None if it was not parsed."""
+        import pyarrow.parquet as pq
+
+        counts = []
+        for name in self._of("problems", sha256):
+            with self._folders["problems"].open(name) as file:
+                counts.append(pq.read_metadata(file).num_rows)
+        return sum(counts) if counts else None
+
+    def tally(self, sha256: str) -> ExamScoreTally:
+        """The counts of the exam scores of a score file; none if it was not parsed."""
+        import pyarrow.parquet as pq
+
+        from airflow_provider_apscores.scores.score_counts import ExamScoreTally
+
+        tally = ExamScoreTally()
+        for name in self._of("exam_scores", sha256):
+            with self._folders["exam_scores"].open(name) as file:
+                tally.add(pq.ParquetFile(file).read(list(ExamScoreTally.COLUMNS)))
+        return tally
+
+    def _of(self, table: str, sha256: str) -> list[str]:
+        return [name for name in self._names[table] if name.endswith(".parquet") and f"-{sha256[:12]}" in name]
+
+
+def _campus(code: str, deliveries: Sequence[Delivery], tables: _Tables | None, since: datetime) -> Campus:
+    manifests = [each.manifest for each in deliveries]
+    landed = [
+        Landed(
+            _time(each.landed_time), each.records, each.download_type, each.recorded_time and _time(each.recorded_time)
+        )
+        for each in manifests
+        if each.landed_time >= since
+    ]
+    pending = None
+    for each in manifests:
+        if each.download_type == "new":
+            pending = None if each.recorded else pending or _time(each.landed_time)
+    campus = Campus(code, tuple(landed), pending_since=pending)
+    if tables is None or not landed:
+        return campus
+
+    last = manifests[-1].sha256
+    scores, scores_at = _scores(deliveries, tables, since)
+    statuses = dict(tables.tally(last).statuses)
+    return replace(campus, problems=tables.problems(last), statuses=statuses, scores=scores, scores_at=scores_at)
+
+
+def _landed(manifest: Manifest) -> Landed:
+    recorded_at = None if manifest.recorded_time is None else _time(manifest.recorded_time)
+    return Landed(_time(manifest.landed_time), manifest.records, manifest.download_type, recorded_at)
+
+
+def _scores(
+    deliveries: Sequence[Delivery], tables: _Tables, since: datetime
+) -> tuple[dict[str, dict[str, Any]], datetime | None]:
+    """The score counts of the last delivery that may be published, and when it landed.
+
+    The rule is that of the parse task: no report of the delivery may be in an earlier one that was not recorded, since
+    the difference of the two could be the scores of one student.
+    """
+    from airflow_provider_apscores.scores.score_counts import suppress
+
+    new = [each.manifest for each in deliveries if each.manifest.download_type == "new"]
+    for at in range(len(new) - 1, -1, -1):
+        manifest, earlier = new[at], new[at - 1] if at else None
+        recorded = None if earlier is None else earlier.recorded_time
+        repeats = earlier is not None and (recorded is None or recorded > manifest.landed_time)
+        if manifest.landed_time < since:
+            break
+        if not repeats and (published := suppress(tables.tally(manifest.sha256).scores)):
+            return published, _time(manifest.landed_time)
+    return {}, None
+
+
+def _time(moment: datetime) -> datetime:
+    """A time of pendulum as one of the standard library, whose differences can be divided."""
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
+def _plain(value: Any) -> Any:
+    """Times as text, in nested values."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, datetime) else value
