@@ -14,8 +14,8 @@ A file becomes tables in four steps; ``reader.py`` is the pipeline.
 2. ``reading/alignment.py`` checks once per block which records stand as their layout says. The others are set aside.
 3. ``columns/`` types the rest: ``students.py`` and ``slots.py`` (exams, awards) make columns, ``report.py`` gathers
    problems, and ``batch.py`` makes the rows of all tables.
-4. ``writing/`` writes tables as Parquet, CSV or JSON Lines, and student records as text. ``conversion.py`` takes a
-   score file to table files.
+4. ``writing/`` writes tables as Parquet, CSV or JSON Lines, and single student records as text. ``conversion.py``
+   takes a score file to table files.
 
 ``inspector.py`` checks a file while it is downloaded, ``comparison.py`` compares the exam scores of files,
 and ``workers.py`` runs steps in threads.
@@ -39,14 +39,7 @@ from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT
 from airflow_provider_apscores.scorefile.spec.problems import KINDS as PROBLEM_KINDS
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, STATUSES, TABLES, Column, Table
 from airflow_provider_apscores.scorefile.writing.formats import FORMATS, open_encoder, read_formats
-from airflow_provider_apscores.scorefile.writing.records import (
-    csv_header,
-    decode_record,
-    encode_csv_record,
-    encode_record,
-    raw_records,
-    write_score_file,
-)
+from airflow_provider_apscores.scorefile.writing.records import csv_header, encode_csv_record, encode_record
 
 __all__ = [
     "AWARDS",
@@ -73,14 +66,11 @@ __all__ = [
     "WrittenTables",
     "compare_exam_scores",
     "csv_header",
-    "decode_record",
     "encode_csv_record",
     "encode_record",
     "exam_for",
     "open_encoder",
-    "raw_records",
     "read_formats",
     "read_score_file",
-    "write_score_file",
     "write_tables",
 ]

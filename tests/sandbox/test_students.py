@@ -11,7 +11,8 @@ import pytest
 
 from airflow_provider_apscores.sandbox.archive import reports_in, write_file
 from airflow_provider_apscores.sandbox.reports import ReportStream, reporting_year
-from airflow_provider_apscores.scorefile import AWARDS, EXAMS, IRREGULARITIES, decode_record, exam_for
+from airflow_provider_apscores.scorefile import AWARDS, EXAMS, IRREGULARITIES, exam_for
+from tests.scorefile.raw_records import decode_record
 
 DAY = date(2026, 7, 20)
 

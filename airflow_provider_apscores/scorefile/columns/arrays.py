@@ -50,17 +50,12 @@ def fixed_strings(matrix: Bytes, *, trim: bool = True) -> pa.StringArray:
 
 def repeated_strings(matrix: Bytes) -> pa.DictionaryArray:
     """Like :func:`fixed_strings`, dictionary-encoded: for few words in many rows. Each word is trimmed once."""
-    import numpy as np
     import pyarrow as pa
 
     rows, width = matrix.shape
     values = pa.Array.from_buffers(pa.binary(width), rows, [None, pa.py_buffer(matrix)]).dictionary_encode()
-    letters = np.frombuffer(values.dictionary.buffers()[1], np.uint8, len(values.dictionary) * width)
-    words = fixed_strings(letters.reshape(-1, width))
-    if words.null_count or (letters[::width] == 32).any():
-        # A dictionary has no null, and no word twice, as " A" and "A " would be.
-        return fixed_strings(matrix).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(values.indices, words, safe=False)
+    words = [word.decode("ascii").strip(" ") for word in values.dictionary.to_pylist()]
+    return encoded(word_indices(values), words)
 
 
 def _untrimmed(matrix: Bytes) -> pa.StringArray:
@@ -107,14 +102,21 @@ def bitmap(flags: np.ndarray[Any, Any]) -> pa.Buffer:
     return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
-def encoded(indices: np.ndarray[Any, Any], words: Sequence[str]) -> pa.DictionaryArray:
-    """Text from a short list: *indices* into *words*; below zero is null."""
+def encoded(indices: np.ndarray[Any, Any], words: Sequence[str | None]) -> pa.DictionaryArray:
+    """Text from a short list, dictionary-encoded.
+
+    Args:
+        indices: The word of each row; -1 is null.
+        words: The list. It may have a word twice. Null is None or "".
+    """
     import numpy as np
     import pyarrow as pa
 
-    different = list(dict.fromkeys(words))
+    different = list(dict.fromkeys(word for word in words if word))
     if len(different) < len(words):
-        indices = np.where(indices < 0, -1, np.array([different.index(word) for word in words], np.int32)[indices])
+        place = {word: at for at, word in enumerate(different)}
+        # The last one is for -1.
+        indices = np.array([*(place.get(word or "", -1) for word in words), -1], np.int32)[indices]
     indices = indices.astype(np.int32, copy=False)
     return pa.DictionaryArray.from_arrays(numbers(indices, indices >= 0, pa.int32()), strings(different), safe=False)
 

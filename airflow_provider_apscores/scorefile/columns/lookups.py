@@ -115,19 +115,9 @@ class Distinct:
     pairs: list[int]
     where: Any
 
-    def words(self, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray | None:
-        """The text of each row, null where *meaning* gives None; None when it does so for all pairs."""
-        import numpy as np
-
-        words: list[str] = []
-        indices = np.full(len(self.pairs), -1, np.int32)
-        for at, pair in enumerate(self.pairs):
-            word = meaning(pair)
-            if word is not None:
-                if word not in words:
-                    words.append(word)
-                indices[at] = words.index(word)
-        return encoded(indices.take(self.where), words) if words else None
+    def words(self, meaning: Callable[[int], str | None] = text_of) -> pa.DictionaryArray:
+        """The text of each row, null where *meaning* gives None."""
+        return encoded(self.where, [meaning(pair) for pair in self.pairs])
 
 
 def distinct(values: Pairs) -> Distinct:
@@ -155,16 +145,10 @@ def irregularity_notes(first: Pairs, second: Pairs) -> pa.DictionaryArray:
     known = _irregularity_words()
     noted = np.flatnonzero((first != BLANK_PAIR) | (second != BLANK_PAIR))
     both, where = np.unique(first[noted].astype(np.uint32) << 16 | second[noted].astype(np.uint32), return_inverse=True)
-    words: list[str] = []
-    found = np.full(len(both), -1, np.int32)
-    for at, combined in enumerate(both.tolist()):
-        said = [known[pair] for pair in (combined >> 16, combined & 0xFFFF) if pair in known]
-        if said:
-            found[at] = len(words)
-            words.append("; ".join(dict.fromkeys(said)))
+    said = ([known[pair] for pair in (each >> 16, each & 0xFFFF) if pair in known] for each in both.tolist())
     indices = np.full(len(first), -1, np.int32)
-    indices[noted] = found[where]
-    return encoded(indices, words)
+    indices[noted] = where
+    return encoded(indices, ["; ".join(dict.fromkeys(words)) for words in said])
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.scorefile.columns.arrays import encoded, numbers
@@ -44,10 +43,9 @@ def exam_scores(exams: Slots, students: Students, problems: ProblemReport) -> di
     problems.in_slots(group, "exam_grade", "bad_score", rows, slots, bad_score)
     incomplete = (code == BLANK_PAIR) | (year_pair == BLANK_PAIR)
     problems.in_slots(group, "exam_code", "incomplete_exam", rows, slots, incomplete)
-    table, titles, _ = exam_table()
+    table, titles, parents = exam_table()
     exam = table.take(title_keys(code, year))
     problems.unknown_exams(rows, code, year, exam)
-    parent_of, parents = _parents()
     irregularities = {"irregularity_1": distinct(first), "irregularity_2": distinct(second)}
     for name, found in irregularities.items():
         problems.unknown_pairs(name, rows, found, _KNOWN_IRREGULARITIES)
@@ -57,7 +55,7 @@ def exam_scores(exams: Slots, students: Students, problems: ProblemReport) -> di
         "admin_year": numbers(year, year > 0, pa.int16()),
         "exam_code": distinct(code).words(),
         "exam_title": encoded(exam, titles),
-        "subscore_of": encoded(parent_of[exam], parents),
+        "subscore_of": encoded(exam, parents),
         "score": numbers(letter.view(np.int8) - np.int8(48), scored, pa.int8()),
         "status": encoded(_status(scored, first, second), STATUSES),
         **{name: found.words() for name, found in irregularities.items()},
@@ -94,16 +92,6 @@ def _status(scored: Any, first: Pairs, second: Pairs) -> Any:
     # "noted" is the weakest effect and leaves the score as it is.
     no_effect = np.where(scored, np.int8(STATUSES.index("reported")), np.int8(STATUSES.index("unknown")))
     return np.where(rank < EFFECTS.index("noted"), rank, no_effect)
-
-
-@cache
-def _parents() -> tuple[Any, tuple[str, ...]]:
-    """For each line of the exam table, which of the parents it is a subscore of (-1 for none), and the parents."""
-    import numpy as np
-
-    _, _, subscores = exam_table()
-    parents = tuple(sorted({parent for parent in subscores if parent}))
-    return np.array([parents.index(parent) if parent else -1 for parent in subscores] + [-1], np.int32), parents
 
 
 def _years(filled: Slots, name: str, pairs: Pairs, students: Students, problems: ProblemReport) -> Any:

@@ -183,14 +183,12 @@ class Students:
             return None
         at, dictionary = _indices_and_words(column, len(self._block))
         words = dictionary.to_pylist()
-        titles = sorted(set(RACE_ETHNICITY_DERIVED.values()))
-        meaning = [RACE_ETHNICITY_DERIVED.get(word.lstrip("0") or "0") for word in words]
+        titles = [RACE_ETHNICITY_DERIVED.get(word.lstrip("0") or "0") for word in words]
         for word_at, word in enumerate(words):
             rows = np.flatnonzero(at == word_at)
-            if meaning[word_at] is None and len(rows):
+            if titles[word_at] is None and len(rows):
                 self._problems.unknown("race_ethnicity_derived", word, int(rows[0]), len(rows))
-        index = np.array([titles.index(title) if title else -1 for title in meaning] + [-1], np.int32)
-        return encoded(index[at], titles)
+        return encoded(at, titles)
 
 
 def _indices_and_words(column: Any, rows: int) -> tuple[Any, pa.StringArray]:

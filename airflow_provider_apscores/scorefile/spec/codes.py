@@ -112,30 +112,22 @@ EXAMS: tuple[Exam, ...] = (
 #: Effects on a score, the strongest first: of two codes on one exam, the stronger decides. "noted" leaves it alone.
 EFFECTS = ("canceled", "withheld", "unavailable", "pending", "delayed", "projected", "noted")
 
+#: Codes of scores that are delayed, without another word: "score to follow".
+_FOLLOWING = "02 03 05 08 09 10 12 13 14 15 18 80 81 82 83 84 85 86 88 89 90 93 97"
+
 #: The 2023 edition, and others where a line names them. A score with 01 or 06 is open: it may come in a later report.
-IRREGULARITIES: tuple[Irregularity, ...] = (
+_OTHERS = (
     Irregularity(
         "01",
         "delayed",
         "not yet available; the student will be contacted (2025 layout; the 2023 one says not available)",
     ),
-    Irregularity("02", "delayed", "score to follow"),
-    Irregularity("03", "delayed", "score to follow"),
     Irregularity("04", "canceled", "student's choice among options"),
-    Irregularity("05", "delayed", "score to follow"),
     Irregularity("06", "delayed", "score to follow (2025 layout; the 2023 one says no score)"),
     Irregularity("07", "pending", "student has options to answer"),
-    Irregularity("08", "delayed", "score to follow"),
-    Irregularity("09", "delayed", "score to follow"),
-    Irregularity("10", "delayed", "score to follow"),
     Irregularity("11", "unavailable", "not available (a public pipeline, 2025)"),
-    Irregularity("12", "delayed", "score to follow"),
-    Irregularity("13", "delayed", "score to follow"),
-    Irregularity("14", "delayed", "score to follow"),
-    Irregularity("15", "delayed", "score to follow"),
     Irregularity("16", "unavailable", "makeup requested, not taken"),
     Irregularity("17", "canceled", "makeup requested, not taken"),
-    Irregularity("18", "delayed", "score to follow"),
     Irregularity("19", "canceled", ""),
     Irregularity("20", "noted", "undertimed 5 minutes or less"),
     Irregularity("34", "noted", "distraction during exam"),
@@ -150,25 +142,21 @@ IRREGULARITIES: tuple[Irregularity, ...] = (
     Irregularity("66", "noted", "overtimed more than 5 minutes"),
     Irregularity("78", "projected", "from 75 % of the exam (2019 layout)"),
     Irregularity("79", "projected", "from 80 % of the exam (2019 and 2020 layouts)"),
-    Irregularity("80", "delayed", "score to follow"),
-    Irregularity("81", "delayed", "score to follow"),
-    Irregularity("82", "delayed", "score to follow"),
-    Irregularity("83", "delayed", "score to follow"),
-    Irregularity("84", "delayed", "score to follow"),
-    Irregularity("85", "delayed", "score to follow"),
-    Irregularity("86", "delayed", "score to follow"),
     Irregularity("87", "canceled", "portion of exam missing"),
-    Irregularity("88", "delayed", "score to follow"),
-    Irregularity("89", "delayed", "score to follow"),
-    Irregularity("90", "delayed", "score to follow"),
     Irregularity("91", "noted", "one or more performance tasks not scored"),
     Irregularity("92", "canceled", ""),
-    Irregularity("93", "delayed", "score to follow"),
     Irregularity("94", "canceled", "at the student's request"),
     Irregularity("95", "canceled", "second exam not authorized"),
     Irregularity("96", "delayed", "not yet available"),
-    Irregularity("97", "delayed", "score to follow"),
     Irregularity("98", "withheld", "from this college at the student's request"),
+)
+
+#: Sorted by code.
+IRREGULARITIES: tuple[Irregularity, ...] = tuple(
+    sorted(
+        (*_OTHERS, *(Irregularity(code, "delayed", "score to follow") for code in _FOLLOWING.split())),
+        key=lambda each: each.code,
+    )
 )
 
 #: Award type and its title.
