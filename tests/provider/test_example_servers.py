@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -22,25 +20,15 @@ from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.scorefile import read_score_file
 from airflow_provider_apscores.scores import sql_for
 from tests.provider.deployment import PROJECT, clean_environment
+from tests.provider.s3_environment import s3_environment
 from tests.provider.test_load import postgres_connection
+from tests.s3_server import s3_server
 from tests.scores.databases import connected, postgres_uri, query, run
 from tests.sftp_server import sftp_server
 from tests.smtp_server import smtp_server
 
 CAMPUSES = (Campus("0901", "Saltmarsh University", 12), Campus("9120", "Quillfeather College", 5))
 EXAMPLES = sorted((PROJECT / "example_dags").glob("example_apscores_*.py"))
-
-S3_PROVIDER = """
-schemes = ["s3"]
-
-def info():
-    return {"package-name": "s3-provider", "name": "S3", "description": "S3", "filesystems": ["s3_provider.fs"]}
-
-def get_fs(conn_id, storage_options=None):
-    import s3fs
-
-    return s3fs.S3FileSystem()
-"""
 
 
 @dataclass
@@ -119,38 +107,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def storage(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """A bucket on an S3 server and the environment that leads to it; where Airflow has no S3, a local folder."""
     try:
-        import s3fs
-        from moto.server import ThreadedMotoServer
+        import moto  # noqa: F401
+        import s3fs  # noqa: F401
     except ImportError:
         yield str(tmp_path / "data"), {}
         return
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
-    s3fs.S3FileSystem(key="invented", secret="invented", endpoint_url=url, skip_instance_cache=True).mkdir("ap-scores")
-    # What apache-airflow-providers-amazon does: it tells Airflow which file system opens s3://.
-    provider = tmp_path / "provider"
-    (provider / "s3_provider-1.0.dist-info").mkdir(parents=True)
-    (provider / "s3_provider-1.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: s3-provider\nVersion: 1.0\n"
-    )
-    (provider / "s3_provider-1.0.dist-info" / "entry_points.txt").write_text(
-        "[apache_airflow_provider]\nprovider_info=s3_provider.fs:info\n"
-    )
-    (provider / "s3_provider").mkdir()
-    (provider / "s3_provider" / "fs.py").write_text(S3_PROVIDER)
-    yield (
-        "s3://ap-scores",
-        {
-            "PYTHONPATH": os.pathsep.join([clean_environment()["PYTHONPATH"], str(provider)]),
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "invented",
-            "AWS_SECRET_ACCESS_KEY": "invented",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        },
-    )
-    server.stop()
+    with s3_server() as server:
+        server.store()
+        yield "s3://scores", s3_environment(tmp_path / "provider", server.address)
 
 
 @pytest.fixture
