@@ -17,12 +17,15 @@ A file becomes tables in four steps; ``reader.py`` is the pipeline.
 4. ``writing/`` writes tables as Parquet, CSV or JSON Lines, and single student records as text. ``conversion.py``
    takes a score file to table files.
 
+``tables_folder.py`` says where table files are and which rows of them count; ``compaction.py`` merges them.
+
 ``inspector.py`` checks a file while it is downloaded, ``comparison.py`` compares the exam scores of files,
 and ``workers.py`` runs steps in threads.
 """
 
 from __future__ import annotations
 
+from airflow_provider_apscores.scorefile.compaction import Compaction, compact_tables, drop_score_files
 from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
 from airflow_provider_apscores.scorefile.conversion import Origin, WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
@@ -38,6 +41,12 @@ from airflow_provider_apscores.scorefile.spec.codes import (
 from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT_910, LAYOUT_950, LAYOUTS
 from airflow_provider_apscores.scorefile.spec.problems import KINDS as PROBLEM_KINDS
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, STATUSES, TABLES, Column, Table
+from airflow_provider_apscores.scorefile.tables_folder import (
+    conform,
+    one_row_per_file,
+    read_rows,
+    table_files,
+)
 from airflow_provider_apscores.scorefile.writing.formats import FORMATS, open_encoder, read_formats
 from airflow_provider_apscores.scorefile.writing.records import csv_header, encode_csv_record, encode_record
 
@@ -57,6 +66,7 @@ __all__ = [
     "STATUSES",
     "TABLES",
     "Column",
+    "Compaction",
     "Comparison",
     "Inspection",
     "Inspector",
@@ -64,13 +74,19 @@ __all__ = [
     "ScoreFile",
     "Table",
     "WrittenTables",
+    "compact_tables",
     "compare_exam_scores",
+    "conform",
     "csv_header",
+    "drop_score_files",
     "encode_csv_record",
     "encode_record",
     "exam_for",
+    "one_row_per_file",
     "open_encoder",
     "read_formats",
+    "read_rows",
     "read_score_file",
+    "table_files",
     "write_tables",
 ]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import DELIVERIES, TABLES, Table
+from airflow_provider_apscores.scorefile import (
+    DELIVERIES,
+    TABLES,
+    Table,
+    conform,
+    one_row_per_file,
+    read_rows,
+    table_files,
+)
 from airflow_provider_apscores.storage import folder
 
 if TYPE_CHECKING:
@@ -42,11 +50,9 @@ def collect(sources: Iterable[Source], *, di_code: str | None, since: datetime |
     sources = list(sources)
     for source in sources:
         for name, table in FACTS.items():
-            for piece in _pieces(source, table):
-                rows = _checked(piece, table)
-                if name in known:
-                    rows = _new_files(rows, known[name])
-                found[name].append(rows)
+            rows = _rows(source, table)
+            if rows is not None:
+                found[name].append(_new_files(rows, known[name]) if name in known else rows)
     if sources and not any(found.values()):
         raise ConfigurationError(
             "The source has no Parquet tables. Give the folder that APScoresParseOperator writes to as output, with "
@@ -54,41 +60,19 @@ def collect(sources: Iterable[Source], *, di_code: str | None, since: datetime |
         )
     facts = {name: pa.concat_tables([_empty(FACTS[name]), *pieces]) for name, pieces in found.items()}
     facts = {name: rows.unify_dictionaries() for name, rows in facts.items()}
-    facts["deliveries"] = _earliest(facts["deliveries"], since)
+    facts["deliveries"] = _landed_since(one_row_per_file(facts["deliveries"]), since)
     return _selected(facts, known, di_code, since)
 
 
-def _pieces(source: Source, table: Table) -> Iterator[pa.Table]:
-    import pyarrow.parquet as pq
+def _rows(source: Source, table: Table) -> pa.Table | None:
+    """The rows of one table in a source, each score file once; None if the source does not have the table."""
+    import pyarrow as pa
 
     if isinstance(source, Mapping):
-        if table.name in source:
-            yield source[table.name]
-        return
-    place = folder(source).child(table.name)
-    coded = [column.name for column in table.columns if column.repeats]
-    for name in place.names():
-        if name.endswith(".parquet"):
-            with place.open(name) as file:
-                yield pq.read_table(file, read_dictionary=coded)
-
-
-def _checked(rows: pa.Table, table: Table) -> pa.Table:
-    missing = [column.name for column in table.columns if column.name not in rows.column_names]
-    if missing:
-        raise ConfigurationError(
-            f"The table {table.name} lacks {', '.join(missing)}. Parse the score files again with this version."
-        )
-    return encoded(rows, table)
-
-
-def encoded(rows: pa.Table, table: Table) -> pa.Table:
-    """The columns of *table* in their order and types, dictionary-encoded where words repeat."""
-    rows = rows.select([column.name for column in table.columns])
-    for index, column in enumerate(table.columns):
-        if column.repeats and str(rows.schema.field(index).type) == "string":
-            rows = rows.set_column(index, column.name, rows.column(index).dictionary_encode())
-    return rows.cast(table.schema(encoded=True))
+        return conform(source[table.name], table) if table.name in source else None
+    place = folder(source)
+    files = table_files(place, table.name)
+    return pa.concat_tables(read_rows(place, table, files)) if files else None
 
 
 def _empty(table: Table) -> pa.Table:
@@ -108,19 +92,13 @@ def _new_files(rows: pa.Table, known: set[str]) -> pa.Table:
     return rows
 
 
-def _earliest(deliveries: pa.Table, since: datetime | None) -> pa.Table:
-    """One row a file, that of its earliest landing."""
+def _landed_since(deliveries: pa.Table, since: datetime | None) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ordered = deliveries.sort_by([("file_sha256", "ascending"), ("landed_at", "ascending")])
-    digests = ordered["file_sha256"].combine_chunks()
-    if len(digests) > 1:
-        first = pa.concat_arrays([pa.array([True]), pc.not_equal(digests[1:], digests[:-1])])
-        ordered = ordered.filter(first)
-    if since is not None:
-        ordered = ordered.filter(pc.greater_equal(ordered["landed_at"], pa.scalar(since, pa.timestamp("us", "UTC"))))
-    return ordered
+    if since is None:
+        return deliveries
+    return deliveries.filter(pc.greater_equal(deliveries["landed_at"], pa.scalar(since, pa.timestamp("us", "UTC"))))
 
 
 def _selected(

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import Table, open_encoder, read_formats
+from airflow_provider_apscores.scorefile import Table, conform, open_encoder, read_formats
 from airflow_provider_apscores.scores.current_state import CurrentState
 from airflow_provider_apscores.scores.definition import COLUMNS, KEYS
-from airflow_provider_apscores.scores.facts import encoded
 from airflow_provider_apscores.storage import Staging, folder, locate
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def write_current_state(
     with Staging(place) as staging:
         for name in KEYS:
             table = Table(name, f"The current state of {name}.", KEYS[name], COLUMNS[name])
-            rows = encoded(getattr(state, name), table)
+            rows = conform(getattr(state, name), table)
             for each in formats:
                 file = staging.open(f"{name}.{each}")
                 encoder = open_encoder(each, table, file.write, escape_formulas=False)

@@ -123,6 +123,11 @@ class Folder(Protocol):
     def remove(self, name: str) -> None:
         """Delete a file. Has no effect if there is none."""
 
+    def remove_many(self, names: Iterable[str]) -> None:
+        """Delete files; at once where the store allows."""
+        for name in names:
+            self.remove(name)
+
     def create(self, name: str, data: bytes) -> bool:
         """Create the small file *name* unless there is one; return whether it was created. Of two at once, one is."""
 

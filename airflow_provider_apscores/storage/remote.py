@@ -125,6 +125,17 @@ class RemoteFolder(Folder):
             except FileNotFoundError:
                 return
 
+    def remove_many(self, names: Iterable[str]) -> None:
+        """See :meth:`Folder.remove_many`."""
+        names = list(names)
+        paths = [self.path(name) for name in names]
+        # fsspec takes these signs for a pattern.
+        if not (self._atomic and self.fs.async_impl) or any(sign in path for path in paths for sign in "*?["):
+            super().remove_many(names)
+        elif paths:
+            with storage_errors(self.uri()):
+                self.fs.rm(paths)
+
     def create(self, name: str, data: bytes) -> bool:
         """See :meth:`Folder.create`."""
 
