@@ -27,6 +27,7 @@ COMMANDS = {
     "student": "write a report about students for print",
     "ledger": "show what was delivered, and what needs attention",
     "report": "write a page about deliveries, without names",
+    "compact": "merge the many small files of tables",
     "purge": "delete old score files and their tables",
     "sql": "print the SQL of tables and current state for a database",
     "sandbox": "run a College Board look-alike with invented students",

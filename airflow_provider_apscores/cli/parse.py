@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_apscores.cli.arguments import FOLDER, add_files, open_source
 from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import for_each, print_json, print_table, progress
-from airflow_provider_apscores.scorefile import FORMATS, PROBLEM_KINDS, WrittenTables, write_tables
+from airflow_provider_apscores.scorefile import FORMATS, PARTITIONS, PROBLEM_KINDS, WrittenTables, write_tables
 
 EXAMPLES = """\
   apscores parse scores.txt --to tables
@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--stem", help="name of the table files without ending, for a single FILE (default: campus and digest)"
+    )
+    parser.add_argument(
+        "--partition-by",
+        action="append",
+        choices=PARTITIONS,
+        help="put the files of a table into folders, as di_code=4866/reporting_year=2026; may be repeated",
     )
     parser.add_argument(
         "--escape-formulas",
@@ -63,6 +69,7 @@ def run(given: argparse.Namespace) -> int:
                 output,
                 formats=given.format or ["parquet"],
                 stem=given.stem,
+                partition_by=given.partition_by or (),
                 on_problem=given.on_problem,
                 escape_formulas=given.escape_formulas,
                 progress=show,

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quarantine", action="store_true", help="also delete files that were quarantined before DAY")
     parser.add_argument("--delete", action="store_true", help="delete; without it, only print")
     parser.add_argument(
-        "--json", action="store_true", help="print a JSON object: dry_run, deliveries, deleted, kept, sha256"
+        "--json", action="store_true", help="print a JSON object: dry_run, deliveries, deleted, rewritten, kept, sha256"
     )
 
 
@@ -55,6 +55,8 @@ def run(given: argparse.Namespace) -> int:
     else:
         verb = "Deleted" if given.delete else "Would delete"
         print(f"{verb} {len(done.deleted)} files of {len(done.deliveries)} deliveries.", *done.deleted, sep="\n  ")
+        if done.rewritten:
+            print(f"\n{verb} their rows in:", *done.rewritten, sep="\n  ")
         if done.kept:
             print("\nKept, since no record is noted; see apscores ledger:", *done.kept, sep="\n  ")
         if done.deleted and not given.delete:

@@ -6,7 +6,6 @@ interrupted goes on when it is run again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.delivery.landing import utc_now
 from airflow_provider_apscores.delivery.manifest import Delivery
 from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.scorefile import drop_score_files, own_digest
 from airflow_provider_apscores.storage import Folder, StoredFile, folder
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Purge:
     Attributes:
         deliveries: URIs of the manifests of purged deliveries.
         deleted: URIs of the deleted files: score files, tables, rejected lines, quarantined files.
+        rewritten: URIs of compacted table files that were written anew without the rows of purged files.
         kept: URIs of manifests that are old enough but were kept: they note no record.
         sha256: Digests of which no delivery is left. Their rows in databases can be deleted: every table has
             ``file_sha256``.
@@ -38,6 +39,7 @@ class Purge:
 
     deliveries: tuple[str, ...]
     deleted: tuple[str, ...]
+    rewritten: tuple[str, ...]
     kept: tuple[str, ...]
     sha256: tuple[str, ...]
 
@@ -74,6 +76,7 @@ def purge(
     digests = sorted({each.manifest.sha256 for each in gone} - left)
     unfinished = [each for each in gone if each.manifest.purged_at is None]
     deleted: list[str] = []
+    rewritten: list[str] = []
 
     def delete(files: Iterable[tuple[Folder, str]]) -> None:
         for place, name in list(files):
@@ -84,6 +87,7 @@ def purge(
     noted = unfinished if dry_run else [_noted(each, purge_began_at=utc_now()) for each in unfinished]
     if tables is not None:
         delete(_table_files(folder(tables), digests))
+        rewritten = drop_score_files(folder(tables), digests, dry_run=dry_run)
     delete((destination, file.name) for file in quarantined if file.modified < limit)
     for delivery in noted:
         delete([(delivery.folder, delivery.manifest.file)])
@@ -92,6 +96,7 @@ def purge(
     return Purge(
         deliveries=tuple(each.manifest_uri for each in unfinished),
         deleted=tuple(deleted),
+        rewritten=tuple(rewritten),
         kept=tuple(each.manifest_uri for each in kept),
         sha256=tuple(digests),
     )
@@ -113,12 +118,12 @@ def _noted(delivery: Delivery, **moment: str) -> Delivery:
 
 def _table_files(place: Folder, digests: list[str]) -> Iterator[tuple[Folder, str]]:
     """The files that the parse step named after one of *digests*."""
+    beginnings = {digest[:12] for digest in digests}
     for name in _TABLE_FOLDERS:
         child = place.child(name)
-        for file in child.names() if digests else ():
-            stem = re.fullmatch(r".*-([0-9a-f]{12})\.\w+", file)
-            if stem and any(digest.startswith(stem[1]) for digest in digests):
-                yield child, file
+        for file in child.tree() if digests else ():
+            if own_digest(file.name) in beginnings:
+                yield child, file.name
 
 
 def _moment(before: date) -> datetime:

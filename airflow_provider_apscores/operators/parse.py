@@ -31,6 +31,9 @@ class APScoresParseOperator(APScoresOperator):
     :param escape_formulas: in CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or
         a carriage return, which spreadsheets run as a formula. Set it if people open the files in a spreadsheet; leave
         it off if a database or a data frame loads them, since the apostrophe becomes part of the value. (templated)
+    :param partition_by: ``di_code``, ``reporting_year`` or both, to put the files of a table into folders such as
+        ``students/di_code=4866/reporting_year=2026/``. Query engines then read only the campuses and years that a query
+        names. Keep it the same for one *output*.
     :param on_problem: what to do with records that can't be read whole: ``quarantine`` writes them to a ``rejected``
         file and continues; ``fail`` fails the task before anything is published.
     :return: the URIs and the number of rows of each table, without personal data.
@@ -49,16 +52,21 @@ class APScoresParseOperator(APScoresOperator):
         output: str,
         formats: str | Sequence[str] = ("parquet",),
         escape_formulas: bool | str = False,
+        partition_by: str | Sequence[str] = (),
         on_problem: str = "quarantine",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if on_problem not in ("quarantine", "fail"):
             raise ValueError("on_problem must be one of quarantine, fail.")
+        columns = [partition_by] if isinstance(partition_by, str) else list(partition_by)
+        if not set(columns) <= {"di_code", "reporting_year"}:
+            raise ValueError("partition_by takes di_code, reporting_year, or a list of both.")
         self.source = source
         self.output_uri = output
         self.formats = formats
         self.escape_formulas = check_argument(read_boolean, escape_formulas, "escape_formulas")
+        self.partition_by = columns
         self.on_problem = on_problem
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -95,6 +103,7 @@ class APScoresParseOperator(APScoresOperator):
                     output,
                     formats=self.formats,
                     escape_formulas=read_boolean(self.escape_formulas, "escape_formulas", False),
+                    partition_by=self.partition_by,
                     on_problem="fail" if self.on_problem == "fail" else "quarantine",
                     sha256=None if delivery is None else delivery.manifest.sha256,
                     origin=None if delivery is None else _origin(delivery),

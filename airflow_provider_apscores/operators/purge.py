@@ -71,6 +71,8 @@ class APScoresPurgeOperator(APScoresOperator):
             )
         verb = "would delete" if only_show else "deleted"
         self.log.info("Purge %s %d files of %d deliveries.", verb, len(done.deleted), len(done.deliveries))
+        if done.rewritten:
+            self.log.info("Purge %s their rows in %d compacted files.", verb, len(done.rewritten))
         if done.kept:
             self.log.warning("%d deliveries are kept: their record is not noted. See the ledger.", len(done.kept))
         return {

@@ -25,7 +25,12 @@ and ``workers.py`` runs steps in threads.
 
 from __future__ import annotations
 
-from airflow_provider_apscores.scorefile.compaction import Compaction, compact_tables, drop_score_files
+from airflow_provider_apscores.scorefile.compaction import (
+    OLDER_THAN,
+    Compaction,
+    compact_tables,
+    drop_score_files,
+)
 from airflow_provider_apscores.scorefile.comparison import Comparison, compare_exam_scores
 from airflow_provider_apscores.scorefile.conversion import Origin, WrittenTables, write_tables
 from airflow_provider_apscores.scorefile.inspector import Inspection, Inspector
@@ -42,8 +47,10 @@ from airflow_provider_apscores.scorefile.spec.layouts import CSV_COLUMNS, LAYOUT
 from airflow_provider_apscores.scorefile.spec.problems import KINDS as PROBLEM_KINDS
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, STATUSES, TABLES, Column, Table
 from airflow_provider_apscores.scorefile.tables_folder import (
+    PARTITIONS,
     conform,
     one_row_per_file,
+    own_digest,
     read_rows,
     table_files,
 )
@@ -60,6 +67,8 @@ __all__ = [
     "LAYOUTS",
     "LAYOUT_910",
     "LAYOUT_950",
+    "OLDER_THAN",
+    "PARTITIONS",
     "PROBLEM_KINDS",
     "RACE_ETHNICITY_DERIVED",
     "RACE_ETHNICITY_RESPONSE",
@@ -84,6 +93,7 @@ __all__ = [
     "exam_for",
     "one_row_per_file",
     "open_encoder",
+    "own_digest",
     "read_formats",
     "read_rows",
     "read_score_file",

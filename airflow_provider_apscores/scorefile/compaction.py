@@ -61,6 +61,7 @@ def compact_tables(tables: Any, *, older_than: timedelta = OLDER_THAN) -> Compac
             if file.modified < limit or is_compacted(file.name):
                 old.setdefault(file.name.rpartition("/")[0], []).append(file)
         for name, files in old.items():
+            place.child(name).remove_stale_parts()
             if len(files) > 1:
                 written.append(_write(place, table, name, files))
                 replaced += _removed(place, table, files)

@@ -3,6 +3,7 @@
 ::
 
     <output>/students/<stem>.parquet        likewise exam_scores, awards, problems, deliveries
+    <output>/students/di_code=4866/reporting_year=2026/<stem>.parquet        with partition_by
     <output>/rejected/<stem>.txt            lines that could not be read whole, if there are any
 
 All files are published when the last row is written. The same score file gives the same names, so writing it again
@@ -27,6 +28,7 @@ from airflow_provider_apscores.scorefile.columns.arrays import strings
 from airflow_provider_apscores.scorefile.columns.batch import Batch
 from airflow_provider_apscores.scorefile.reader import OnProblem, ScoreFile, check_on_problem, read_score_file
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES
+from airflow_provider_apscores.scorefile.tables_folder import partition, read_partition_by
 from airflow_provider_apscores.scorefile.workers import Worker
 from airflow_provider_apscores.scorefile.writing.formats import read_formats
 from airflow_provider_apscores.scorefile.writing.writer import TablesWriter
@@ -128,6 +130,7 @@ def write_tables(
     today: date | None = None,
     sha256: str | None = None,
     escape_formulas: bool = False,
+    partition_by: str | Sequence[str] = (),
     origin: Origin | None = None,
     progress: Progress | None = None,
     tally: Tally | None = None,
@@ -145,6 +148,9 @@ def write_tables(
         escape_formulas: In CSV, put an apostrophe before text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a
             carriage return. Spreadsheets run such text as a formula. The default leaves text as it is, since
             databases and data frames would load the apostrophe as part of the value.
+        partition_by: ``di_code``, ``reporting_year`` or both: the folders of a table in which its files are, such as
+            ``students/di_code=4866/reporting_year=2026/``. A reporting year begins on 1 July and has the number of that
+            year; a file belongs to that of its latest report. Keep it the same for one *output*.
         origin: What is known about the file, for the table ``deliveries``. Without a moment of landing, that of the
             source's last change stands in. A moment that an earlier run wrote, and that is earlier, is kept.
         progress: Called with the bytes read and the bytes in all.
@@ -153,9 +159,10 @@ def write_tables(
     Raises:
         ScoreFileMalformed: Not a score file, or see *on_problem* and *sha256*.
         StorageUnavailable: The source can't be read or changes meanwhile, or the output can't be written.
-        ConfigurationError: An argument is wrong.
+        ConfigurationError: An argument is wrong; or the file has several campuses and *partition_by* has ``di_code``.
     """
     formats = read_formats(formats)
+    partition_by = read_partition_by(partition_by)
     check_on_problem(on_problem)
     if stem is not None and (not stem or "/" in stem or stem.startswith(".")):
         raise ConfigurationError("A stem is the beginning of a file name: not empty, no slash, no dot in front.")
@@ -188,11 +195,12 @@ def write_tables(
                         progress(file.position, file.size)
                 writer.finish()
                 if file.day_first == day_first:
-                    landed_at = _landed_at(origin, source, place, stem)
+                    writer.partition = partition(partition_by, found.di_codes, found.report_dates)
+                    landed_at = _landed_at(origin, source, place.child(writer.final(DELIVERIES.name)), stem)
                     writer.add_delivery(_delivery(file, origin or Origin(), landed_at, found.report_dates))
-                    staging.publish()
+                    staging.publish(writer.final)
                     break
-    for name in (*writer.names, "rejected"):
+    for name in {*writer.names, *map(writer.final, writer.names), "rejected"}:
         place.child(name).remove_stale_parts()
     if not writer.rejected_lines and place.size(writer.rejected_name) is not None:
         place.remove(writer.rejected_name)  # an earlier version of the reader wrote it
@@ -203,7 +211,10 @@ def write_tables(
         records=file.records,
         di_codes=tuple(sorted(found.di_codes)),
         rows=writer.rows,
-        uris={table: {each: place.uri(name) for each, name in names.items()} for table, names in writer.names.items()},
+        uris={
+            table: {each: place.uri(writer.final(name)) for each, name in names.items()}
+            for table, names in writer.names.items()
+        },
         rejected_uri=place.uri(writer.rejected_name) if writer.rejected_lines else None,
         rejected_lines=writer.rejected_lines,
         problems=dict(sorted(found.problems.items())),
@@ -238,13 +249,13 @@ def _delivery(file: ScoreFile, origin: Origin, landed_at: datetime | None, repor
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _landed_at(origin: Origin | None, source: Any, output: Folder, stem: str) -> datetime | None:
+def _landed_at(origin: Origin | None, source: Any, deliveries: Folder, stem: str) -> datetime | None:
     """The earliest known moment; never the present one, or an old file that is parsed again would become the newest."""
     moments = [] if origin is None or origin.landed_at is None else [origin.landed_at]
     if not moments and (isinstance(source, str | os.PathLike) or hasattr(source, "fs")):
         place, name = locate(source)
         moments.append(place.modified(name))
-    moments += _stored_landed_at(output.child(DELIVERIES.name), stem)
+    moments += _stored_landed_at(deliveries, stem)
     return min(moments, default=None)
 
 

@@ -15,6 +15,7 @@ A *folder* is a local path, a URI, or a path object with ``fs`` and ``path`` suc
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,23 +108,27 @@ class Staging:
 
     def __init__(self, place: Folder) -> None:
         self._folder = place
-        self._parts: list[Part] = []
+        self._parts: dict[str, Part] = {}
 
     def open(self, name: str) -> Part:
         """Begin the file *name* (slashes make subfolders)."""
         part = self._folder.open_part(name)
-        self._parts.append(part)
+        self._parts[name] = part
         return part
 
-    def publish(self) -> list[str]:
-        """Publish in the order of opening and return the URIs in that order."""
-        uris = [part.publish() for part in self._parts]
-        self._parts = []
+    def publish(self, renamed: Callable[[str], str] = str) -> list[str]:
+        """Publish in the order of opening and return the URIs in that order.
+
+        Args:
+            renamed: Returns the final name of a file, from the name under which it was begun.
+        """
+        uris = [part.publish(renamed(name)) for name, part in self._parts.items()]
+        self._parts = {}
         return uris
 
     def __enter__(self) -> Staging:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for part in self._parts:
+        for part in self._parts.values():
             part.discard()

@@ -110,3 +110,11 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_no_part(
 
     assert capsys.readouterr().err == "Interrupted.\n"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_tables_can_be_partitioned(score_file: Path, tmp_path: Path):
+    arguments = ["--partition-by", "di_code", "--partition-by", "reporting_year"]
+
+    main(["parse", str(score_file), "--to", str(tmp_path / "out"), *arguments])
+
+    assert list((tmp_path / "out" / "awards" / "di_code=4866" / "reporting_year=2025").glob("4866-*.parquet"))

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_apscores.delivery import APScoresLedger, Delivery
 from airflow_provider_apscores.errors import ConfigurationError, DeliveryDamaged, ScoreFileMalformed
-from airflow_provider_apscores.scorefile import write_tables
+from airflow_provider_apscores.scorefile import compact_tables, write_tables
 from tests.delivery.conftest import score_file
 
 LONG_AGO = "2024-08-01T08:00:00Z"
@@ -148,3 +148,24 @@ def test_a_purged_file_is_no_finding_and_says_what_became_of_it(land, ledger, pl
     with pytest.raises(DeliveryDamaged, match="purged by retention"):
         next(ledger.deliveries()).check()
     assert delivery.manifest.sha256 not in str(ledger.orphans())
+
+
+def test_rows_in_partitions_and_compacted_files_go_too(land, ledger, place):
+    tables = place.parent / "tables"
+    gone = old(land())
+    stays = land(score_file("3"), download_id="2", run_id="day-2")
+    for delivery in (gone, stays):
+        content = Path(delivery.uri.removeprefix("file://"))
+        write_tables(content, tables / "parts", partition_by=("di_code", "reporting_year"))
+        write_tables(content, tables / "compacted")
+    compact_tables(tables / "compacted", older_than=timedelta(seconds=-1))
+
+    planned = ledger.purge(LIMIT, tables=tables / "compacted")
+    done = ledger.purge(LIMIT, dry_run=False, tables=tables / "compacted")
+
+    assert planned == done
+    assert len(done.rewritten) == 2  # students and deliveries: the files have no other rows
+    assert gone.manifest.sha256[:12] not in str(remaining(tables / "compacted"))
+    ledger.purge(LIMIT, dry_run=False, tables=tables / "parts")
+    assert [name for name in remaining(tables / "parts") if gone.manifest.sha256[:12] in name] == []
+    assert [name for name in remaining(tables / "parts") if stays.manifest.sha256[:12] in name]

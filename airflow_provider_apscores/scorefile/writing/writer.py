@@ -36,6 +36,7 @@ class TablesWriter:
     Attributes:
         rows: Rows by table.
         names: Names of the files by table and format.
+        partition: Folders below that of each table, known at the end; see :meth:`final`.
         rejected_name: Name of the file for lines that could not be read whole. It is begun with the first of them.
         rejected_lines: Their number.
     """
@@ -57,6 +58,7 @@ class TablesWriter:
             for name in formats
             for table in TABLES.values()
         ]
+        self.partition = ""
         self.rejected_name = f"rejected/{stem}.txt"
         self.rejected_lines = 0
         self._rejected: Part | None = None
@@ -93,6 +95,13 @@ class TablesWriter:
             encoder = open_encoder(name, DELIVERIES, self._staging.open(path).write, self._escape_formulas)
             encoder.write(row)
             encoder.close()
+
+    def final(self, name: str) -> str:
+        """The name of a file or of a table's folder in the output, with the partition."""
+        table, slash, file = name.partition("/")
+        if not self.partition or table not in (*TABLES, DELIVERIES.name):
+            return name
+        return f"{table}/{self.partition}{slash}{file}"
 
     def _wait_for(self, batches: int) -> None:
         """Wait until at most *batches* are pending; raise what writing the others raised."""
