@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-clean test test-3.3 test-2.11 lint format docs bench wheel clean
+.PHONY: help demo demo-ui demo-clean test test-3.3 test-2.11 lint format docs bench wheel clean
 
 ARGS ?=
 DIST ?= dist
@@ -13,6 +13,7 @@ export PYTHON
 
 help:
 	@echo 'make demo        run the example DAG against the sandbox, in Airflow 3.3, and show the tables'
+	@echo 'make demo-ui     the same, and keep Airflow running: it prints the address of the page AP Scores'
 	@echo 'make demo-clean  delete the results of the demo'
 	@echo 'make test        run all tests on Airflow 3.3, then the Airflow tests on 2.11'
 	@echo 'make test-3.3    run one of the two; ARGS="-k download" passes options to pytest'
@@ -26,6 +27,9 @@ help:
 
 demo: .venv/.ready
 	@.venv/bin/python tools/demo.py
+
+demo-ui: .venv/.ready
+	@.venv/bin/python tools/demo.py --ui
 
 demo-clean:
 	rm -rf .demo

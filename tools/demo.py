@@ -1,7 +1,8 @@
-"""``make demo``: one DAG run from the sandbox to score tables, in a real Airflow.
+"""``make demo``: one DAG run from the sandbox to score tables, in a real Airflow; ``make demo-ui`` keeps it running.
 
-``.demo/`` contains everything: the state of the sandbox, a temporary Airflow home (new for each run), the files and the
-tables. A second run has nothing new, because the sandbox remembers the recorded reports.
+``.demo/`` contains everything: the state of the sandbox, a temporary Airflow home (new for each run), the files, the
+tables and the report. A second ``make demo`` has nothing new, because the sandbox remembers the recorded reports;
+``make demo-ui`` adds new ones first, so that its page has something to show.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ DEMO = PROJECT / ".demo"
 HOME = DEMO / "airflow"
 DATA = DEMO / "data"
 LOG = HOME / "demo.log"
+REPORT = DEMO / "report.html"
 DAG_ID = "example_apscores"
+#: Reports that ``make demo-ui`` adds to the campuses of the sandbox, in their order: pages of several sizes.
+ADDED = (420, 160, 60)
 #: Seconds for the whole DAG run. It takes half a minute on two cores.
 TIMEOUT = 300.0
 
@@ -43,7 +47,7 @@ class DemoFailed(Exception):
     """The demo failed; the message says why."""
 
 
-def main() -> int:
+def main(*, keep_running: bool = False) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     shutil.rmtree(HOME, ignore_errors=True)
@@ -51,19 +55,53 @@ def main() -> int:
     try:
         with sandbox() as connection:
             say(f"Sandbox listening on {base_url(connection)}.")
+            if keep_running:
+                add_reports(json.loads(connection))
             with airflow(connection) as api:
                 new_reports = follow(api)
+                say(f"The DAG run succeeded after {time.monotonic() - started:.0f} seconds.")
+                if keep_running:
+                    write_report()
+                    return wait_for_interrupt(api)
     except DemoFailed as failure:
         print(f"\nThe demo failed: {failure}.", file=sys.stderr)
         for path in [LOG, HOME / "scheduler.log", HOME / "api-server.log", *sorted(HOME.glob("logs/**/*.log"))]:
             if lines := errors_in(path):
                 print(f"--- {path.relative_to(PROJECT)}\n{lines}", file=sys.stderr)
         return 1
-    say(f"The DAG run succeeded after {time.monotonic() - started:.0f} seconds.")
     if not new_reports:
         say("Nothing was new: the earlier run recorded all reports. Its results:")
     show_results(DATA, PROJECT)
+    write_report()
     say(f"\n{'A second run has nothing new. ' * new_reports}To start over: make demo-clean")
+    return 0
+
+
+def add_reports(connection: dict[str, Any]) -> None:
+    """Add new reports to the first campuses of the sandbox."""
+    from airflow_provider_apscores.sandbox import RemoteSandbox
+
+    running = RemoteSandbox(connection["host"])
+    for di_code, count in zip(connection["extra"]["di_codes"].split(","), ADDED, strict=False):
+        running.add_reports(di_code.strip(), count)
+
+
+def write_report() -> None:
+    """Write the page of the deliveries, as ``apscores report`` does."""
+    from airflow_provider_apscores.cli import main as apscores
+
+    say("\nA page about the deliveries, for your browser (the page AP Scores in Airflow is the same):")
+    apscores(["report", str(DATA / "files"), "--tables", str(DATA / "tables"), "--html", str(REPORT)])
+
+
+def wait_for_interrupt(api: Api) -> int:
+    """Say how to open the page, and wait for Ctrl-C."""
+    say(f"\nThe page in Airflow:  {api.address}/plugin/apscores")
+    say(f"Log in as:            {api.user}, password {api.password}")
+    say("Airflow runs until you press Ctrl-C.")
+    with suppress(KeyboardInterrupt):
+        signal.pause()
+    say("\nStopping.")
     return 0
 
 
@@ -126,16 +164,17 @@ class Api:
     """A client for Airflow's public REST API."""
 
     def __init__(self, port: int) -> None:
-        self._base = f"http://127.0.0.1:{port}"
-        self._token = ""
+        self.address = f"http://127.0.0.1:{port}"
+        self.user = self.password = self._token = ""
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def is_up(self) -> bool:
         """Log in as the user that Airflow created, once the server answers."""
         try:
             users = json.loads((HOME / "simple_auth_manager_passwords.json.generated").read_text())
-            (name, password), *_ = users.items()
-            self._token = self._call("/auth/token", {"username": name, "password": password})["access_token"]
+            (self.user, self.password), *_ = users.items()
+            body = {"username": self.user, "password": self.password}
+            self._token = self._call("/auth/token", body)["access_token"]
         except (DemoFailed, OSError, ValueError):
             return False
         return True
@@ -150,7 +189,7 @@ class Api:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
         data = None if body is None else json.dumps(body).encode()
         try:
-            with self._opener.open(urllib.request.Request(self._base + path, data, headers), timeout=30) as reply:
+            with self._opener.open(urllib.request.Request(self.address + path, data, headers), timeout=30) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             raise DemoFailed(f"Airflow answered {error.code} to {path}") from None
@@ -173,7 +212,7 @@ def follow(api: Api) -> bool:
                 continue
             ended[name, index] = task["state"]
             value = returned(api, run_path, task) if task["state"] == "success" else None
-            if name == "campuses":
+            if name in ("campuses", "check_login"):
                 campuses = value
                 say(f"  campuses of the connection: {', '.join(campuses)}")
             elif index >= 0 and (line := describe(name, task["state"], value)):
@@ -281,6 +320,6 @@ def say(text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(keep_running="--ui" in sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit("Stopped.")

@@ -274,8 +274,9 @@ def _exam(title: str, cells: Mapping[str, int]) -> Html:
 
 
 def _title(exam: str, campus: Campus) -> str:
-    """The name of an exam when the scores came, or its code."""
-    from airflow_provider_apscores.scorefile import exam_for
+    """The name of an exam when the scores came, or its last name: a report repeats old exams. Else its code."""
+    from airflow_provider_apscores.scorefile import EXAMS, exam_for
 
-    found = exam_for(exam, campus.scores_at.year if campus.scores_at is not None else None)
+    year = campus.scores_at.year if campus.scores_at is not None else None
+    found = exam_for(exam, year) or next((each for each in reversed(EXAMS) if each.code == exam), None)
     return found.title if found is not None else f"Exam {exam}"

@@ -154,9 +154,10 @@ def test_the_scores_are_one_row_or_none_if_the_counts_are_small():
 
 
 def test_an_exam_has_the_name_that_it_had_in_its_year():
-    drawing = replace(CAMPUS, scores={"14": LARGE, "98": LARGE})
+    drawing = replace(CAMPUS, scores={"14": LARGE, "78": LARGE, "98": LARGE})
 
     assert "Drawing 55" in without_titles(drawing)
+    assert "Physics B 55" in without_titles(drawing)  # its last exam was in 2014
     assert "Exam 98" in text(drawing)
     assert "Studio Art: Drawing" in text(replace(drawing, scores_at=NOW.replace(year=2018)))
 
