@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -127,10 +128,13 @@ def _apply(given: argparse.Namespace) -> int:
 
 
 def _readable(file: str) -> Any:
-    from airflow_provider_apscores.scores.credit import read_policy
+    from airflow_provider_apscores.scores.credit import check_policy
 
     try:
-        return read_policy(location(file))
+        checked = check_policy(location(file))
+        for warning in checked.warnings:
+            print(f"{file}, warning: {warning}", file=sys.stderr)
+        return checked.without_defects()
     except ConfigurationError as error:
         raise ConfigurationError(f"{file}: {error}") from None
 

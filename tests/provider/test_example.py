@@ -67,8 +67,11 @@ def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield mail_connection(port)
 
 
-#: All but the one that does not talk to College Board.
-EXAMPLES = sorted({path.stem for path in (PROJECT / "example_dags").glob("*.py")} - {"example_apscores_reparse"})
+#: All but those that do not talk to College Board.
+EXAMPLES = sorted(
+    {path.stem for path in (PROJECT / "example_dags").glob("*.py")}
+    - {"example_apscores_credit", "example_apscores_reparse"}
+)
 
 
 @pytest.mark.parametrize("dag_id", [*EXAMPLES, "ap_scores_all"])

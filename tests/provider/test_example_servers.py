@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from fsspec import AbstractFileSystem
 
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.scorefile import read_score_file
@@ -79,15 +80,19 @@ class World:
     def dag(self, name: str, text: str) -> None:
         (self.home / "dags" / name).write_text(text)
 
-    def landed(self) -> dict[str, bytes]:
-        """The landed score files by campus."""
+    def storage(self) -> tuple[AbstractFileSystem, str]:
+        """The file system of ``data``, and its path there."""
         import fsspec
 
         options = {}
         if self.data.startswith("s3"):
             client = {"endpoint_url": self.env["AWS_ENDPOINT_URL"]}
             options = {"key": "invented", "secret": "invented", "skip_instance_cache": True, "client_kwargs": client}
-        fs, path = fsspec.url_to_fs(self.data, **options)
+        return fsspec.url_to_fs(self.data, **options)
+
+    def landed(self) -> dict[str, bytes]:
+        """The landed score files by campus."""
+        fs, path = self.storage()
         found = fs.glob(f"{path}/files/[0-9][0-9][0-9][0-9]/*/scores-*.txt")
         assert len(found) == len({name.split("/files/")[1][:4] for name in found})
         return {name.split("/files/")[1][:4]: fs.cat_file(name) for name in found}
@@ -188,6 +193,12 @@ def test_new_reports_of_all_campuses_reach_postgresql(world: World):
     assert world.mails == []
     assert sorted(each["di_code"] for each in rows("SELECT * FROM ap_current_students")) == ["0901"] * 12 + ["9120"] * 5
     assert len(rows("SELECT * FROM ap_current_exam_scores")) > 17
+
+    fs, path = world.storage()
+    fs.pipe_file(f"{path}/credit_policy.csv", b"rule,exam_code,score_min,award,credits\nAB,66,3,MATH 151,4\n")
+    said = world.test("example_apscores_credit")
+
+    assert len(rows("SELECT * FROM ap_credit")) == len(rows("SELECT * FROM ap_current_exam_scores")), said[-3000:]
 
 
 @pytest.mark.parametrize(
