@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import APScoresError, CampusRefused, ConfigurationError, ServiceUnavailable
+from airflow_provider_apscores.hooks.metrics import count
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.apscores import APScoresHook
@@ -203,7 +204,7 @@ async def poll_async(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    return _result(campuses, codes, found, settings, limit)
+    return _result(campuses, codes, found, settings, limit, in_triggerer=True)
 
 
 def read_campuses(value: Any) -> tuple[str, ...]:
@@ -273,11 +274,19 @@ def _raise_permanent(answer: Any) -> Any:
 
 
 def _result(
-    campuses: tuple[str, ...], codes: Sequence[str], found: dict[str, Any], settings: Settings, limit: float
+    campuses: tuple[str, ...],
+    codes: Sequence[str],
+    found: dict[str, Any],
+    settings: Settings,
+    limit: float,
+    *,
+    in_triggerer: bool = False,
 ) -> PollResult:
     late = ServiceUnavailable(f"No answer from College Board within {limit:.0f} seconds.")
     answers = {code: found.get(code, late) for code in codes}
     failed = {code: answer for code, answer in answers.items() if isinstance(answer, APScoresError)}
+    for code in failed:
+        count("poll_failures", code, in_triggerer=in_triggerer)
     return PollResult(
         campuses=campuses,
         new=tuple(code for code, answer in answers.items() if answer is not None and code not in failed),

@@ -6,7 +6,8 @@ every error as a failed poll.
 The service answers only *new* or *nothing new*, with a new download id at each order. So new reports stay the same
 event until a poll finds nothing new, or a task notes that it recorded a download. What is new after that is another
 event. Airflow 3.3 keeps the times of the last event and the last poll in the asset state store. Before 3.3 both are
-lost when the triggerer restarts.
+lost when the triggerer restarts. The store also has what the page in Airflow's UI shows: the next poll and the last
+error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -26,6 +28,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_apscores.errors import APScoresError, CredentialsRefused
 from airflow_provider_apscores.hooks.apscores import APScoresHook
+from airflow_provider_apscores.hooks.metrics import count, gauge
 from airflow_provider_apscores.hooks.polling import MIN_INTERVAL, PollResult, patience_for, poll_async, with_jitter
 from airflow_provider_apscores.triggers.base import DataclassTrigger
 
@@ -39,6 +42,10 @@ _STARTUP_DELAY = 5.0
 _EVENT_WRITE_DELAY = 3.0
 # Seconds until a refused login is tried again unchanged. Trying more often might lock the account.
 _REFUSED_PAUSE = 86_400.0
+
+#: Key of the asset state store: ``next_poll_at``; ``last_error`` with ``class`` and ``at``, or None; and ``new_since``
+#: or None. The times are ISO 8601 in UTC.
+POLL = "poll"
 
 #: The time of a poll, in seconds since 1970, and what it found.
 Poll = tuple[float, PollResult]
@@ -118,6 +125,30 @@ class APScoresNewReportsEventTrigger(DataclassTrigger, BaseEventTrigger):
                 await asyncio.sleep(_EVENT_WRITE_DELAY)
                 await state.keep_notified()
 
+    async def note_poll(self, polled_at: float, due: float, result: PollResult | None, error: Exception | None) -> None:
+        """
+        Store what a poll means for this campus, and report its metrics.
+
+        :param polled_at: seconds since 1970.
+        :param due: when the next poll is, in seconds since 1970.
+        :param result: what the poll found; None if it failed or was left out.
+        :param error: why it failed.
+        """
+        state, code = self.state, self.di_code
+        poll = await state.last_poll()
+        failure = error if result is None else result.failed.get(code)
+        if failure is not None:
+            poll["last_error"] = {"class": type(failure).__name__, "at": _at(polled_at)}
+        if result is None and error is not None:
+            count("poll_failures", code, in_triggerer=True)
+        elif result is not None and failure is None:
+            since = _seconds(poll.get("new_since"))
+            is_old = since is not None and since >= state.recorded_at
+            since = (since if is_old else polled_at) if code in result.new else None
+            poll |= {"last_error": None, "new_since": None if since is None else _at(since)}
+            gauge("news_age", 0 if since is None else polled_at - since, code, in_triggerer=True)
+        await state.keep_poll({"last_error": None, "new_since": None} | poll | {"next_poll_at": _at(due)})
+
     async def _is_due(self, state: _AssetState, polled_at: float) -> bool:
         await state.refresh()
         if state.notified_at is None:
@@ -139,6 +170,7 @@ class _AssetState:
         self._asset_name = asset_name
         self.notified_at: float | None = None
         self.recorded_at = 0.0
+        self._poll: dict[str, Any] | None = None
 
     async def refresh(self) -> None:
         """Read what an earlier triggerer sent, and what tasks recorded."""
@@ -167,6 +199,17 @@ class _AssetState:
         """Store that a poll starts."""
         await self._with_store(lambda store: store.aset(POLLED, polled_at))
 
+    async def last_poll(self) -> dict[str, Any]:
+        """Return what is known of the last poll; see :data:`POLL`."""
+        if self._poll is None:
+            self._poll = await self._with_store(lambda store: store.aget(POLL)) or {}
+        return dict(self._poll)
+
+    async def keep_poll(self, poll: dict[str, Any]) -> None:
+        """Store what is known of a poll."""
+        self._poll = poll
+        await self._with_store(lambda store: store.aset(POLL, poll))
+
     async def forget(self) -> None:
         """Nothing is new any more: what is new next is another event."""
         self.notified_at = None
@@ -189,6 +232,11 @@ class _AssetState:
             return None
 
 
+def _seconds(time: str | None) -> float | None:
+    """Return a time, ISO 8601, in seconds since 1970."""
+    return None if time is None else datetime.fromisoformat(time).timestamp()
+
+
 def _stream_key(kwargs: dict[str, Any]) -> tuple[Hashable, ...]:
     """What the watchers that share a loop have in common: everything that the loop itself uses."""
     names = ("apscores_conn_id", "file_format", "poke_interval", "minimum_interval")
@@ -206,6 +254,7 @@ async def _polls(
     while True:
         polled_at, interval = time.time(), max(kwargs["poke_interval"], kwargs["minimum_interval"])
         campuses, result, settings = sorted({each.di_code for each in watchers}), None, None
+        failure: Exception | None = None
         try:
             settings = await hook.async_settings()
             interval = kwargs["poke_interval"] if settings.is_loopback else interval
@@ -217,9 +266,10 @@ async def _polls(
                 result = await poll_async(hook, campuses, kwargs["file_format"], isolate_failures=True)
                 refused = None
         except CredentialsRefused as error:
-            refused = (settings and settings.credentials, polled_at)
+            failure, refused = error, (settings and settings.credentials, polled_at)
             log.error("No more polls until the connection is changed, or for a day: %s", error)
         except Exception as error:
+            failure = error
             log.warning("Poll failed: %s", error if isinstance(error, APScoresError) else type(error).__name__)
         if result is not None:
             log.info("Polled: %s.", result)
@@ -227,8 +277,14 @@ async def _polls(
                 log.warning("Campus %s: %s", code, fault)
             yield polled_at, result
         pause = with_jitter(interval)
-        log.info("The next poll is at %s.", _at(time.time() + pause))
-        await asyncio.sleep(pause)
+        due = time.time() + pause
+        for each in list(watchers):
+            try:
+                await each.note_poll(polled_at, due, result, failure)
+            except Exception as error:
+                log.warning("The poll of campus %s was not noted: %s.", each.di_code, type(error).__name__)
+        log.info("The next poll is at %s.", _at(due))
+        await asyncio.sleep(max(0.0, due - time.time()))
 
 
 def _at(seconds: float) -> str:

@@ -1,13 +1,15 @@
-"""One run of all operators: the events of OpenLineage, the labels of mapped tasks, and the links."""
+"""One run of all operators: the events of OpenLineage, the metrics, the labels of mapped tasks, and the links."""
 
 from __future__ import annotations
 
 import json
+import socketserver
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,7 @@ class Finished:
     world: World
     data: Path
     home: Path
+    metrics: list[str]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.home / "airflow.db")) as database:
@@ -83,6 +86,23 @@ class Finished:
         return {"inputs": plain(found["inputs"]), "outputs": plain(found["outputs"])}
 
 
+@contextmanager
+def statsd() -> Iterator[tuple[int, list[str]]]:
+    """A StatsD server: its port, and what it has received about this provider."""
+    received: list[str] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            received.extend(line for line in self.request[0].decode().splitlines() if ".apscores." in line)
+
+    with socketserver.UDPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server.server_address[1], received
+        server.shutdown()
+        thread.join()
+
+
 def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(each) for each in value]
@@ -97,11 +117,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     (home / "dags").mkdir()
     (home / "dags" / "lineage.py").write_text(DAG)
     transport = {"type": "file", "log_file_path": str(home / "events.jsonl"), "append": True}
-    with worlds(data / "files") as world:
+    with worlds(data / "files") as world, statsd() as (port, metrics):
         env = clean_environment() | {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+            "AIRFLOW__METRICS__STATSD_ON": "True",
+            "AIRFLOW__METRICS__STATSD_PORT": str(port),
+            "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",  # which writes tags
             "AIRFLOW__API__BASE_URL": "https://airflow.college.edu/scores",
             "AIRFLOW_CONN_APSCORES_DEFAULT": world.connection,
             "AIRFLOW_CONN_SCORES": json.dumps({"conn_type": "sqlite", "host": str(data / "scores.db")}),
@@ -113,7 +136,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
                 [sys.executable, "-m", "airflow", *command.split()],
                 env=env, capture_output=True, text=True, timeout=300, check=True,
             )  # fmt: skip
-        yield Finished(world, data, home)
+        yield Finished(world, data, home, metrics)
 
 
 def file(path: Path | str) -> dict[str, Any]:
@@ -269,6 +292,17 @@ def test_the_events_have_no_personal_data_and_no_secret(finished: Finished):
 
     assert len(personal) > 40
     assert not {value for value in personal | {connection["password"], connection["login"]} if value in text}
+
+
+def test_metrics_have_the_campus_as_a_tag(finished: Finished):
+    sizes = {path.parts[-3]: path.stat().st_size for path in finished.data.glob("files/*/*/*.txt")}
+    expected = {
+        f"airflow.apscores.{name},di_code={di_code}:{value}|g"
+        for di_code, records in ((SALTMARSH, 12), (QUILLFEATHER, 5))
+        for name, value in (("records", records), ("bytes", sizes[di_code]), ("problems", 0), ("quarantined", 0))
+    }
+
+    assert set(finished.metrics) == expected
 
 
 def test_a_skipped_download_has_no_data(finished: Finished):

@@ -18,6 +18,7 @@ from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.triggers import new_reports_event
 from airflow_provider_apscores.triggers.new_reports_event import (
     NOTIFIED,
+    POLL,
     POLLED,
     RECORDED,
     APScoresNewReportsEventTrigger,
@@ -194,7 +195,7 @@ async def test_a_restart_repeats_no_event_if_there_is_a_store(sandbox: Sandbox):
         await polls(sandbox)
 
     assert [len(watch.events) for watch in (first, second, without)] == [1, 0, 1]
-    assert set(store.values) == {NOTIFIED, POLLED}
+    assert set(store.values) == {NOTIFIED, POLLED, POLL}
 
 
 async def test_a_kill_between_event_and_store_repeats_the_event(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
@@ -363,6 +364,57 @@ def test_what_a_loop_needs_is_in_its_key(change: dict[str, Any]):
 
     assert hash(key) == hash(watcher(di_code=FEW).shared_stream_key())
     assert key != watcher(**change).shared_stream_key()
+
+
+async def test_the_next_poll_and_the_last_error_are_stored(sandbox: Sandbox):
+    store = AssetStates()
+    sandbox.fail("order", "status=503", times=None)
+    async with Watch(watcher(store, poke_interval=0.1)):
+        await polls(sandbox)
+        poll = dict(store.values[POLL])
+        assert poll["last_error"]["class"] == "ServiceUnavailable"
+        assert poll["last_error"]["at"] <= poll["next_poll_at"]
+        assert poll["new_since"] is None
+
+        sandbox.clear_faults()
+        await polls(sandbox)
+        since = store.values[POLL]["new_since"]
+        assert (store.values[POLL]["last_error"], since[:2]) == (None, "20")
+
+    async with Watch(watcher(store)):  # another triggerer
+        await polls(sandbox)
+        assert store.values[POLL]["new_since"] == since
+        record(sandbox)
+        await polls(sandbox)
+        assert store.values[POLL]["new_since"] is None
+
+
+async def test_a_refused_login_is_the_last_error_until_it_is_accepted(sandbox: Sandbox):
+    store = AssetStates()
+    sandbox.fail("login", "refuse=locked", times=1)
+    async with Watch(watcher(store)):
+        async with asyncio.timeout(20):
+            while POLL not in store.values:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        refused = store.values[POLL]["last_error"]
+        await asyncio.sleep(3 * INTERVAL)
+
+        assert refused["class"] == "CredentialsRefused"
+        assert store.values[POLL]["last_error"] == refused
+
+
+async def test_polls_have_metrics(sandbox: Sandbox, mocker: MockerFixture):
+    told = mocker.patch("airflow.observability.stats.Stats")
+    sandbox.fail("order", "status=503")
+    async with Watch(watcher()):
+        await polls(sandbox, 3)
+
+    tags = {"di_code": MANY}
+    assert told.incr.mock_calls == [mocker.call("apscores.poll_failures", tags=tags)]
+    ages = [call.args[1] for call in told.gauge.mock_calls]
+    assert told.gauge.mock_calls == [mocker.call("apscores.news_age", age, tags=tags) for age in ages]
+    assert ages == sorted(ages)
+    assert len(ages) >= 2
 
 
 async def test_no_secret_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture):
