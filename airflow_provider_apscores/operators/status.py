@@ -55,6 +55,8 @@ def store_parsed(
     """Store the counts of the last delivery of a campus."""
     parsed = {"problems": written["rows"]["problems"], "quarantined": written["rejected_lines"]}
     parsed |= {name: count for name, count in counts.items() if count}
+    if counts["score_counts"]:  # those of an earlier delivery stay otherwise
+        parsed["scores_at"] = manifest.landed_at
     _store(context, task, manifest.di_code, lambda stored: parsed if _is_last(manifest, stored) else None)
 
 

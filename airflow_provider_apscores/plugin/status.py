@@ -77,7 +77,7 @@ def campus_report(
         )
         deliveries = [last]
     published, scores_at = _scores(known, scores)
-    error, error_at = _error([known, *polls], last)
+    error, error_at = _error([known, *polls])
     return Campus(
         di_code,
         tuple(deliveries),
@@ -125,7 +125,7 @@ def _pending(deliveries: Sequence[Landed]) -> datetime | None:
 def _scores(known: Values, scores: Values) -> tuple[dict[str, dict[str, int | None]], datetime | None]:
     """The published score counts and when their file landed."""
     if published := _published(known.get("score_counts")):
-        return published, _time(known.get("scores_at")) or _time(known.get("landed_at"))
+        return published, _time(known.get("scores_at"))
     return _published(scores.get("score_counts")), scores.get("at")
 
 
@@ -136,13 +136,11 @@ def _published(value: Any) -> dict[str, dict[str, int | None]]:
     }
 
 
-def _error(sources: Iterable[Values], last: Landed | None) -> tuple[str | None, datetime | None]:
-    """The class and the time of the latest error of tasks and watchers, if no delivery landed after it."""
+def _error(sources: Iterable[Values]) -> tuple[str | None, datetime | None]:
+    """The class and the time of the latest error of tasks and watchers. Their next success removes it."""
     errors = [_dict(each.get("last_error")) for each in sources]
     known = [(at, str(each["class"])) for each in errors if each.get("class") and (at := _time(each.get("at")))]
     at, error = max(known, default=(None, None))
-    if at is None or (last is not None and last.at > at):
-        return None, None
     return error, at
 
 

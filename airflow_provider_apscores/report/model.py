@@ -72,7 +72,7 @@ class Campus:
         hand_offs: The last hand-off to each consumer.
         loaded_at: When rows were last loaded into a database.
         loaded_rows: How many.
-        error: The class of the last error, if no delivery came after it.
+        error: The class of the last error, until the same task or watcher succeeds.
         error_at: When it occurred.
         next_poll_at: When a watcher polls next.
         has_status: Whether errors of tasks are known.

@@ -126,6 +126,7 @@ def test_the_status_comes_from_the_state_store(writer: Writer):
             "quarantined": 1,
             "statuses": {"reported": 99},
             "score_counts": PUBLISHED,
+            "scores_at": hours(48).isoformat(),
             "hand_offs": {"banner": {"at": hours(2).isoformat(), "records": 35}},
             "loads": {"at": hours(3).isoformat(), "rows": 412},
             "last_error": {"class": "LoginRefused", "at": hours(1).isoformat()},
@@ -144,7 +145,7 @@ def test_the_status_comes_from_the_state_store(writer: Writer):
         quarantined=1,
         statuses={"reported": 99},
         scores=PUBLISHED,
-        scores_at=hours(24),
+        scores_at=hours(48),
         hand_offs=(HandOff("banner", hours(2), 35),),
         loaded_at=hours(3),
         loaded_rows=412,
@@ -155,11 +156,13 @@ def test_the_status_comes_from_the_state_store(writer: Writer):
     )
 
 
-def test_an_error_before_the_last_delivery_is_over(writer: Writer):
+def test_the_latest_of_several_errors_is_shown_until_it_is_removed(writer: Writer):
     writer.day("0901", hours(1))
-    writer.store(STATUS, "0901", {"last_error": {"class": "LoginRefused", "at": hours(2).isoformat()}})
+    writer.store("apscores://0901/new", "poll", {"last_error": {"class": "Older", "at": hours(3).isoformat()}})
+    assert campus(writer).error == "Older"
+    writer.store(STATUS, "0901", {"last_error": {"class": "HandOffFailed", "at": hours(2).isoformat()}})
 
-    assert campus(writer).error is None
+    assert (campus(writer).error, campus(writer).error_at) == ("HandOffFailed", hours(2))
 
 
 def test_the_error_of_a_watcher_is_an_error_of_the_campus(writer: Writer):

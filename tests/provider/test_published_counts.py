@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_apscores import assets
 from airflow_provider_apscores.assets import score_tables
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.sandbox import Campus
+from tests.provider.contexts import States, context
 from tests.provider.world import SALTMARSH, World, task_instance, worlds
 
 pytestmark = pytest.mark.airflow
@@ -91,3 +93,24 @@ def test_counts_are_published_if_the_earlier_manifest_is_gone(large: World):
 def test_counts_of_a_full_file_and_of_a_file_without_a_manifest_are_not_published(large: World):
     assert counts(large, large.download(download_type="full", record=False)) == {}
     assert counts(large, large.download(run="day-2", record=False)["uri"]) == {}
+
+
+def test_the_status_keeps_the_last_published_counts_and_their_time(large: World):
+    status = assets.status()
+    states = States(status)
+
+    def parse(landed: dict[str, Any]) -> dict[str, Any]:
+        output = str(large.destination.parent / "tables")
+        task = APScoresParseOperator(task_id="parse", source=landed, output=output, inlets=[status])
+        task.execute(context("parse", asset_state_store=states))
+        return states[status][SALTMARSH]
+
+    first = parse(large.download(record=False))
+    assert first["scores_at"] == large.manifests()[0]["landed_at"]
+    large.sandbox.add_reports(SALTMARSH, 1)
+    second = parse(large.download(run="day-2", record=False))
+
+    assert second["statuses"] != first["statuses"]
+    assert {name: second[name] for name in ("score_counts", "scores_at")} == {
+        name: first[name] for name in ("score_counts", "scores_at")
+    }
