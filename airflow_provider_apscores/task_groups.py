@@ -20,12 +20,10 @@ from airflow_provider_apscores.operators.record import APScoresRecordDownloadOpe
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-#: What an approval shows: counts only. ``tables`` is the parse operator's result for the campus.
-_TABLES = "{%% set tables = ti.xcom_pull(task_ids='%s', map_indexes=ti.map_index) %%}"
-_SUBJECT = _TABLES + "Record the AP scores of campus {{ tables.di_codes | join(', ') }}?"
-_BODY = (
-    _TABLES
-    + """\
+#: What an approval shows: counts only. The task named PARSE returned them for the campus.
+_TABLES = "{% set tables = ti.xcom_pull(task_ids='PARSE', map_indexes=ti.map_index) %}"
+_SUBJECT = "Record the AP scores of campus {{ tables.di_codes | join(', ') }}?"
+_BODY = """\
 After *Approve*, College Board will not send these reports as new again. After *Reject*, they stay new.
 
 | | count |
@@ -34,7 +32,6 @@ After *Approve*, College Board will not send these reports as new again. After *
 {% for table, rows in tables.rows.items() %}| rows of {{ table }} | {{ rows }} |
 {% endfor %}| lines in quarantine | {{ tables.rejected_lines }} |
 """
-)
 
 
 def deliver(
@@ -108,8 +105,9 @@ def deliver(
             last = _load_group(load, parsed)
         answer: dict[str, Any] = {}
         if ask is not None:
-            about, further = parsed.task_id, approval if isinstance(approval, Mapping) else {}
-            approve = ask(task_id="approve", subject=_SUBJECT % about, body=_BODY % about, **further)
+            tables = _TABLES.replace("PARSE", parsed.task_id)
+            further = approval if isinstance(approval, Mapping) else {}
+            approve = ask(task_id="approve", subject=tables + _SUBJECT, body=tables + _BODY, **further)
             answer = {"approval": approve.output}
             last >> approve
             last = approve

@@ -113,12 +113,15 @@ class Deployment:
 
 
 @contextmanager
-def deployment(home: Path, connections: dict[str, str], dags: dict[str, str]) -> Iterator[Deployment]:
+def deployment(
+    home: Path, connections: dict[str, str], dags: dict[str, str], settings: dict[str, str] | None = None
+) -> Iterator[Deployment]:
     """
     A running Airflow with these connections and DAG files.
 
     :param connections: by connection id, as JSON.
     :param dags: the text of each DAG file by its name.
+    :param settings: further environment variables.
     """
     folder = home / "dags"
     folder.mkdir(parents=True)
@@ -150,6 +153,7 @@ def deployment(home: Path, connections: dict[str, str], dags: dict[str, str]) ->
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         **{f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in connections.items()},
+        **(settings or {}),
     }
     with (home / "migrate.log").open("wb") as log:
         subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=env, stdout=log, stderr=log, check=True)
