@@ -177,8 +177,8 @@ def fail_if_any_campus_failed(*ends: Any) -> XComArg:
     :param ends: the tasks and groups to wait for. Name each task that has a list of campuses.
     """
 
-    @task(task_id="all_campuses", trigger_rule="none_failed")
-    def all_campuses(**context: Any) -> None:
+    @task(task_id="all_campuses_delivered", trigger_rule="none_failed")
+    def all_campuses_delivered(**context: Any) -> None:
         from airflow.providers.common.compat.sdk import AirflowFailException
 
         errors = [
@@ -187,7 +187,7 @@ def fail_if_any_campus_failed(*ends: Any) -> XComArg:
         if errors:
             raise AirflowFailException(failure_of(errors))
 
-    last = all_campuses()
+    last = all_campuses_delivered()
     for end in ends:
         end >> last
     return last

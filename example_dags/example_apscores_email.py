@@ -16,12 +16,14 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG, task, task_group
+from airflow.providers.common.compat.sdk import DAG, task_group
 
+from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 from airflow_provider_apscores.sensors.notification_email import APScoresNotificationEmailSensor
+from airflow_provider_apscores.task_groups import check_login, fail_if_any_campus_failed
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
@@ -33,6 +35,9 @@ CAMPUSES = {
     "9120": "Quillfeather College",
     "9245": "Lanternhill Institute",
 }
+
+# The page in the UI shows the status, and other DAGs can be scheduled on the events.
+ASSETS = {"inlets": [status()], "outlets": [events()]}
 
 with DAG(
     dag_id="example_apscores_email",
@@ -54,13 +59,6 @@ with DAG(
         deferrable=True,
     )
 
-    @task
-    def check_login(di_codes: list[str]) -> list[str]:
-        from airflow_provider_apscores.hooks.apscores import APScoresHook
-
-        APScoresHook(CONNECTION).check_login()
-        return di_codes
-
     @task_group
     def campus(di_code: str) -> None:
         download = APScoresDownloadOperator(
@@ -69,18 +67,20 @@ with DAG(
             destination=f"{DATA}/files",
             record=False,
             apscores_conn_id=CONNECTION,
-            map_index_template="{{ task.di_code }}",
+            **ASSETS,
         )
         parse = APScoresParseOperator(
             task_id="parse",
             source=download.output,
             output=f"{DATA}/tables",
+            **ASSETS,
         )
         record = APScoresRecordDownloadOperator(
             task_id="record",
             download=download.output,
             apscores_conn_id=CONNECTION,
+            **ASSETS,
         )
         download >> parse >> record
 
-    campus.expand(di_code=check_login(notification.output))
+    fail_if_any_campus_failed(campus.expand(di_code=check_login(notification.output, apscores_conn_id=CONNECTION)))

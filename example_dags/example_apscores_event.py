@@ -18,12 +18,13 @@ import os
 from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.assets import AssetAny
-from airflow.providers.common.compat.sdk import DAG, AssetAlias, task, task_group
+from airflow.providers.common.compat.sdk import DAG, task_group
 
-from airflow_provider_apscores.assets import new_reports
+from airflow_provider_apscores.assets import events, new_reports, status
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from airflow_provider_apscores.task_groups import check_login, fail_if_any_campus_failed
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
@@ -32,6 +33,9 @@ CAMPUSES = ["0901", "9120"]
 NEW_REPORTS = [
     new_reports(di_code, poke_interval=timedelta(hours=1), apscores_conn_id=CONNECTION) for di_code in CAMPUSES
 ]
+
+# The page in the UI shows the status, and other DAGs can be scheduled on the events.
+ASSETS = {"inlets": [status()], "outlets": [events()]}
 
 with DAG(
     dag_id="example_apscores_event",
@@ -44,13 +48,6 @@ with DAG(
     doc_md=__doc__,
 ):
 
-    @task
-    def campuses() -> list[str]:
-        from airflow_provider_apscores.hooks.apscores import APScoresHook
-
-        APScoresHook(CONNECTION).check_login()
-        return CAMPUSES
-
     @task_group
     def campus(di_code: str) -> None:
         download = APScoresDownloadOperator(
@@ -59,21 +56,21 @@ with DAG(
             destination=f"{DATA}/files",
             record=False,
             apscores_conn_id=CONNECTION,
-            outlets=[AssetAlias("apscores-files")],
-            map_index_template="{{ task.di_code }}",
+            **ASSETS,
         )
         parse = APScoresParseOperator(
             task_id="parse",
             source=download.output,
             output=f"{DATA}/tables",
-            outlets=[AssetAlias("apscores-tables")],
+            **ASSETS,
         )
         record = APScoresRecordDownloadOperator(
             task_id="record",
             download=download.output,
             apscores_conn_id=CONNECTION,
-            inlets=NEW_REPORTS,
+            inlets=[status(), *NEW_REPORTS],
+            outlets=[events()],
         )
         download >> parse >> record
 
-    campus.expand(di_code=campuses())
+    fail_if_any_campus_failed(campus.expand(di_code=check_login(CAMPUSES, apscores_conn_id=CONNECTION)))

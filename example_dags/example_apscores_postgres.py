@@ -17,13 +17,15 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task, task_group
+from airflow.providers.common.compat.sdk import DAG, task_group
 from airflow.providers.smtp.notifications.smtp import send_smtp_notification
 
+from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.load import APScoresLoadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from airflow_provider_apscores.task_groups import check_login, fail_if_any_campus_failed
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
@@ -37,6 +39,9 @@ alert = send_smtp_notification(
     html_content="{{ ti.dag_id }}, run {{ run_id }}: {{ exception }}",
 )
 
+# The page in the UI shows the status, and other DAGs can be scheduled on the events.
+ASSETS = {"inlets": [status()], "outlets": [events()]}
+
 with DAG(
     dag_id="example_apscores_postgres",
     description="New AP score reports of every campus, in PostgreSQL",
@@ -49,16 +54,6 @@ with DAG(
     doc_md=__doc__,
 ):
 
-    @task
-    def campuses() -> list[str]:
-        from airflow_provider_apscores.hooks.apscores import APScoresHook
-
-        hook = APScoresHook()
-        hook.check_login()
-        if not hook.di_codes:
-            raise AirflowFailException("Name your campuses in the field di_codes of the connection.")
-        return hook.di_codes
-
     @task_group
     def campus(di_code: str) -> None:
         download = APScoresDownloadOperator(
@@ -66,23 +61,26 @@ with DAG(
             di_code=di_code,
             destination=f"{DATA}/files",
             record=False,
-            map_index_template="{{ task.di_code }}",
+            **ASSETS,
         )
         parse = APScoresParseOperator(
             task_id="parse",
             source=download.output,
             output=f"{DATA}/tables",
+            **ASSETS,
         )
         load = APScoresLoadOperator(
             task_id="load",
             tables=parse.output,
             conn_id=WAREHOUSE,
             create=True,
+            **ASSETS,
         )
         record = APScoresRecordDownloadOperator(
             task_id="record",
             download=download.output,
+            **ASSETS,
         )
         load >> record
 
-    campus.expand(di_code=campuses())
+    fail_if_any_campus_failed(campus.expand(di_code=check_login()))

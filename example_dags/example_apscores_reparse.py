@@ -16,12 +16,16 @@ from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, Param, task, task_group
 
+from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.operators.load import APScoresLoadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
 WAREHOUSE = "warehouse"
+
+# The page in the UI shows the status, and other DAGs can be scheduled on the events.
+ASSETS = {"inlets": [status()], "outlets": [events()]}
 
 with DAG(
     dag_id="example_apscores_reparse",
@@ -57,12 +61,14 @@ with DAG(
             task_id="parse",
             source=manifest,
             output=f"{DATA}/tables",
+            **ASSETS,
         )
         APScoresLoadOperator(
             task_id="load",
             tables=parse.output,
             conn_id=WAREHOUSE,
             create=True,
+            **ASSETS,
         )
 
     file.expand(manifest=landed(f"{DATA}/files"))

@@ -6,8 +6,8 @@ once an hour. Its login decides for the run: a refused login fails the sensor, o
 is nothing new in time, the run is skipped.
 
 Files and tables go below the Airflow variable ``apscores_data``: a folder or any ``ObjectStoragePath`` URI. The default
-is a local folder, for an Airflow on one machine. Other DAGs can be scheduled on ``AssetAlias("apscores-files")`` and
-``AssetAlias("apscores-tables")``.
+is a local folder, for an Airflow on one machine. Other DAGs can be scheduled on the assets of a campus, for instance
+``schedule=[score_tables("4866")]``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG, AssetAlias
+from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
+from airflow_provider_apscores.task_groups import fail_if_any_campus_failed
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
+
+# The page in the UI shows the status, and other DAGs can be scheduled on the events.
+ASSETS = {"inlets": [status()], "outlets": [events()]}
 
 with DAG(
     dag_id="example_apscores_sensor",
@@ -45,13 +50,13 @@ with DAG(
     download = APScoresDownloadOperator.partial(
         task_id="download",
         destination=f"{DATA}/files",
-        outlets=[AssetAlias("apscores-files")],
-        map_index_template="{{ task.di_code }}",
+        **ASSETS,
     ).expand(di_code=new_reports.output)
     parse = APScoresParseOperator.partial(
         task_id="parse",
         output=f"{DATA}/tables",
-        outlets=[AssetAlias("apscores-tables")],
         # A download is skipped if another one fetched its reports meanwhile. The others are parsed anyway.
         trigger_rule="none_failed",
+        **ASSETS,
     ).expand(source=download.output)
+    fail_if_any_campus_failed(download, parse)

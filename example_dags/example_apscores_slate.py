@@ -19,14 +19,19 @@ from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG, task_group
 
+from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.operators.hand_off import APScoresHandOffOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
+from airflow_provider_apscores.task_groups import fail_if_any_campus_failed
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
 SLATE = "sftp://slate@ft.college.edu/incoming"
+
+# The page in the UI shows the status, and other DAGs can be scheduled on the events.
+ASSETS = {"inlets": [status()], "outlets": [events()]}
 
 with DAG(
     dag_id="example_apscores_slate",
@@ -54,17 +59,19 @@ with DAG(
             di_code=di_code,
             destination=f"{DATA}/files",
             record=False,
-            map_index_template="{{ task.di_code }}",
+            **ASSETS,
         )
         slate = APScoresHandOffOperator(
             task_id="slate",
             download=download.output,
             to=SLATE,
+            **ASSETS,
         )
         record = APScoresRecordDownloadOperator(
             task_id="record",
             download=download.output,
+            **ASSETS,
         )
         slate >> record
 
-    campus.expand(di_code=new_reports.output)
+    fail_if_any_campus_failed(campus.expand(di_code=new_reports.output))

@@ -212,7 +212,7 @@ def follow(api: Api) -> bool:
                 continue
             ended[name, index] = task["state"]
             value = returned(api, run_path, task) if task["state"] == "success" else None
-            if name in ("campuses", "check_login"):
+            if name == "check_login":
                 campuses = value
                 say(f"  campuses of the connection: {', '.join(campuses)}")
             elif index >= 0 and (line := describe(name, task["state"], value)):

@@ -20,6 +20,8 @@ def temporary_airflow() -> Iterator[Path]:
     Yields:
         The database file. All runs of this process share it.
     """
+    import airflow
+
     home = _home()
     settings = {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
@@ -35,6 +37,9 @@ def temporary_airflow() -> Iterator[Path]:
             ]
         ),
     }
+    if airflow.__version__.startswith("2."):
+        # Airflow 2 refuses other executors with SQLite.
+        settings["AIRFLOW__CORE__EXECUTOR"] = "SequentialExecutor"
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import imaplib
 import json
 import re
-import subprocess
-import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_apscores.sandbox import Campus, Sandbox
-from tests.provider.deployment import PROJECT, clean_environment
+from airflow_provider_apscores.testing import apscores_run_dag
+from tests.provider.deployment import PROJECT
 from tests.provider.mail_server import LOGIN, PASSWORD, mail_connection, mail_server
 
 CAMPUSES = [f"{1000 + number}" for number in range(20)]
@@ -30,30 +30,18 @@ def documented(dag_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An Airflow home with the DAGs."""
-    home = tmp_path_factory.mktemp("fan-out")
-    (home / "dags").mkdir()
+def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the DAGs."""
+    dags = tmp_path_factory.mktemp("dags")
     for example in (PROJECT / "example_dags").glob("*.py"):
         text = example.read_text().replace('["0901", "9120"]', repr(CAMPUSES))
         names = re.compile(r'\{\n    "0901": .*?\n\}', re.S)
         text = names.sub(repr({di_code: f"College {di_code}" for di_code in CAMPUSES}), text)
-        (home / "dags" / example.name).write_text(text)
-    (home / "dags" / "ap_scores_all.py").write_text(documented("ap_scores_all"))
-    airflow(home, "", "db", "migrate")
-    return home
-
-
-def airflow(home: Path, connection: str, *command: str, mailbox: str = "") -> str:
-    env = clean_environment() | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_APSCORES_DEFAULT": connection,
-        "AIRFLOW_CONN_IMAP_DEFAULT": mailbox,
-    }
-    command = (sys.executable, "-m", "airflow", *command)
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=300, check=False)
-    return done.stdout + done.stderr
+        (dags / example.name).write_text(text)
+    listed = (dags / "example_apscores.py").read_text().replace("MAPPED = True", "MAPPED = False")
+    (dags / "in_a_list.py").write_text(listed)
+    (dags / "ap_scores_all.py").write_text(documented("ap_scores_all"))
+    return dags
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +62,20 @@ EXAMPLES = sorted(
 )
 
 
-@pytest.mark.parametrize("dag_id", [*EXAMPLES, "ap_scores_all"])
-def test_a_refused_password_is_sent_once_in_a_run_of_twenty_campuses(home: Path, mailbox: str, dag_id: str):
+@pytest.mark.parametrize("name", [*EXAMPLES, "in_a_list", "ap_scores_all"])
+def test_a_refused_password_is_sent_once_in_a_run_of_twenty_campuses(
+    dags: Path, mailbox: str, name: str, monkeypatch: pytest.MonkeyPatch
+):
     with Sandbox(campuses=[Campus(di_code, f"College {di_code}") for di_code in CAMPUSES]) as sandbox:
         connection = json.loads(sandbox.airflow_connection) | {"password": "refused"}
         connection["extra"] |= {"di_codes": CAMPUSES, "verify": "false"}
+        monkeypatch.setenv("AIRFLOW_CONN_APSCORES_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_IMAP_DEFAULT", mailbox)
 
-        said = airflow(home, json.dumps(connection), "dags", "test", dag_id, mailbox=mailbox)
+        run = apscores_run_dag(dags / f"{name}.py")
 
-        assert sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}, said[-3000:]
-        # The run did start, and the campuses did not.
-        assert "Invalid username or password" in said
-        assert "Skipping due to soft_fail" not in said
+        assert sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}, run.tasks
+    # The first task failed, and the campuses did not start.
+    states = Counter(state for each in run.tasks.values() for state in (each if isinstance(each, list) else [each]))
+    assert (run.state, states["failed"]) == ("failed", 1)
+    assert set(states) <= {"success", "failed", "upstream_failed"}

@@ -59,11 +59,11 @@ def delivered(folder: Path, load: Callable[..., Any] | None = to_warehouse, **ar
 @pytest.mark.parametrize(
     ("arguments", "tasks"),
     [
-        ({}, ["all_campuses", "campus.download", "campus.parse", "campus.record", "check_login"]),
-        ({"record": False}, ["all_campuses", "campus.download", "campus.parse", "check_login"]),
+        ({}, ["all_campuses_delivered", "campus.download", "campus.parse", "campus.record", "check_login"]),
+        ({"record": False}, ["all_campuses_delivered", "campus.download", "campus.parse", "check_login"]),
         (
             {"load": to_warehouse, "mapped": False},
-            ["all_campuses", "campus.load.to_warehouse", "campus.parse", "campus.record", "download"],
+            ["all_campuses_delivered", "campus.load.to_warehouse", "campus.parse", "campus.record", "download"],
         ),
     ],
     ids=["mapped", "not recorded", "list with a load"],
@@ -83,7 +83,7 @@ def test_tasks_before_and_after_the_group(mapped: bool):
 
     first = "deliver.check_login" if mapped else "deliver.download"
     assert ap_scores.get_task("before").downstream_task_ids == {first}
-    assert ap_scores.get_task("after").upstream_task_ids == {"deliver.all_campuses"}
+    assert ap_scores.get_task("after").upstream_task_ids == {"deliver.all_campuses_delivered"}
 
 
 @BOTH
@@ -182,8 +182,8 @@ def test_a_campus_in_trouble_fails_the_run_and_not_the_others(sandbox: Sandbox, 
     run = delivered(tmp_path, mapped=mapped)
 
     assert run.state == "failed"
-    assert run.tasks["deliver.all_campuses"] == ("upstream_failed" if mapped else "failed")
-    assert run.tries["deliver.all_campuses"] in (0, 1)
+    assert run.tasks["deliver.all_campuses_delivered"] == ("upstream_failed" if mapped else "failed")
+    assert run.tries["deliver.all_campuses_delivered"] in (0, 1)
     assert {report[:4] for report in sandbox.audit().recorded_reports} == {SALTMARSH}
 
 
@@ -262,4 +262,4 @@ def test_the_last_task_reports_errors_of_mapped_lists(sandbox: Sandbox, tmp_path
     run = apscores_run_dag(ap_scores)
 
     assert run.tasks["download"] == ["success", "skipped"]
-    assert (run.state, run.tasks["all_campuses"]) == ("failed", "failed")
+    assert (run.state, run.tasks["all_campuses_delivered"]) == ("failed", "failed")
