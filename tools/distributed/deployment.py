@@ -67,6 +67,8 @@ class Deployment:
         wait_for(lambda: self.query("SELECT 1 FROM dag LIMIT 1"), 180, "the DAGs")
 
     def stop_all(self) -> None:
+        # A second Ctrl-C must not leave processes behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         for name in list(self.running):
             self.kill(name)
         with suppress(AttributeError):
