@@ -125,10 +125,11 @@ def test_it_asks_for_few_packages_at_run_time(described: Message):
     }
 
 
-def test_the_wheel_has_the_entry_point_that_airflow_looks_for(wheel: zipfile.ZipFile):
+def test_the_wheel_has_the_entry_points_that_airflow_and_pytest_look_for(wheel: zipfile.ZipFile):
     (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
 
     assert "[apache_airflow_provider]" in wheel.read(name).decode()
+    assert "[pytest11]\napscores = airflow_provider_apscores.testing.pytest_plugin" in wheel.read(name).decode()
     (point,) = [
         point
         for point in metadata.entry_points(group="apache_airflow_provider")
