@@ -1,8 +1,8 @@
 """The documentation is complete, and its code works.
 
 A code block after ``<!-- test: run -->`` runs as a program against a sandbox. One after ``<!-- test: dag ID -->`` is a
-DAG file that Airflow runs. One after ``<!-- test: connection -->`` is read as a connection. ``sql`` and ``code-map``
-run in ``tests/scores``, ``pytest FILE`` in ``tests/provider/test_testing_kit.py``. All others are compiled.
+DAG file that Airflow runs. One after ``<!-- test: connection -->`` is read as a connection. ``sql``, ``code-map`` and
+``tables`` run in ``tests/scores``, ``pytest FILE`` in ``tests/provider/test_testing_kit.py``. All others are compiled.
 """
 
 from __future__ import annotations
@@ -346,6 +346,8 @@ def test_snippets_run(block: Block, home: Path, sandbox: Sandbox):
 
 
 def test_every_mark_is_understood():
-    assert {block.test.split()[0] for block in MARKED} == {"run", "dag", "connection", "sql", "code-map", "pytest"}
+    assert {block.test.split()[0] for block in MARKED} == {
+        "run", "dag", "connection", "sql", "code-map", "pytest", "tables",
+    }  # fmt: skip
     assert BLOCKS
     assert len(MARKED) == sum(page.read_text().count("<!-- test:") for page in PAGES), "a mark is not before a block"
