@@ -12,7 +12,7 @@ from airflow_provider_apscores.errors import ConfigurationError
 
 EXAMPLES = """\
   apscores find scores.txt --name "garcia maria"
-  apscores find /srv/ap/tables --name o'brien
+  apscores find /srv/ap/tables --name "o'brien"
 """
 
 

@@ -140,6 +140,12 @@ def test_every_defect_is_named_with_its_line_in_one_run(tmp_path):
         read_policy(tmp_path / "policy.csv")
 
 
+def test_rules_of_one_exam_may_overlap_if_one_replaces_the_other_through_a_third(tmp_path):
+    text = "rule,exam_code,score_min,award,replaces\nA,20,5,B 3,B\nB,20,4,B 2,C\nC,20,3,B 1,"
+
+    assert check_policy(write_policy(tmp_path, text)).defects == ()
+
+
 def test_columns_that_are_unknown_or_there_twice_are_defects(tmp_path):
     checked = check_policy(write_policy(tmp_path, "rule,exam_code,score_mim,award,award,,x\nA,20,3,B 1,B 1,,"))
 

@@ -172,17 +172,16 @@ class _Evaluation:
         rows = np.flatnonzero(live & (group >= 0))
         if not len(rows):
             return
-        key = scores.person[rows] * (int(group[rows].max()) + 1) + group[rows]
+        key = scores.person[rows] * (int(group.max()) + 1) + group[rows]
         order = np.argsort(key, kind="stable")
-        same = key[order][1:] == key[order][:-1]
-        repeated = rows[order[np.append(same, False) | np.insert(same, 0, False)]]
-        keys = scores.person[repeated] * (int(group[rows].max()) + 1) + group[repeated]
-        rule = self._rule[repeated]
+        same = np.diff(key[order]) == 0
+        # Most are alone: only the others are compared.
+        repeated = order[np.append(same, False) | np.insert(same, 0, False)]
+        rows, key = rows[repeated], key[repeated]
+        rule = self._rule[rows]
         # The last of these decides first.
-        order = np.lexsort(
-            (repeated, self._rank[rule], -scores.year[repeated], -self._worth[rule], -scores.score[repeated], keys)
-        )
-        beaten = repeated[order][1:][keys[order][1:] == keys[order][:-1]]
+        order = np.lexsort((rows, self._rank[rule], -scores.year[rows], -self._worth[rule], -scores.score[rows], key))
+        beaten = rows[order][1:][np.diff(key[order]) == 0]
         live[beaten] = False
         for row in _firsts(self._rule[beaten], beaten):
             self._set(beaten[self._rule[beaten] == self._rule[row]], "replaced", reason(row))
