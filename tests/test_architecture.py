@@ -23,7 +23,7 @@ PACKAGES: dict[str, set[str]] = {
     "task_groups": {"airflow", "assets", "hooks", "operators"},
     # Airflow calls it for the URIs of assets while it parses DAGs.
     "assets": {"airflow", "triggers"},
-    "plugin": {"airflow", "assets", "fastapi", "report", "sqlalchemy"},
+    "plugin": {"airflow", "assets", "fastapi", "report", "sqlalchemy", "triggers"},
     "operators": {
         "airflow", "assets", "delivery", "errors", "hooks", "openlineage", "pendulum", "scorefile", "scores", "sensors",
         "storage", "triggers", "webservice",

@@ -24,9 +24,6 @@ HISTORY = timedelta(days=365)
 #: Events of landed files that are read, the latest first: those of 50 campuses with a delivery each day.
 MOST_EVENTS = 20_000
 
-#: The key of a watcher's state in the store of its own asset.
-POLL = "poll"
-
 
 def read_report(session: Any, now: datetime | None = None) -> Report:
     """Return what the page shows.
@@ -132,6 +129,8 @@ def _states(
     except ImportError:  # before Airflow 3.3
         return {}, {}, False
     from sqlalchemy import and_, or_, select
+
+    from airflow_provider_apscores.triggers.new_reports_event import POLL
 
     query = select(State.asset_id, State.key, State.value).where(
         or_(

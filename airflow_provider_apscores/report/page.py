@@ -123,7 +123,7 @@ def _overview_row(report: Report, campus: Campus) -> list[Html]:
     now, last = report.made_at, campus.last
     half_year = charts.weeks(campus.new, now - timedelta(days=7 * _SPARKLINE), now)
     return [
-        th(element("a", campus.di_code, href=f"#campus-{campus.di_code}"), scope="row"),
+        th(element("a", campus.di_code, href=f"#{campus.di_code}"), scope="row"),
         td(_chip(campus), _detail(report, campus)),
         td(ago(last.at, now) if last else "–"),
         td(number(last.records) if last else "–", class_="n"),
@@ -157,7 +157,7 @@ def _next_poll(report: Report, campus: Campus) -> Html:
 
 
 def _campus(report: Report, campus: Campus) -> Html:
-    title = f"campus-{campus.di_code}"
+    title = campus.di_code
     return element(
         "section",
         div(

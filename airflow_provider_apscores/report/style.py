@@ -140,5 +140,6 @@ footer { font-size: 0.85rem; max-width: 46rem; margin-top: 2rem; }
   .chip { border: 1px solid; }
   .scroll { overflow: visible; }
   details, .skip { display: none; }
+  .chart { margin-bottom: 12pt; }
 }
 """
