@@ -120,6 +120,16 @@ def test_csv_in_every_dress_says_the_same(variant):
         check_equal(without_last_record(read(data.rstrip(b"\x1a\r\n") + b"\n" + tail)), expected)
 
 
+@pytest.mark.parametrize("cell", ["SMITH, ", ", ", 'O"HARA", "JR', "SMITH,"])
+def test_blanks_before_quotes_say_the_same_whatever_a_cell_holds(cell):
+    data = csv_file([*ALL, student(4, last_name=cell)])
+
+    found, expected = (read_score_file(each) for each in (data.replace(b'","', b'", "'), data))
+
+    assert found.students["last_name"].equals(expected.students["last_name"])
+    assert found.exam_scores.drop_columns("file_sha256").equals(expected.exam_scores.drop_columns("file_sha256"))
+
+
 @pytest.mark.parametrize(
     "change",
     [

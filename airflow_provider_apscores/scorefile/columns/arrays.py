@@ -50,12 +50,17 @@ def fixed_strings(matrix: Bytes, *, trim: bool = True) -> pa.StringArray:
 
 def repeated_strings(matrix: Bytes) -> pa.DictionaryArray:
     """Like :func:`fixed_strings`, dictionary-encoded: for few words in many rows. Each word is trimmed once."""
+    import numpy as np
     import pyarrow as pa
 
     rows, width = matrix.shape
     values = pa.Array.from_buffers(pa.binary(width), rows, [None, pa.py_buffer(matrix)]).dictionary_encode()
-    words = [word.decode("ascii").strip(" ") for word in values.dictionary.to_pylist()]
-    return encoded(word_indices(values), words)
+    letters = np.frombuffer(values.dictionary.buffers()[1], np.uint8, len(values.dictionary) * width)
+    words = fixed_strings(letters.reshape(-1, width))
+    if words.null_count or (letters[::width] == 32).any():
+        # A dictionary has no null, and no word twice, as " A" and "A " would be.
+        return fixed_strings(matrix).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(values.indices, words, safe=False)
 
 
 def _untrimmed(matrix: Bytes) -> pa.StringArray:

@@ -1,8 +1,8 @@
 """CSV bytes to blocks of student records, as they come in pieces of any size.
 
-Most pieces are plain, and NumPy finds their cells (csv_cells.py). In any other, Python's parser takes the quotes off
-each record (csv_lines.py), after which the records of a header are plain as well. One builder lays the cells out at the
-columns of the TXT record (csv_block.py).
+Most pieces are plain, and NumPy finds their cells (csv_cells.py). In any other, Python's
+parser takes the quotes off each record (csv_lines.py), after which the records of a header are plain as well. One
+builder lays the cells out at the columns of the TXT record (csv_block.py).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class CsvSplitter:
         data = self._line_feeds(self._rest + piece if self._rest else piece)
         end = data.rfind(b"\n") + 1
         self._rest = data[end:]
-        yield from self._blocks(CsvLines(data, end, self._delimiter, complete=False))
+        yield from self._blocks(CsvLines(data[:end], self._delimiter, complete=False))
         if len(self._rest) > LONGEST_LINE:
             raise no_end(self.records + 1)
 
@@ -130,7 +130,7 @@ class CsvSplitter:
         """Give what is left."""
         data, self._rest = self._rest, b""
         data = data.replace(b"\r", b"\n") if self._cr_only is None else self._line_feeds(data)
-        yield from self._blocks(CsvLines(data, len(data), self._delimiter, complete=True))
+        yield from self._blocks(CsvLines(data, self._delimiter, complete=True))
 
     def _line_feeds(self, data: bytes) -> bytes:
         """*data* with LF where lines end with CR alone, as on old Macs; the file's first line end tells."""
@@ -142,10 +142,10 @@ class CsvSplitter:
         if self._header is None:
             start = self._find_header(lines)
             if start is None:
-                self._rest = lines.data
+                self._rest = lines.data + self._rest
                 return
-            lines = CsvLines(lines.data[start:], lines.end - start, self._delimiter, complete=lines.complete)
-        if not lines.end:
+            lines = CsvLines(lines.data[start:], self._delimiter, complete=lines.complete)
+        if not lines.data:
             return
         block = self._plain_block(lines)
         if block is not None:
@@ -157,14 +157,14 @@ class CsvSplitter:
             if len(block) or block.lost or block.problems:
                 yield block
             if end == at:  # The last record goes on in the next piece.
-                self._rest = lines.data[lines.start(at) : lines.end] + self._rest
+                self._rest = lines.data[lines.start(at) :] + self._rest
                 return
             at = end
 
     def _find_header(self, lines: CsvLines) -> int | None:
         """Read the header, and return where the rows begin; None where the next piece may have the rest of it."""
-        end = lines.data.rfind(b"\n", 0, min(lines.end, HEAD)) + 1 or lines.end
-        head = CsvLines(lines.data, end, self._delimiter, complete=lines.complete or end < lines.end)
+        end = lines.data.rfind(b"\n", 0, HEAD) + 1 or len(lines.data)
+        head = CsvLines(lines.data[:end], self._delimiter, complete=lines.complete or end < len(lines.data))
         at = next((at for at, line in enumerate(head.text) if line.strip(self._nothing)), None)
         record = head.record(at) if at is not None else None
         if record is None:
@@ -183,21 +183,29 @@ class CsvSplitter:
         """All lines, when they are plain; else None."""
         import numpy as np
 
-        assert self._header is not None
-        if isinstance(lines.utf8, bytes) and b"\r" in lines.utf8:  # One that is no part of a line end.
+        text, blank = lines.utf8, f'{self._delimiter} "'.encode()
+        builder = self._plain_cells(text)
+        if builder is None and blank in text:  # Some programs write a blank before each quote.
+            builder = self._plain_cells(text.replace(blank, f'{self._delimiter}"'.encode()))
+        if builder is None:
             return None
-        count, width = len(lines.ends), self._header.width
-        if len(lines.utf8) < count * width:  # Each row has its delimiters, and its LF.
-            return None
-        builder = BlockBuilder(count)
-        code = self._header.columns["college_code"]
-        for cells in plain_cells(lines.utf8, lines.ends, self._delimiter, width, code):
-            if cells is None:
-                return None
-            builder.add(self._header.places, cells)
+        count = len(builder.matrix)
         numbers = np.arange(self.records + 1, self.records + 1 + count)
         self.records += count
         return builder.block(numbers, line_of=lambda row: lines.raw(row, row + 1))
+
+    def _plain_cells(self, text: bytes) -> BlockBuilder | None:
+        assert self._header is not None
+        count, width = text.count(b"\n"), self._header.width
+        # Each row has its delimiters, and its LF; a CR here is no part of a line end.
+        if len(text) < count * width or b"\r" in text:
+            return None
+        builder = BlockBuilder(count)
+        for cells in plain_cells(text, self._delimiter, width, self._header.columns["college_code"]):
+            if cells is None:
+                return None
+            builder.add(self._header.places, cells)
+        return builder
 
     def _block(self, lines: CsvLines, at: int) -> tuple[Block, int]:
         """The next records from the line *at* on, and the line after the last of them."""

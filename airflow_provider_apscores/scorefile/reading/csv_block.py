@@ -177,10 +177,13 @@ class BlockBuilder:
         import numpy as np
 
         block = Block(LAYOUT, self.matrix[: len(numbers)], np.asarray(numbers, np.int64), **rest)
-        for name, cells in [*self._singly.items(), *self._misfits(block)]:
+        singly = [*self._singly.items(), *self._misfits(block)]
+        for name, cells in singly:
             _lay_out(block, name, cells)
         for (name, repeated), cells in self._second.items():
             _merge(block, name, cells, repeated=repeated)
+        if singly or self._second:
+            block.known_extremes = None
         for name in _CSV_ONLY:
             block.texts[name] = _column(len(block), block.patches.pop(name, ()))
         block.problems.sort(key=lambda problem: problem.record_number)
@@ -188,20 +191,18 @@ class BlockBuilder:
 
     def _misfits(self, block: Block) -> Iterable[tuple[str, list[tuple[int, str]]]]:
         """Cells that have a fitting length only by chance: dates in other forms, numbers in another notation."""
-        import numpy as np
-
+        lowest, highest = block.extremes()
         for name, field in LAYOUT.fields.items():
-            odd: Any
-            if field.kind is Kind.DATE:
-                cells = block.column(name)
-                odd = ((cells - np.uint8(_ZERO)) > 9).any(axis=1)
-                odd &= cells[:, 0] != 32
-            elif name in LOST_ZEROS:
-                cells = block.column(name)
-                # Signs from "!" to "/", such as the point and the plus.
-                odd = ((cells - np.uint8(ord("!"))) < 15).any(axis=1)
-            else:
+            is_date = field.kind is Kind.DATE
+            if not (is_date or name in LOST_ZEROS) or block.is_blank(name):
                 continue
+            # Signs from "!" to "/", such as the point and the plus, are below the digits.
+            if lowest[field.span].min() >= _ZERO and (highest[field.span].max() <= _ZERO + 9 or not is_date):
+                continue
+            cells = block.column(name)
+            odd: Any = ((cells - _ZERO) > 9 if is_date else (cells - ord("!")) < 15).any(axis=1)
+            if is_date:
+                odd &= cells[:, 0] != 32
             if odd.any():
                 yield name, [(row, cells[row].tobytes().decode()) for row in odd.nonzero()[0].tolist()]
 

@@ -25,7 +25,7 @@ _AT_A_TIME = 3 << 18
 #: Parsed records that are read together: about as many bytes.
 _RECORDS_AT_A_TIME = 1 << 10
 
-_QUOTE, _ZERO = 34, 48
+_LINE_END, _QUOTE, _ZERO = 10, 34, 48
 
 
 class Cells(NamedTuple):
@@ -48,14 +48,11 @@ class Cells(NamedTuple):
     between: int
 
 
-def plain_cells(
-    text: bytes | memoryview, ends: Any, delimiter: str, width: int, code_column: int
-) -> Iterator[Cells | None]:
+def plain_cells(text: bytes, delimiter: str, width: int, code_column: int) -> Iterator[Cells | None]:
     """The cells of plain rows, part by part; None, and no more, where rows are not plain.
 
     Args:
         text: UTF-8 in whole lines, each with its LF; no CR.
-        ends: Where each line ends.
         delimiter: What stands between cells.
         width: Cells of the header.
         code_column: The column of the college code. A row without one may be blank or a header, and is not plain.
@@ -63,6 +60,7 @@ def plain_cells(
     import numpy as np
 
     letters = np.frombuffer(text, np.uint8)
+    ends = (letters == _LINE_END).nonzero()[0] + 1
     between = width if delimiter == "\t" else 1
     at = row = 0
     while row < len(ends):

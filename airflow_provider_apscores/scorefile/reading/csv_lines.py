@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 #: A record with more line ends in its values than this is a quote that was never closed.
 MOST_LINES = 16
@@ -31,48 +31,42 @@ class Record(NamedTuple):
 
 
 class CsvLines:
-    """Lines, each with its line end.
+    """Lines, each with its line end; the last line of a file may lack it.
 
     Args:
-        data: The piece, and perhaps something behind it.
-        end: How far these lines go.
+        data: The lines.
         delimiter: What stands between cells.
-        complete: Whether the file ends there.
+        complete: Whether the file ends behind them.
     """
 
-    def __init__(self, data: bytes, end: int, delimiter: str, *, complete: bool) -> None:
+    def __init__(self, data: bytes, delimiter: str, *, complete: bool) -> None:
         self.data = data
-        self.end = end
         self.delimiter = delimiter
         self.complete = complete
 
     @cached_property
-    def utf8(self) -> bytes | memoryview:
-        """The lines as UTF-8, each with LF alone: a view of the data where nothing has to change."""
-        text = _as_utf8(self.data, self.end)
-        if text is self.data and b"\r" not in text and text.endswith(b"\n", 0, self.end):
-            return memoryview(text)[: self.end]
-        text = text[: self.end if text is self.data else None].replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
+    def utf8(self) -> bytes:
+        """The lines as UTF-8, each with LF alone."""
+        text = _as_utf8(self.data)
+        if b"\r" in text:
+            text = text.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
         return text if text.endswith(b"\n") else text + b"\n"
 
     @cached_property
     def text(self) -> list[str]:
         """The same as text, line by line."""
-        text = str(self.utf8, "utf-8").replace(CELL_END, _NO_TEXT).replace(RECORD_END, _NO_TEXT)
+        text = self.utf8.decode().replace(CELL_END, _NO_TEXT).replace(RECORD_END, _NO_TEXT)
         return text.removesuffix("\n").split("\n")
 
     @cached_property
-    def ends(self) -> Any:
-        """Where each line ends in the UTF-8."""
-        return _line_ends(self.utf8, len(self.utf8))
-
-    @cached_property
-    def _data_ends(self) -> Any:
-        return self.ends if isinstance(self.utf8, memoryview) else _line_ends(self.data, self.end)
+    def _starts(self) -> list[int]:
+        """Where each line begins in the data, and where the last one ends."""
+        ends = [each.end() for each in re.finditer(b"\n", self.data)]
+        return [0, *ends] if self.data.endswith(b"\n") else [0, *ends, len(self.data)]
 
     def start(self, line: int) -> int:
         """Where a line begins in the data, or where the last one ends."""
-        return int(self._data_ends[line - 1]) if line else 0
+        return self._starts[line]
 
     def raw(self, first: int, end: int) -> bytes:
         """The lines from *first* to *end* as they stand in the file, without the last line end."""
@@ -118,21 +112,14 @@ def cells_of(text: str, delimiter: str, *, strict: bool = False) -> list[str] | 
     return found[0] if len(found) == 2 else None
 
 
-def _line_ends(data: bytes | memoryview, end: int) -> Any:
-    import numpy as np
-
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8, end) == ord("\n")) + 1
-    return ends if len(ends) and ends[-1] == end else np.append(ends, end)
-
-
-def _as_utf8(data: bytes, end: int) -> bytes:
+def _as_utf8(data: bytes) -> bytes:
     """The data itself where it is UTF-8; else lines that are not are read as Windows-1252."""
     if data.isascii():
         return data
     try:
-        str(memoryview(data)[:end], "utf-8")
+        data.decode()
     except UnicodeDecodeError:
-        return b"\n".join(map(_line_as_utf8, data[:end].split(b"\n")))
+        return b"\n".join(map(_line_as_utf8, data.split(b"\n")))
     return data
 
 

@@ -31,34 +31,28 @@ class DateOrder:
     Day first needs that each of them is a date with the day first, and that one is none with the month first. Or that
     each is a date in both orders, and that one is before its own record's update date with the month first, and none
     with the day first.
+
+    Attributes:
+        settled: Whether no further date can make the file day first.
     """
 
     def __init__(self) -> None:
-        self._never_day_first = False
+        self.settled = False
         self._only_month_first = False
         self._only_day_first = 0
         self._early_month_first = 0
         self._early_day_first = False
 
     @property
-    def settled(self) -> bool:
-        """Whether no further date can make the file day first."""
-        return self._never_day_first
-
-    @property
     def day_first(self) -> bool:
         """Whether the file has the day first, if there are no more dates."""
         says = self._only_day_first > 0 or (self._early_month_first > 0 and not self._early_day_first)
-        return says and not self._never_day_first
+        return says and not self.settled
 
     def problem(self) -> Problem | None:
         """The problem of a file whose dates contradict each other."""
-        record = self._only_day_first or (0 if self._only_month_first else self._says_day_first())
+        record = self._only_day_first or (0 if self._only_month_first else self._early_month_first)
         return Problem(record, "date_order", _REPORT) if record and not self.day_first else None
-
-    def _says_day_first(self) -> int:
-        """The first record that only makes sense with the day first; 0 if there is none."""
-        return self._only_day_first or self._early_month_first
 
     def add(self, block: Block) -> None:
         """Take the next records."""
@@ -71,7 +65,7 @@ class DateOrder:
         if not exact and (report == report[0]).all():
             report = report[:1]
         first, second, year = _numbers(report)
-        if self._never_day_first and first.max() <= 12:
+        if self.settled and first.max() <= 12:
             return
         there = (first >= 0) & (second >= 0) & (year >= 0)
         there[exact] = False  # These came with a year of four digits, so that their order is known.
@@ -81,10 +75,10 @@ class DateOrder:
             whole = month_first | (impossible_fields(block) < TOO_MANY)
             there, day_first = there & whole, day_first & whole
         self._only_month_first |= bool((month_first & ~day_first).any())
-        self._never_day_first |= bool((there & ~day_first).any())
+        self.settled |= bool((there & ~day_first).any())
         self._only_day_first = self._only_day_first or _first_record(block, day_first & ~month_first)
         tells = month_first & day_first
-        if self._never_day_first or not tells.any():
+        if self.settled or not tells.any():
             return
         update = _numbers(block.column(_UPDATE))
         tells = tells & _is_date(*update)
