@@ -204,6 +204,16 @@ def test_invalid_accounts_are_refused(campuses):
         Sandbox(campuses=campuses)
 
 
+def test_a_campus_added_later_is_one_of_the_account(sandbox, client):
+    sandbox.add_campus(Campus("1234", "A new college", 2))
+    sandbox.add_campus(Campus("1234", "The same college", 5))  # keeps its state
+
+    _, file = client.fetch("1234")
+
+    assert reports_in(file) == ids("1234", 1, 2)
+    assert "1234" in sandbox.di_codes
+
+
 @pytest.mark.parametrize("code", ["1", "00901", "09O1", "٠٩٠١", ""])
 def test_a_di_code_has_four_digits(code):
     with pytest.raises(ValueError, match="four digits"):

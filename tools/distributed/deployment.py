@@ -203,7 +203,8 @@ class Deployment:
         self._airflow("dags", "trigger", dag_id, "--run-id", run_id)
 
     def clear(self, dag_id: str) -> None:
-        self._airflow("tasks", "clear", dag_id, "--yes")
+        """Clear all tasks of a DAG but the sensor."""
+        self._airflow("tasks", "clear", dag_id, "--task-regex", "download|parse|record", "--yes")
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(self._postgres.get_uri())) as connection, connection.cursor() as cursor:
