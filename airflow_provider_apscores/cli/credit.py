@@ -150,13 +150,17 @@ def _show(
         print_json(shown | ({"comparison": comparison.to_dict()} if comparison else {}))
         return
     print_table(("decision", "scores"), list(counts.items()))
-    print(f"\n{total_credits(credit):,g} credits for {credit.num_rows:,} scores")
+    print(f"\n{_number(total_credits(credit))} credits for {credit.num_rows:,} scores")
     for uri in uris.values():
         print(uri)
     if comparison:
         print(f"\n{given.compare} changes {comparison.changed:,} scores of {comparison.people:,} students;")
-        print(f"credits go from {comparison.credits_before:,g} to {comparison.credits_after:,g}\n")
+        print(f"credits go from {_number(comparison.credits_before)} to {_number(comparison.credits_after)}\n")
         print_table(
             ("exam", "now", f"with {given.compare}", "scores"),
             [(each.exam_code, each.before, each.after, each.rows) for each in comparison.changes],
         )
+
+
+def _number(credits: float) -> str:
+    return f"{credits:,.3f}".rstrip("0").rstrip(".")

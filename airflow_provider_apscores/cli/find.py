@@ -36,6 +36,7 @@ def run(given: argparse.Namespace) -> int:
         )
     found = find_students([location(each) for each in given.sources], given.name)
     rows = [(each.ap_id, each.name, each.birth_date, each.di_code, each.report_date, each.exams) for each in found]
-    print_table(("AP ID", "name", "birth date", "campus", "latest report", "exams"), rows)
+    if rows:
+        print_table(("AP ID", "name", "birth date", "campus", "latest report", "exams"), rows)
     print(f"{len(found)} found.")
     return 0 if found else 1

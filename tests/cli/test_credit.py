@@ -56,6 +56,18 @@ def test_the_command_counts_decisions_and_writes_the_table_for_its_owner_only(
     assert stat.S_IMODE((output / "credit.csv").stat().st_mode) == 0o600
 
 
+def test_many_credits_are_printed_in_full(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    policy = write_policy(tmp_path, POLICY.replace("MATH 151,4", "MATH 151,999.25"))
+    for number in range(1500):
+        line = encode_record(record(f"BP{number:06}", "004866", [("26", "66", "5", "")], "070126"))
+        with scores.open("ab") as file:
+            file.write(line + b"\n")
+
+    assert cli.main(["credit", str(scores), "--policy", str(policy)]) == 0
+
+    assert "1,499,883.25 credits for 1,504 scores" in capsys.readouterr().out
+
+
 def test_another_policy_is_compared_in_counts(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     policy = write_policy(tmp_path, POLICY)
     other = write_policy(tmp_path, POLICY.replace("MODERN,93,2020,,4", "MODERN,93,2020,,5"), "other.csv")

@@ -63,6 +63,15 @@ def test_parsed_tables_and_the_current_state_give_the_same_credit(tables: str, t
     assert {row["policy_sha256"] for row in rows} == {returned["policy_sha256"]}
 
 
+def test_a_current_state_without_parquet_is_refused(tables: str, tmp_path: Path):
+    output = str(tmp_path / "current")
+    state = APScoresCurrentStateOperator(task_id="current", source=tables, output=output, formats="csv")
+    state.execute({"ti": task_instance("current")})
+
+    with fails_permanently(ConfigurationError, match="Write the current state with parquet among its formats"):
+        credit(tmp_path, scores=output, policy=str(write_policy(tmp_path, POLICY)))
+
+
 def test_another_policy_is_compared_in_a_file_and_nothing_personal_is_logged(
     tables: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):

@@ -63,7 +63,14 @@ def _current_state_file(source: Any) -> tuple[Any, str] | None:
     if name.endswith(".parquet"):
         return place, name
     inside = folder(source)
-    return (inside, "exam_scores.parquet") if "exam_scores.parquet" in inside.names() else None
+    names = inside.names()
+    if "exam_scores.parquet" in names:
+        return inside, "exam_scores.parquet"
+    if {"exam_scores.csv", "exam_scores.jsonl"}.intersection(names):
+        raise ConfigurationError(
+            f"{inside.uri()} has no exam_scores.parquet. Write the current state with parquet among its formats."
+        )
+    return None
 
 
 def read_entry_dates(source: Any) -> dict[str, date]:
