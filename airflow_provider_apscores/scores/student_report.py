@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ def exam_names(code: str | None, year: int | None, title: str | None) -> str:
 
 
 def _page(history: StudentHistory) -> str:
-    latest = max(history.students, key=lambda row: (str(row["report_date"] or ""), row["landed_at"] or ""))
+    latest = max(history.students, key=lambda row: row["report_date"] or date.min)
     facts = [
         ("AP ID", ", ".join(sorted({row["ap_id"] for row in [*history.students, *history.exam_scores]}))),
         ("Birth date", latest["birth_date"]),
@@ -108,7 +109,7 @@ def _page(history: StudentHistory) -> str:
         college = student["college_code"]
         rows = [row for row in history.exam_scores if row["college_code"] == college]
         rows.sort(key=lambda row: (-(row["admin_year"] or 0), row["exam_code"] or ""))
-        campus = " ".join(filter(None, (student["college_name"], f"({student['di_code']})")))
+        campus = " ".join(filter(None, (student["college_name"], f"({student['di_code'] or 'no code'})")))
         parts.append(f"<h2>Exam scores sent to {escape(campus)}</h2>")
         header = ("Year", "Exam", "Score", "Status, and what earlier reports said", "Last report")
         parts.append(_table(header, [_score(row, history.reports) for row in rows]))

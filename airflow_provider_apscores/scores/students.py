@@ -48,7 +48,7 @@ class StudentHistory:
 
     Attributes:
         ap_id: The AP ID.
-        students: The latest student record of each campus.
+        students: The latest student record of each campus; then the latest without a campus, if there is one.
         exam_scores: The exam scores that count now; then those without a year or code, which are in no current state.
         awards: The awards.
         reports: The exam scores of all reports, the earliest first, each with ``landed_at`` of its file.
@@ -142,10 +142,11 @@ def student_histories(
             zip(*(facts["deliveries"][each].to_pylist() for each in ("file_sha256", "landed_at")), strict=True)
         )
         reports = [row | {"landed_at": landed[row["file_sha256"]]} for row in found["exam_scores"].to_pylist()]
+        without_campus = sorted(state.without_key["students"].to_pylist(), key=_moment)[-1:]
         histories.append(
             StudentHistory(
                 ap_id,
-                state.students.to_pylist(),
+                [*state.students.to_pylist(), *without_campus],
                 [*state.exam_scores.to_pylist(), *state.without_key["exam_scores"].to_pylist()],
                 state.awards.to_pylist(),
                 sorted(reports, key=_moment),

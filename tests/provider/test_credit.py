@@ -70,6 +70,9 @@ def test_a_current_state_without_parquet_is_refused(tables: str, tmp_path: Path)
 
     with fails_permanently(ConfigurationError, match="Write the current state with parquet among its formats"):
         credit(tmp_path, scores=output, policy=str(write_policy(tmp_path, POLICY)))
+    with fails_permanently(ConfigurationError, match=r"policy\.parquet is no Parquet file"):
+        other = write_policy(tmp_path, POLICY, "policy.parquet")
+        credit(tmp_path, scores=str(other), policy=str(tmp_path / "policy.csv"))
 
 
 def test_another_policy_is_compared_in_a_file_and_nothing_personal_is_logged(
@@ -88,6 +91,8 @@ def test_another_policy_is_compared_in_a_file_and_nothing_personal_is_logged(
     assert "Credit policy, line 4, exam_year_from: exam 14 was Studio Art: Drawing" in log
     written = json.loads((tmp_path / "credit" / "credit_comparison.json").read_text())
     assert written["changes"][0]["after"] == "award: HIST 102 (4)"
+    credit(tmp_path, scores=tables, policy=str(policy))
+    assert not (tmp_path / "credit" / "credit_comparison.json").exists()
     for text in (log, json.dumps(returned), json.dumps(written)):
         assert "QX91K2V" not in text
         assert "INVENTED" not in text

@@ -180,6 +180,24 @@ def test_a_crosswalk_brings_the_scores_of_an_earlier_ap_id(tmp_path):
     assert {row[1] for row in page.rows if row[0].isdigit()} == {"Calculus AB", "Calculus BC"}
 
 
+def test_reports_without_a_campus_or_a_year_are_on_the_page(tmp_path):
+    reports = write(
+        tmp_path, "scores.txt",
+        student("A1", "GARCIA", "ANNA", [("26", "66", "4", ""), ("", "07", "5", "")]),
+        student("A1", "GARCIA", "ANNA", [("25", "20", "3", "")], college=""),
+        student("B1", "SMITH", "JANE", [("25", "20", "3", "")], college=""),
+    )  # fmt: skip
+
+    page = Page(student_report([reports], ["A1", "B1"]))
+
+    assert "Exam scores sent to SALTMARSH UNIVERSITY (no code)" in page.texts
+    assert [row[:3] for row in page.rows if row[0] != "Year"] == [
+        ["2026", "Calculus AB", "4"], ["", "United States History", "5"],
+        ["2025", "Biology", "3"],
+        ["2025", "Biology", "3"],
+    ]  # fmt: skip
+
+
 def test_an_unknown_ap_id_is_an_error_that_does_not_show_it(school):
     with pytest.raises(ConfigurationError, match=r"^No score file has the AP ID at place 2\.$"):
         student_report([school], ["A1", "SECRET"])

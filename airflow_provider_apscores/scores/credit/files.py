@@ -39,6 +39,7 @@ def read_current_scores(
         ScoreFileMalformed: It is no score file.
         StorageUnavailable: It can't be read now.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -51,8 +52,11 @@ def read_current_scores(
     if crosswalk is not None:
         raise ConfigurationError("These scores are a current state. Give the crosswalk where it is computed.")
     place, name = ready
-    with place.open(name) as file:
-        rows = pq.read_table(file, read_dictionary=["college_code", "exam_code", "status"])
+    try:
+        with place.open(name) as file:
+            rows = pq.read_table(file, read_dictionary=["college_code", "exam_code", "status"])
+    except pa.ArrowException:
+        raise ConfigurationError(f"{place.uri(name)} is no Parquet file.") from None
     if di_code is not None and "di_code" in rows.column_names:
         rows = rows.filter(pc.equal(rows["di_code"], di_code))
     return rows
@@ -145,4 +149,6 @@ def write_credit(
         if comparison is not None:
             staging.open(_COMPARISON).write(json.dumps(comparison.to_dict(), indent=2).encode())
         staging.publish()
+    if comparison is None:
+        place.remove(_COMPARISON)  # of an earlier result
     return {each: place.uri(f"{CREDIT.name}.{each}") for each in formats}
