@@ -61,6 +61,10 @@ def skip(reason: str) -> NoReturn:
 
 
 def _short_lines(message: str) -> list[str]:
-    """Return a message in lines: one for each sentence, and for each item of a list behind a colon."""
-    sentences = re.split(r"(?<=[.!?]) +(?=[A-Z])|\n+", message)
-    return [line for each in sentences for line in (re.split(r"(?<=;) +", each) if ": " in each else [each])]
+    """Return a message in lines: one for each sentence, and for each item of a list of three or more behind a colon."""
+    lines: list[str] = []
+    for sentence in re.split(r"(?<=[.!?]) +(?=[A-Z])|\n+", message):
+        head, _, rest = sentence.partition(": ")
+        items = rest.split("; ")
+        lines += [f"{head}:", *(f"- {item}" for item in items)] if len(items) > 2 else [sentence]
+    return lines

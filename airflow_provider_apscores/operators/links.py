@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
@@ -23,7 +22,7 @@ class CampusPageLink(BaseOperatorLink):
 
         base = conf.get("api", "base_url", fallback=None) or "/"
         campuses = getattr(operator, "campuses", [])
-        return f"{base.rstrip('/')}/apscores/" + (f"#{quote(campuses[0])}" if len(campuses) == 1 else "")
+        return f"{base.rstrip('/')}/apscores/" + (f"#campus-{campuses[0]}" if len(campuses) == 1 else "")
 
 
 class CollegeBoardLink(BaseOperatorLink):

@@ -64,6 +64,12 @@ def test_a_permanent_error_is_logged_in_short_lines_with_one_cause_each(world: W
     causes = ["password has expired", "multifactor", "site terms", "access code", "wrong passwords lock accounts"]
     assert [sum(cause in line for line in lines) for cause in causes] == [1] * len(causes)
     assert [line for line in lines if sum(cause in line for cause in causes) > 1 or len(line) > 130] == []
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- the password has expired or was changed",
+        "- multifactor authentication (MFA) is switched on",
+        "- the site terms have not been accepted",
+        "- the role that comes with the institution's access code is missing.",
+    ]
     assert str(caught.value) == str(caught.value.__cause__)
 
 
