@@ -20,7 +20,9 @@ def attach_sftp(uri: str) -> None:
     """
     Let ``ObjectStoragePath`` open a URI such as ``sftp://conn_id@host/path`` through the SFTP connection *conn_id*.
 
-    The host in the URI is for people: the connection names the host.
+    The connection names the server. If the URI names another host, its first use is a
+    :class:`~airflow_provider_apscores.errors.ConfigurationError`, so that no file reaches a server that was not meant.
+    A URI without a host, ``sftp://conn_id@/path``, takes that of the connection.
 
     :raises ConfigurationError: the URI names no connection, or the SFTP provider is missing.
     """
@@ -28,7 +30,8 @@ def attach_sftp(uri: str) -> None:
 
     from airflow.providers.common.compat.sdk import io  # type: ignore[attr-defined]
 
-    conn_id = urlsplit(uri).username or ""
+    address = urlsplit(uri)
+    conn_id = address.username or ""
     if not conn_id:
         raise ConfigurationError(
             "An SFTP address names an Airflow connection of type sftp: sftp://conn_id@host/path. The connection has "
@@ -47,19 +50,34 @@ def attach_sftp(uri: str) -> None:
 
         cachable = False
         _sftp: Any = None
+        _server = ""
+
+        def __init__(self, host: str) -> None:
+            super().__init__(host)
+            #: The hosts of all addresses with this connection.
+            self.hosts: set[str] = set()
 
         def _connect(self) -> None:
             """The first use connects, see *ftp*."""
 
         @property
         def ftp(self) -> Any:
-            if self._sftp is None or not self._sftp.get_channel().get_transport().is_active():
+            if not self._server:
                 with connection_errors(conn_id, "sftp"):
-                    self._sftp = SFTPHook(ssh_conn_id=conn_id).get_conn()
+                    self._server = SFTPHook(ssh_conn_id=conn_id).remote_host.lower()
+            for host in self.hosts - {self._server}:
+                raise ConfigurationError(
+                    f"The address sftp://{conn_id}@{host} names another server than connection {conn_id!r}, which "
+                    f"leads to {self._server}. Nothing was sent. Write that host, or none: sftp://{conn_id}@/path."
+                )
+            if self._sftp is None or not self._sftp.get_channel().get_transport().is_active():
+                self._sftp = SFTPHook(ssh_conn_id=conn_id).get_conn()
                 # A server that stops answering would otherwise hold the task for ever.
                 self._sftp.get_channel().settimeout(_TIMEOUT)
             return self._sftp
 
     # Airflow keeps the first one that is attached to a connection id.
     store = import_module(f"{io.__name__}.store")
-    store.attach("sftp", conn_id, fs=HookSFTPFileSystem(conn_id))
+    attached = store.attach("sftp", conn_id, fs=HookSFTPFileSystem(conn_id))
+    if address.hostname:
+        attached.fs.hosts.add(address.hostname)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def hand_off(download: Any, *, run: str = "day-1", **arguments: Any) -> dict[str, Any]:
-    arguments = {"to": "sftp://slate@files.college.edu/incoming"} | arguments
+    arguments = {"to": "sftp://slate@127.0.0.1/incoming"} | arguments
     task = APScoresHandOffOperator(task_id="hand_off", download=download, **arguments)
     return task.execute({"ti": task_instance("hand_off", run)})
 
@@ -60,11 +61,20 @@ def test_a_file_reaches_slate_by_sftp_once(world: World, inbox: Path):
 
 
 def test_an_sftp_folder_is_a_destination(world: World, inbox: Path):
-    landed = world.download(destination="sftp://slate@files.college.edu/incoming/ap")
+    landed = world.download(destination="sftp://slate@/incoming/ap")
 
     assert landed["uri"].startswith("sftp://slate@")
     assert [path.suffix for path in sorted(inbox.rglob("scores-*"))] == [".json", ".txt"]
     assert world.record(landed)["recorded"] is True
+
+
+def test_an_address_of_another_server_is_refused(world: World, inbox: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AIRFLOW_CONN_MOVED", os.environ["AIRFLOW_CONN_SLATE"])
+
+    with fails_permanently(ConfigurationError, "another server than connection 'moved', which leads to 127.0.0.1"):
+        hand_off(world.download(), to="sftp://moved@files.college.edu/incoming")
+
+    assert list(inbox.iterdir()) == []
 
 
 def test_a_server_that_refuses_is_an_error_without_the_password(world: World, inbox: Path, monkeypatch):
