@@ -211,7 +211,8 @@ def follow(api: Api) -> bool:
             if task["state"] not in FINISHED or (name, index) in ended:
                 continue
             ended[name, index] = task["state"]
-            value = returned(api, run_path, task) if task["state"] == "success" else None
+            has_value = name in ("check_login", "download") and task["state"] == "success"
+            value = returned(api, run_path, task) if has_value else None
             if name == "check_login":
                 campuses = value
                 say(f"  campuses of the connection: {', '.join(campuses)}")
