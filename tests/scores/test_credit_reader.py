@@ -102,7 +102,7 @@ def test_every_defect_is_named_with_its_line_in_one_run(tmp_path):
     assert [str(each) for each in checked.defects] == [
         "line 2, exam_code: 'XX' is no exam code. Write two digits, such as 07.",
         "line 3, exam_code: there is no AP exam 98.",
-        "line 4, exam_code: there was no AP exam 78 in these years, only -2014.",
+        "line 4, exam_code: there was no AP exam 78 in these years, only up to 2014.",
         "line 5, exam_year_from: '20' is no year of four digits.",
         "line 6, exam_year_from: 2022 is above exam_year_to, 2020.",
         "line 7, entry_from: '4.1.2016' is no date. Write year, month and day, such as 2026-08-24.",

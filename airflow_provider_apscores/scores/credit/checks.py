@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from airflow_provider_apscores.scorefile import EXAMS
-from airflow_provider_apscores.scores.credit.policy import Rule, plain
+from airflow_provider_apscores.scores.credit.policy import Rule, in_words, plain
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,7 +85,7 @@ def _exams(rows: Sequence[Row]) -> Iterator[Finding]:
         elif not any(
             _meet(rule.exam_year_from, rule.exam_year_to, exam.first_year, exam.last_year, (0, 9999)) for exam in lines
         ):
-            years = " and ".join(f"{exam.first_year or ''}-{exam.last_year or ''}" for exam in lines)
+            years = " and ".join(in_words(exam.first_year, exam.last_year) for exam in lines)
             yield Finding(row.line, "exam_code", f"there was no AP exam {rule.exam_code} in these years, only {years}.")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile import open_encoder, read_formats
 from airflow_provider_apscores.scores.credit.policy import CREDIT
+from airflow_provider_apscores.scores.credit.scores import COLUMNS
 from airflow_provider_apscores.scores.current_state import current_state
 from airflow_provider_apscores.scores.sources import open_source
 from airflow_provider_apscores.storage import Staging, folder, locate
@@ -54,7 +55,8 @@ def read_current_scores(
     place, name = ready
     try:
         with place.open(name) as file:
-            rows = pq.read_table(file, read_dictionary=["college_code", "exam_code", "status"])
+            opened = pq.ParquetFile(file, read_dictionary=["college_code", "exam_code", "status"])
+            rows = opened.read([name for name in opened.schema_arrow.names if name in (*COLUMNS, "di_code")])
     except pa.ArrowException:
         raise ConfigurationError(f"{place.uri(name)} is no Parquet file.") from None
     if di_code is not None and "di_code" in rows.column_names:

@@ -82,20 +82,21 @@ class Rule:
     @property
     def scope(self) -> str:
         """What the rule covers, in words."""
-        parts = [f"exam {self.exam_code}", _range(self.exam_year_from, self.exam_year_to)]
+        parts = [f"exam {self.exam_code}", in_words(self.exam_year_from, self.exam_year_to)]
         exams = [exam_for(self.exam_code, year) for year in (self.exam_year_from or 1900, self.exam_year_to or 9999)]
         titles = {exam.title for exam in exams if exam}
         if len(titles) == 1:
             parts[0] += f" ({titles.pop()})"
         parts.append(f"score {self.score_min}" + (f" to {self.score_max}" if self.score_max > self.score_min else ""))
         if self.needs_entry_date:
-            parts.append(f"entry {_range(self.entry_from, self.entry_to)}")
+            parts.append(f"entry {in_words(self.entry_from, self.entry_to)}")
         if self.also_requires:
             parts.append(f"with {' and '.join(map(str, self.also_requires))}")
         return ", ".join(filter(None, parts))
 
 
-def _range(first: object, last: object) -> str:
+def in_words(first: object, last: object) -> str:
+    """A range whose ends may be open, as people write it."""
     if first == last:
         return f"{first}" if first else ""
     return f"{first} to {last}" if first and last else f"from {first}" if first else f"up to {last}"
