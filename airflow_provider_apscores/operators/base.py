@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 _LABEL = "{% if ti.map_index >= 0 %}{{ task.campus or ti.map_index }}{% endif %}"
 
 
-class APScoresOperator(BaseOperator):
-    """The base class of the operators of this provider."""
+class LabelledByCampus:
+    """A task that shows its campus instead of its map index, unless the DAG sets ``map_index_template``."""
 
-    #: The attribute that names the campus: a DI code, or a reference to a download or to tables.
+    #: The attribute that names the campus: DI codes, or a reference to a download or to tables.
     campus_from: ClassVar[str] = "di_code"
-    operator_extra_links = LINKS
-    #: What the task read and wrote, for OpenLineage. The task sets it when it is done.
-    lineage: Lineage | None = None
+    map_index_template: str | None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -36,8 +34,8 @@ class APScoresOperator(BaseOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Map the operator. The campus labels its task instances, unless the DAG sets ``map_index_template``."""
-        mapped = super().partial(**kwargs)
+        """Map the task."""
+        mapped = super().partial(**kwargs)  # type: ignore[misc]
         if mapped.kwargs.get("map_index_template") is None:
             mapped.kwargs["map_index_template"] = _LABEL
         return mapped
@@ -54,6 +52,14 @@ class APScoresOperator(BaseOperator):
         """The campuses as text, for the UI."""
         return ", ".join(self.campuses)
 
+
+class APScoresOperator(LabelledByCampus, BaseOperator):
+    """The base class of the operators of this provider."""
+
+    operator_extra_links = LINKS
+    #: What the task read and wrote, for OpenLineage. The task sets it when it is done.
+    lineage: Lineage | None = None
+
     @contextmanager
     def reporting(self, context: Context) -> Iterator[None]:
         """
@@ -62,11 +68,15 @@ class APScoresOperator(BaseOperator):
         :param context: that of the task.
         :raises AirflowFailException: for permanent errors.
         """
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
         from airflow_provider_apscores.operators.status import store_error, store_success
 
         try:
             with airflow_exceptions():
                 yield
+        except AirflowSkipException:
+            raise
         except Exception as error:
             store_error(context, self, error)
             raise

@@ -102,8 +102,9 @@ def emit_recorded(context: Context, task: APScoresOperator, delivery: Delivery) 
     extra = _file_extra(delivery) | {"recorded_at": manifest.recorded_at}
     _emit(context, task, "recorded", [manifest.di_code], extra)
     store_recorded(context, task, manifest)
-    if task.lineage is None:  # else the task downloaded it as well
-        task.lineage = Lineage([delivery_data(delivery)], [campus_data(manifest.di_code, "recorded")])
+    lineage, landed = task.lineage or Lineage(), delivery_data(delivery)
+    if landed not in lineage.outputs:  # else the task downloaded it as well
+        task.lineage = lineage.add(inputs=[landed], outputs=[campus_data(manifest.di_code, "recorded")])
     recorded_at = manifest.recorded_time.timestamp()
     stores: Any = context.get("asset_state_store")
     if stores is None:  # before Airflow 3.3

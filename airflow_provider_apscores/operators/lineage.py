@@ -108,7 +108,11 @@ def tables_data(tables: Mapping[str, Any]) -> list[Data]:
     rows, found = tables.get("rows") or {}, []
     for table, formats in tables["uris"].items():
         files = tuple(formats.values())
-        namespace, name = _address(files[0].rpartition(f"/{table}/")[0] + f"/{table}")
+        if not files:
+            continue
+        # Below the folder of a table there may be one for each campus.
+        output, is_inside, _ = files[0].rpartition(f"/{table}/")
+        namespace, name = _address(f"{output}/{table}" if is_inside else files[0].rpartition("/")[0])
         found.append(
             Data(
                 namespace=namespace,

@@ -82,14 +82,9 @@ def store_error(
 
     :param di_codes: the campuses that failed; None for all of the task.
     """
-    from airflow.providers.common.compat.sdk import AirflowSkipException
-
     from airflow_provider_apscores.delivery import utc_now
     from airflow_provider_apscores.errors import APScoresError
 
-    if isinstance(error, AirflowSkipException):
-        store_success(context, task)
-        return
     cause = error.__cause__ if isinstance(error.__cause__, APScoresError) else error
     last = {"class": type(cause).__name__, "at": utc_now(), "operator": task.task_type}
     for di_code in task.campuses if di_codes is None else di_codes:

@@ -25,6 +25,7 @@ from airflow_provider_apscores.errors import APScoresError
 from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 from airflow_provider_apscores.hooks.polling import FailedPolls
 from airflow_provider_apscores.operators.arguments import read_boolean, read_integer, read_seconds
+from airflow_provider_apscores.operators.base import LabelledByCampus
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,7 +43,7 @@ _STATE_KEY = "apscores.failed_polls"
 _PAUSE = 30.0
 
 
-class PollingSensor(BaseSensorOperator):
+class PollingSensor(LabelledByCampus, BaseSensorOperator):
     """
     A sensor that polls, can defer, and tolerates a number of failed polls in a row.
 

@@ -62,6 +62,7 @@ class APScoresNewReportsSensor(PollingSensor):
 
     template_fields: Sequence[str] = ("di_codes", "file_format", "apscores_conn_id")
     ui_color = "#cfe2f3"
+    campus_from = "di_codes"
 
     def __init__(
         self,

@@ -11,20 +11,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_apscores.delivery import open_delivery
+from airflow_provider_apscores.operators.download import APScoresDownloadOperator
+from airflow_provider_apscores.operators.lineage import tables_data
 from airflow_provider_apscores.operators.links import LINKS
+from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
 from airflow_provider_apscores.operators.references import campuses_of
 from airflow_provider_apscores.scorefile import DELIVERIES, TABLES
 from airflow_provider_apscores.scores.definition import COLUMNS
+from airflow_provider_apscores.sensors.new_reports import APScoresNewReportsSensor
 from tests.provider.deployment import AIRFLOW, clean_environment
-from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, worlds
+from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World, task_instance, worlds
 
-DAG = """
+DAG_FILE = """
 import os
 from datetime import datetime
 from airflow.providers.common.compat.sdk import DAG, task_group
@@ -115,7 +121,7 @@ def plain(value: Any) -> Any:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     home, data = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("data")
     (home / "dags").mkdir()
-    (home / "dags" / "lineage.py").write_text(DAG)
+    (home / "dags" / "lineage.py").write_text(DAG_FILE)
     transport = {"type": "file", "log_file_path": str(home / "events.jsonl"), "append": True}
     with worlds(data / "files") as world, statsd() as (port, metrics):
         env = clean_environment() | {
@@ -333,6 +339,60 @@ def test_links_lead_to_the_page_of_the_campus_and_to_college_board(finished: Fin
         ("_link_CampusPageLink", f"{page}#campus-{SALTMARSH}"), portal,
         ("_link_CampusPageLink", f"{page}#campus-{QUILLFEATHER}"), portal,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "default_args", "label"),
+    [
+        ({}, {}, "{% if ti.map_index >= 0 %}{{ task.campus or ti.map_index }}{% endif %}"),
+        ({"map_index_template": "mine"}, {}, "mine"),
+        ({}, {"map_index_template": "default"}, "default"),
+    ],
+)
+def test_a_label_of_the_dag_takes_precedence(arguments: dict[str, Any], default_args: dict[str, Any], label: str):
+    with DAG("labels", schedule=None, start_date=datetime(2026, 1, 1), default_args=default_args):
+        task = APScoresRecordDownloadOperator(task_id="task", download=None, **arguments)
+        mapped = APScoresRecordDownloadOperator.partial(task_id="mapped", **arguments).expand(download=[None])
+        sensors = APScoresNewReportsSensor.partial(task_id="sensors", **arguments).expand(di_codes=["0901"])
+
+    assert [each.map_index_template for each in (task, mapped, sensors)] == [label] * 3
+
+
+def test_a_list_of_downloads_is_the_lineage_of_one_task(world: World):
+    codes = [SALTMARSH, QUILLFEATHER]
+    landed = world.download(codes, record=False)
+    task = APScoresRecordDownloadOperator(task_id="record", download=landed)
+    task.execute({"ti": task_instance("record", xcom_push=lambda **_: None)})
+
+    assert task.lineage is not None
+    assert [each.namespace for each in task.lineage.outputs] == [f"apscores://{code}" for code in codes]
+    assert [each.files for each in task.lineage.inputs] == [(each["uri"],) for each in landed]
+
+
+def test_a_download_that_records_itself_reads_only_from_college_board(world: World):
+    task = APScoresDownloadOperator(task_id="download", di_code=SALTMARSH, destination=str(world.destination))
+    reference = task.execute({"ti": task_instance("download")})
+
+    assert reference["recorded"]
+    assert task.lineage is not None
+    assert [(each.namespace, each.name) for each in task.lineage.inputs] == [(f"apscores://{SALTMARSH}", "new")]
+    assert [each.files for each in task.lineage.outputs] == [(reference["uri"],)]
+
+
+def test_addresses_have_no_connection_and_no_folder_of_the_partition():
+    written = {
+        "sha256": "a" * 64,
+        "rows": {"students": 3},
+        "uris": {
+            "students": {"parquet": "s3://lake@college/tables/students/di_code=0901/0901-a.parquet"},
+            "awards": {"parquet": "s3://college/mine/prizes.parquet"},
+            "problems": {},
+        },
+    }
+
+    students, awards = tables_data(written)
+    assert (students.namespace, students.name, students.rows) == ("s3://college", "tables/students", 3)
+    assert (awards.name, awards.rows) == ("mine", None)
 
 
 def test_every_link_has_an_address():

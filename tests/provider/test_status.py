@@ -119,7 +119,7 @@ def test_an_error_stays_until_the_operator_that_failed_succeeds(world: World, st
     assert statuses[SALTMARSH]["last_error"] is None
 
 
-def test_a_transient_error_is_stored_and_a_skip_is_none(world: World, statuses: Statuses):
+def test_a_transient_error_is_stored_until_the_download_succeeds(world: World, statuses: Statuses):
     world.sandbox.fail("login", "status=503", times=None)
     with pytest.raises(ServiceUnavailable):
         statuses.download(EMBERWICK)
@@ -129,6 +129,16 @@ def test_a_transient_error_is_stored_and_a_skip_is_none(world: World, statuses: 
     with pytest.raises(AirflowSkipException):
         statuses.download(EMBERWICK)
     assert statuses[EMBERWICK]["last_error"] is None
+
+
+def test_a_record_that_is_not_approved_is_no_error(world: World, statuses: Statuses):
+    reference = statuses.download(record=False)
+    before = statuses[SALTMARSH]
+
+    with pytest.raises(AirflowSkipException):
+        statuses.run(APScoresRecordDownloadOperator, download=reference, approval={"chosen_options": ["Reject"]})
+
+    assert statuses[SALTMARSH] == before
 
 
 def test_campuses_have_one_key_each(world: World, statuses: Statuses):
