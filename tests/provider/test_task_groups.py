@@ -17,7 +17,8 @@ from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.task_groups import check_login, deliver, fail_if_any_campus_failed
 from airflow_provider_apscores.testing import apscores_run_dag, apscores_sandbox
 from airflow_provider_apscores.testing.dag_run import FinishedRun
-from tests.provider.deployment import AIRFLOW
+from tests.provider.deployment import AIRFLOW, PROJECT
+from tests.test_docs import blocks
 
 SALTMARSH, QUILLFEATHER, EMBERWICK = "0901", "9120", "9377"
 CAMPUSES = (Campus(SALTMARSH, "Saltmarsh", 12), Campus(QUILLFEATHER, "Quillfeather", 5), Campus(EMBERWICK, "Emberwick"))
@@ -245,6 +246,19 @@ def test_an_expired_password_is_sent_once_for_twenty_campuses(
 
         assert sandbox.counts == {"login": 1, "order": 0, "download": 0, "record": 0}
     assert run.state == "failed"
+
+
+@pytest.mark.parametrize("dag_id", ["ap_scores_delivered", "ap_scores_in_one_load"])
+def test_the_documented_dags_work(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dag_id: str):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/scores.db"}))
+    (code,) = [each.code for each in blocks(PROJECT / "docs/how-to/many-campuses.md") if each.test == f"dag {dag_id}"]
+    (tmp_path / "documented.py").write_text(code.replace("s3://college-ap-scores", str(tmp_path)))
+
+    run = apscores_run_dag(tmp_path / "documented.py")
+
+    assert run.state == "success", run.tasks
+    assert sandbox.audit().recorded_reports == sandbox.audit().all_reports
+    assert (tmp_path / "scores.db").exists() is (dag_id == "ap_scores_delivered")
 
 
 def test_the_last_task_reports_errors_of_mapped_lists(sandbox: Sandbox, tmp_path: Path):
