@@ -69,17 +69,17 @@ def run_tasks(waiting: list[tuple[str, Callable[[], Any]]]) -> dict[str, Any]:
             running[ours] = name, process
         for pipe in multiprocessing.connection.wait(list(running)):
             name, process = running.pop(pipe)
-            results[name], seconds, megabytes = pipe.recv()
+            results[name], seconds, used = pipe.recv()
             process.join()
-            print(f"  {name:<16} {seconds:6.1f} s  {megabytes:4.0f} MB")
+            processor = used.ru_utime + used.ru_stime
+            print(f"  {name:<14} {seconds:6.1f} s ({processor:5.1f} s of a processor)  {used.ru_maxrss >> 10:4} MB")
     return results
 
 
 def _measured(function: Callable[[], Any], pipe: Any) -> None:
     began = time.perf_counter()
     result = function()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send((result, time.perf_counter() - began, peak))
+    pipe.send((result, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)))
 
 
 def main() -> None:
@@ -108,6 +108,7 @@ def main() -> None:
         july(Path(folder))
         ours.send("end")
         print(f"The service used {ours.recv():.1f} s of a processor meanwhile.")
+        print(f"PostgreSQL used {processor_seconds(server.get_pid()):.1f} s.")
         service.join()
         server.cleanup()
 
@@ -170,6 +171,12 @@ def in_database(*statements: str) -> Any:
         row = cursor.fetchone() if statements[-1].startswith("SELECT") else None
         connection.commit()
     return row
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and its children that have ended used; Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def postgres_connection(uri: str) -> str:

@@ -9,7 +9,7 @@ from airflow_provider_apscores.delivery.checked_file import CheckedFile
 from airflow_provider_apscores.delivery.hand_off import HandOff, Receipt
 from airflow_provider_apscores.delivery.landed_files import LandedFiles
 from airflow_provider_apscores.delivery.landing import Incoming, Landing, Run, run_slug, utc_now
-from airflow_provider_apscores.delivery.ledger import APScoresLedger
+from airflow_provider_apscores.delivery.ledger import APScoresLedger, LedgerSnapshot
 from airflow_provider_apscores.delivery.manifest import Delivery, Manifest, open_delivery
 from airflow_provider_apscores.delivery.retention import Purge, reporting_year_start
 
@@ -21,6 +21,7 @@ __all__ = [
     "Incoming",
     "LandedFiles",
     "Landing",
+    "LedgerSnapshot",
     "Manifest",
     "Purge",
     "Receipt",
