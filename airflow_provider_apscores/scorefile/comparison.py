@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
 from airflow_provider_apscores.scorefile.reader import ScoreFile
@@ -115,6 +117,7 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
     """
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     declared = TABLES["exam_scores"].schema()
     found = pa.schema([declared.field(name) for name in _KEPT]).empty_table()
@@ -123,7 +126,7 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
     for file in files:
         with file:
             rows = pa.Table.from_batches([batch.exam_scores.select(_KEPT) for batch in file.batches()], found.schema)
-        keyed = rows.filter(_has_key(rows))
+        keyed = rows.filter(reduce(and_, [pc.field(name).is_valid() for name in _KEY]))
         missing_key += rows.num_rows - keyed.num_rows
         found = pa.concat_tables([found, keyed])
         place = pa.array(np.arange(found.num_rows))
@@ -133,11 +136,3 @@ def _latest(files: Iterable[ScoreFile]) -> tuple[pa.Table, int]:
         winners = found.append_column("place", place).group_by(list(_KEY)).aggregate([("place", "max")])
         found = found.take(winners["place_max"].sort())
     return found, missing_key
-
-
-def _has_key(rows: pa.Table) -> pa.ChunkedArray:
-    from functools import reduce
-
-    import pyarrow.compute as pc
-
-    return reduce(pc.and_, [rows[name].is_valid() for name in _KEY])

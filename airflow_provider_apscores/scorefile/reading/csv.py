@@ -189,6 +189,7 @@ class CsvSplitter:
             builder = self._plain_cells(text.replace(blank, f'{self._delimiter}"'.encode()))
         if builder is None:
             return None
+        self._bad_lines.add(good=True)
         count = len(builder.matrix)
         numbers = np.arange(self.records + 1, self.records + 1 + count)
         self.records += count
@@ -214,12 +215,12 @@ class CsvSplitter:
         read: dict[_HeaderInUse, list[tuple[int, str]]] = {}
         places: list[tuple[int, int]] = []
         numbers: list[int] = []
-        lost, problems, good = [], [], []
+        lost, problems = [], []
         while at < until:
             line = lines.text[at]
             if not line.strip(self._nothing):
                 # Spreadsheets leave any number of blank rows, but no empty lines.
-                good.append(self._delimiter in line)
+                self._bad_lines.add(good=self._delimiter in line)
                 at += 1
                 continue
             if len(line) > LONGEST_LINE:
@@ -231,11 +232,11 @@ class CsvSplitter:
             if row is not None and _IN_HEADERS in row.lower() and self._is_header(row):
                 self._header = self._understand_header(row)
                 problems.append(Problem(max(self.records, 1), "repeated_header"))
-                good.append(True)
+                self._bad_lines.add(good=True)
                 continue
             self.records += 1
             fitted = None if row is None else self._header.fitted(row)
-            good.append(fitted is not None)
+            self._bad_lines.add(good=fitted is not None)
             if fitted is None:
                 problems.append(Problem(self.records, "wrong_length", detail=self._header.what_is_wrong(row)))
                 lost.append((self.records, lines.raw(record.first, record.end)))
@@ -243,7 +244,6 @@ class CsvSplitter:
                 read.setdefault(self._header, []).append((len(numbers), fitted))
                 numbers.append(self.records)
                 places.append((record.first, record.end))
-        self._bad_lines.add(good)
         builder = BlockBuilder(len(numbers))
         for header, records in read.items():
             for cells in parsed_cells(records, header.width):

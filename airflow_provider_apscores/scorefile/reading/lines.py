@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from airflow_provider_apscores.errors import ScoreFileMalformed
-
-if TYPE_CHECKING:
-    import numpy as np
 
 #: Bytes. No record of any file is longer; without a bound a line without end would be kept in memory.
 LONGEST_LINE = 1 << 20
@@ -31,25 +26,21 @@ class BadLines:
     def __init__(self) -> None:
         self._in_a_row = 0
 
-    def add(self, good: np.ndarray[Any, np.dtype[np.bool_]] | list[bool]) -> None:
-        """Take the next lines.
+    def add(self, *, good: bool) -> None:
+        """Take the next line.
 
         Args:
-            good: Which of them gave a record, shape (lines,).
+            good: Whether it gave a record.
 
         Raises:
             ScoreFileMalformed: There are more than :data:`MOST_BAD_LINES` in a row.
         """
-        import numpy as np
-
-        at = np.flatnonzero(good)
-        runs = np.diff(at, prepend=-1 - self._in_a_row, append=len(good)) - 1
-        if runs.max() > MOST_BAD_LINES:
+        self._in_a_row = 0 if good else self._in_a_row + 1
+        if self._in_a_row > MOST_BAD_LINES:
             raise ScoreFileMalformed(
                 f"More than {MOST_BAD_LINES:,} lines in a row hold no student record. The file is damaged, or is no AP "
                 "score file: fetch it again."
             )
-        self._in_a_row = int(runs[-1])
 
 
 def no_end(number: int) -> ScoreFileMalformed:

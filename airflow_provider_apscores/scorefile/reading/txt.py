@@ -113,7 +113,7 @@ class TxtSplitter:
         # Without line ends, a lost or gained character moves all records behind it.
         if not self._line_end and not stands(matrix[-1].tobytes().decode("ascii"), 0):
             return None
-        self._bad_lines.add(np.ones(len(matrix), bool))
+        self._bad_lines.add(good=True)
         self.first_layout = self.first_layout or self.layout
         first = self.records + 1
         self.records += len(matrix)
@@ -135,18 +135,17 @@ class TxtSplitter:
         records: list[Line] = []
         raw: list[bytes] = []
         numbers: list[int] = []
-        good: list[bool] = []
         block = Block(self.layout, np.empty((0, widest), np.uint8), np.empty(0, np.int64), line_of=raw.__getitem__)
         for at, line in enumerate(lines, 1):
             if is_blank(line):
-                good.append(False)
+                self._bad_lines.add(good=False)
                 continue
             self.records += 1
             if len(line) > LONGEST_LINE:
                 raise no_end(self.records)
             cut = at == len(lines) and not ended and not self._trimmed and self.records > 1
             read = read_line(line, self.layout, self.records, cut=cut)
-            good.append(read.row is not None)
+            self._bad_lines.add(good=read.row is not None)
             block.problems.extend(read.problems)
             if read.row is None:
                 block.lost.append((self.records, line))
@@ -157,7 +156,6 @@ class TxtSplitter:
             records.append(read)
             raw.append(line)
             numbers.append(self.records)
-        self._bad_lines.add(good)
         if records:
             self.first_layout = self.first_layout or records[0].layout
             self.layout = records[-1].layout
