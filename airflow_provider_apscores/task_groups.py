@@ -152,14 +152,15 @@ def check_login(
     :param apscores_conn_id: the connection to use.
     """
 
-    @task(task_id="check_login")
-    def log_in(campuses: Any) -> list[str]:
+    @task(task_id="check_login", inlets=[status()])
+    def log_in(campuses: Any, **context: Any) -> list[str]:
         from airflow_provider_apscores.hooks.apscores import APScoresHook
-        from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+        from airflow_provider_apscores.operators.status import reporting
 
         hook = APScoresHook(apscores_conn_id)
-        with airflow_exceptions():
-            di_codes = read_campuses(campuses, hook)
+        di_codes: list[str] = []
+        with reporting(context, context["task"], lambda: di_codes):  # type: ignore[arg-type]
+            di_codes += read_campuses(campuses, hook)
             hook.check_login()
         return di_codes
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 from airflow_provider_apscores.operators.links import LINKS
 
 if TYPE_CHECKING:
@@ -63,24 +62,15 @@ class APScoresOperator(LabelledByCampus, BaseOperator):
     @contextmanager
     def reporting(self, context: Context) -> Iterator[None]:
         """
-        Fail the task as :func:`airflow_exceptions` does, and keep the class of its error in the status of its campuses.
+        Fail the task permanently on permanent errors, and keep the class of an error in the status of its campuses.
 
         :param context: that of the task.
         :raises AirflowFailException: for permanent errors.
         """
-        from airflow.providers.common.compat.sdk import AirflowSkipException
+        from airflow_provider_apscores.operators.status import reporting
 
-        from airflow_provider_apscores.operators.status import store_error, store_success
-
-        try:
-            with airflow_exceptions():
-                yield
-        except AirflowSkipException:
-            raise
-        except Exception as error:
-            store_error(context, self, error)
-            raise
-        store_success(context, self)
+        with reporting(context, self, lambda: self.campuses):
+            yield
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what the task read and wrote, as OpenLineage's ``OperatorLineage``. Airflow calls this."""

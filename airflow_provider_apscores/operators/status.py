@@ -7,13 +7,15 @@ that asset is among its inlets or outlets. Nothing here may fail a task, and not
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.assets import status
+from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
 
     from airflow_provider_apscores.delivery import Delivery, Manifest, Receipt
     from airflow_provider_apscores.operators.base import APScoresOperator
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 Status = dict[str, Any]
 
 
-def store_landed(context: Context, task: APScoresOperator, delivery: Delivery) -> None:
+def store_landed(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Store the last delivery of a campus, and since when it has reports that are not recorded."""
     manifest = delivery.manifest
     names = ("landed_at", "records", "bytes", "file_format", "download_type", "recorded_at")
@@ -40,7 +42,7 @@ def store_landed(context: Context, task: APScoresOperator, delivery: Delivery) -
     _store(context, task, manifest.di_code, change)
 
 
-def store_recorded(context: Context, task: APScoresOperator, manifest: Manifest) -> None:
+def store_recorded(context: Context, task: BaseOperator, manifest: Manifest) -> None:
     """Store that the last delivery of a campus is recorded."""
 
     def change(stored: Status) -> Status | None:
@@ -50,7 +52,7 @@ def store_recorded(context: Context, task: APScoresOperator, manifest: Manifest)
 
 
 def store_parsed(
-    context: Context, task: APScoresOperator, manifest: Manifest, written: dict[str, Any], counts: dict[str, Any]
+    context: Context, task: BaseOperator, manifest: Manifest, written: dict[str, Any], counts: dict[str, Any]
 ) -> None:
     """Store the counts of the last delivery of a campus."""
     parsed = {"problems": written["rows"]["problems"], "quarantined": written["rejected_lines"]}
@@ -60,7 +62,7 @@ def store_parsed(
     _store(context, task, manifest.di_code, lambda stored: parsed if _is_last(manifest, stored) else None)
 
 
-def store_handed_off(context: Context, task: APScoresOperator, manifest: Manifest, receipt: Receipt) -> None:
+def store_handed_off(context: Context, task: BaseOperator, manifest: Manifest, receipt: Receipt) -> None:
     """Store when a consumer got a delivery of a campus."""
     given = {receipt.consumer: {"at": receipt.at, "records": manifest.records}}
     _store(context, task, manifest.di_code, lambda stored: {"hand_offs": (stored.get("hand_offs") or {}) | given})
@@ -74,31 +76,45 @@ def store_loaded(context: Context, task: APScoresOperator, rows: int) -> None:
         _store(context, task, di_code, lambda stored: {"loads": {"at": utc_now(), "rows": rows}})
 
 
-def store_error(
-    context: Context, task: APScoresOperator, error: Exception, di_codes: Sequence[str] | None = None
-) -> None:
+@contextmanager
+def reporting(context: Context, task: BaseOperator, campuses: Callable[[], Sequence[str]]) -> Iterator[None]:
     """
-    Store the class of an error. Its message may be about a file, so it is not stored.
+    Fail a task as :func:`airflow_exceptions` does, and store the class of its error, or that there is none any more.
 
-    :param di_codes: the campuses that failed; None for all of the task.
+    :param campuses: returns the campuses of the task, as far as they are known by then.
     """
+    from airflow.providers.common.compat.sdk import AirflowSkipException
+
+    try:
+        with airflow_exceptions():
+            yield
+    except AirflowSkipException:
+        raise
+    except Exception as error:
+        store_error(context, task, error, campuses())
+        raise
+    _store_success(context, task, campuses())
+
+
+def store_error(context: Context, task: BaseOperator, error: Exception, di_codes: Sequence[str]) -> None:
+    """Store the class of an error of campuses. Its message may be about a file, so it is not stored."""
     from airflow_provider_apscores.delivery import utc_now
     from airflow_provider_apscores.errors import APScoresError
 
     cause = error.__cause__ if isinstance(error.__cause__, APScoresError) else error
     last = {"class": type(cause).__name__, "at": utc_now(), "operator": task.task_type}
-    for di_code in task.campuses if di_codes is None else di_codes:
+    for di_code in di_codes:
         _store(context, task, di_code, lambda stored: {"last_error": last})
 
 
-def store_success(context: Context, task: APScoresOperator) -> None:
+def _store_success(context: Context, task: BaseOperator, di_codes: Sequence[str]) -> None:
     """Remove the error of an earlier task of the same operator: what failed then has succeeded now."""
 
     def change(stored: Status) -> Status | None:
         last = stored.get("last_error") or {}
         return {"last_error": None} if last.get("operator") == task.task_type else None
 
-    for di_code in task.campuses:
+    for di_code in di_codes:
         _store(context, task, di_code, change)
 
 
@@ -107,7 +123,7 @@ def _is_last(manifest: Manifest, stored: Status) -> bool:
     return manifest.landed_at >= (stored.get("landed_at") or "")
 
 
-def _store(context: Context, task: APScoresOperator, di_code: str, change: Callable[[Status], Status | None]) -> None:
+def _store(context: Context, task: BaseOperator, di_code: str, change: Callable[[Status], Status | None]) -> None:
     """Set the fields that *change* returns, which gets the stored status; None changes nothing."""
     from airflow_provider_apscores.delivery import utc_now
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException
 
 from airflow_provider_apscores import assets
 from airflow_provider_apscores.errors import ServiceUnavailable
@@ -16,6 +17,7 @@ from airflow_provider_apscores.operators.hand_off import APScoresHandOffOperator
 from airflow_provider_apscores.operators.load import APScoresLoadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from airflow_provider_apscores.operators.record import APScoresRecordDownloadOperator
+from airflow_provider_apscores.task_groups import check_login
 from tests.provider.contexts import States, context
 from tests.provider.world import EMBERWICK, QUILLFEATHER, SALTMARSH, World
 
@@ -139,6 +141,24 @@ def test_a_record_that_is_not_approved_is_no_error(world: World, statuses: Statu
         statuses.run(APScoresRecordDownloadOperator, download=reference, approval={"chosen_options": ["Reject"]})
 
     assert statuses[SALTMARSH] == before
+
+
+def test_a_refused_login_is_the_error_of_all_campuses(world: World, statuses: Statuses):
+    """
+    The first task of a DAG logs in for all of them.
+    """
+    campuses = [SALTMARSH, QUILLFEATHER]
+    with DAG("refused", schedule=None, start_date=datetime(2026, 1, 1)):
+        task = check_login(campuses).operator
+    told = context("check_login", asset_state_store=statuses.states, task=task)
+    world.sandbox.fail("login", "refuse=locked")
+
+    with pytest.raises(AirflowFailException):
+        task.python_callable(campuses, **told)
+    assert [statuses[each]["last_error"]["class"] for each in campuses] == ["CredentialsRefused"] * 2
+
+    task.python_callable(campuses, **told)
+    assert [statuses[each]["last_error"] for each in campuses] == [None] * 2
 
 
 def test_campuses_have_one_key_each(world: World, statuses: Statuses):
