@@ -15,7 +15,7 @@ from tests.scores.databases import NAMES, connected, query, run, write_parquet
 from tests.scores.histories import digest, random_history, record, tables
 from tests.scores.slow_truth import truth
 
-HISTORIES = 200
+HISTORIES = 120
 
 
 def comparable(rows, columns):
