@@ -40,6 +40,10 @@ class S3Server:
         self.server = make_server(host, port, application, threaded=True, request_handler=Quiet)
         self.address = f"http://{host}:{self.server.server_port}"
 
+    def clear(self) -> None:
+        """Delete all buckets. All servers of one process share them."""
+        urlopen(Request(f"{self.address}/moto-api/reset", method="POST")).close()
+
     def store(self) -> Any:
         """A file system for this server, with the bucket ``scores``."""
         store = s3_file_system(self.address)
@@ -88,8 +92,7 @@ def s3_server() -> Iterator[S3Server]:
     pytest.importorskip("moto")
     server = S3Server()
     threading.Thread(target=server.server.serve_forever, daemon=True).start()
-    # All servers of one process share their buckets, those of other tests included.
-    urlopen(Request(f"{server.address}/moto-api/reset", method="POST")).close()
+    server.clear()
     try:
         yield server
     finally:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,10 +18,11 @@ from fsspec import AbstractFileSystem
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.scorefile import read_score_file
 from airflow_provider_apscores.scores import sql_for
-from tests.provider.deployment import PROJECT, clean_environment
+from tests.provider.airflow_command import AirflowCommand, airflow_command
+from tests.provider.deployment import PROJECT
 from tests.provider.s3_environment import s3_environment
 from tests.provider.test_load import postgres_connection
-from tests.s3_server import s3_server
+from tests.s3_server import S3Server, s3_server
 from tests.scores.databases import connected, postgres_uri, query, run
 from tests.sftp_server import sftp_server
 from tests.smtp_server import smtp_server
@@ -60,24 +59,27 @@ class Consumer:
 class World:
     """An Airflow home, its servers, and what they got."""
 
-    home: Path
+    airflow: AirflowCommand
     sandbox: Sandbox
     data: str
     slate: Consumer
     mails: list[EmailMessage]
     env: dict[str, str]
+    s3_address: str
+
+    @property
+    def home(self) -> Path:
+        return self.airflow.home
 
     def test(self, dag_id: str, *more: str) -> str:
         """Run a DAG once, and return its output."""
-        command = [sys.executable, "-m", "airflow", "dags", "test", dag_id, *more]
-        done = subprocess.run(
-            command, cwd=self.home, env=self.env, capture_output=True, text=True, timeout=400, check=False
-        )
-        said = done.stdout + done.stderr
+        said = self.airflow.run("dags", "test", dag_id, *more, env=self.env)
         (self.home / f"{dag_id}.txt").write_text(said)
         return said
 
     def dag(self, name: str, text: str) -> None:
+        """Write a DAG file; the SFTP server of the examples is the one of this test."""
+        text = re.sub(r"sftp://slate@[\w.]+/", "sftp://slate@127.0.0.1/", text)
         (self.home / "dags" / name).write_text(text)
 
     def storage(self) -> tuple[AbstractFileSystem, str]:
@@ -86,7 +88,7 @@ class World:
 
         options = {}
         if self.data.startswith("s3"):
-            client = {"endpoint_url": self.env["AWS_ENDPOINT_URL"]}
+            client = {"endpoint_url": self.s3_address}
             options = {"key": "invented", "secret": "invented", "skip_instance_cache": True, "client_kwargs": client}
         return fsspec.url_to_fs(self.data, **options)
 
@@ -99,31 +101,40 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An Airflow home with a database."""
-    home = tmp_path_factory.mktemp("servers")
-    (home / "dags").mkdir()
-    env = clean_environment() | {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=env, check=True, capture_output=True)
-    return home
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A bucket on an S3 server and the environment that leads to it; where Airflow has no S3, a local folder."""
+def s3() -> Iterator[S3Server | None]:
+    """An S3 server; None where Airflow has no S3."""
     try:
         import moto  # noqa: F401
         import s3fs  # noqa: F401
     except ImportError:
-        yield str(tmp_path / "data"), {}
+        yield None
         return
     with s3_server() as server:
-        server.store()
-        yield "s3://scores", s3_environment(tmp_path / "provider", server.address)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory, s3: S3Server | None) -> Iterator[AirflowCommand]:
+    """Airflow with a database, and with the S3 server."""
+    folder = tmp_path_factory.mktemp("servers")
+    (folder / "home" / "dags").mkdir(parents=True)
+    env = s3_environment(folder / "provider", s3.address) if s3 else {}
+    with airflow_command(folder / "home", env) as airflow:
+        yield airflow
 
 
 @pytest.fixture
-def world(home: Path, tmp_path: Path, storage: tuple[str, dict[str, str]]) -> Iterator[World]:
+def data(tmp_path: Path, s3: S3Server | None) -> str:
+    """An empty bucket; where Airflow has no S3, a local folder."""
+    if s3 is None:
+        return str(tmp_path / "data")
+    s3.clear()
+    s3.store()
+    return "s3://scores"
+
+
+@pytest.fixture
+def world(airflow: AirflowCommand, tmp_path: Path, data: str, s3: S3Server | None) -> Iterator[World]:
     """Two campuses with new reports, and empty servers."""
     pytest.importorskip("airflow.providers.sftp.hooks.sftp")
     inbox, taken = tmp_path / "sftp" / "incoming", tmp_path / "taken"
@@ -147,16 +158,12 @@ def world(home: Path, tmp_path: Path, storage: tuple[str, dict[str, str]]) -> It
             "smtp_default": smtp,
             "warehouse": postgres_connection(),
         }
-        data, settings = storage
-        env = clean_environment() | settings
-        env |= {
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        env = {
             "AIRFLOW_VAR_APSCORES_DATA": data,
             "AIRFLOW_VAR_APSCORES_BANNER": str(tmp_path / "banner"),
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in connections.items()},
         }
-        world = World(home, sandbox, data, slate, mails, env)
+        world = World(airflow, sandbox, data, slate, mails, env, s3.address if s3 else "")
         for path in EXAMPLES:
             world.dag(path.name, path.read_text())
         yield world
