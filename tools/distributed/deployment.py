@@ -204,7 +204,7 @@ class Deployment:
 
     def clear(self, dag_id: str) -> None:
         """Clear all tasks of a DAG but the sensor."""
-        self._airflow("tasks", "clear", dag_id, "--task-regex", "download|parse|record", "--yes")
+        self._airflow("tasks", "clear", dag_id, "--task-regex", "download", "--downstream", "--yes")
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(self._postgres.get_uri())) as connection, connection.cursor() as cursor:
