@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from pytest_mock import MockerFixture
 
 from airflow_provider_apscores import errors
+from airflow_provider_apscores.operators.current_state import APScoresCurrentStateOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from tests.provider.world import QUILLFEATHER, World, fails_permanently, task_instance
 
@@ -65,6 +66,25 @@ def test_parts_that_interrupted_tasks_left_are_deleted_and_those_of_tasks_at_wor
     parse(world, world.download())
 
     assert [path.name for path in students.iterdir() if path.name.startswith(".")] == [young]
+
+
+def test_tables_are_partitioned_and_one_file_is_read_by_its_path(world: World):
+    written = parse(world, world.download(), partition_by=["di_code", "reporting_year"])
+
+    students = local(written["uris"]["students"]["parquet"])
+    assert students.parent.parent.name == "di_code=0901"
+    assert students.parent.name.startswith("reporting_year=20")
+    assert set(parquet.read_table(students, partitioning=None)["di_code"].to_pylist()) == {"0901"}
+    state = APScoresCurrentStateOperator(
+        task_id="state", source=str(world.destination.parent / "tables"), output=str(world.destination.parent / "state")
+    )
+    assert state.execute({"ti": task_instance("state")})["counts"]["students"] == 12
+
+
+@pytest.mark.parametrize("wrong", ["year", ["di_code", "year"]])
+def test_other_partitions_are_refused_when_the_dag_is_parsed(wrong: Any):
+    with pytest.raises(ValueError, match="partition_by takes di_code, reporting_year, or a list of both"):
+        APScoresParseOperator(task_id="parse", source="scores.txt", output="tables", partition_by=wrong)
 
 
 def test_campuses_share_an_output(world: World):
