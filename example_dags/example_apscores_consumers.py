@@ -29,7 +29,7 @@ from airflow_provider_apscores.task_groups import check_login, fail_if_any_campu
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
-SLATE = "sftp://slate@ft.college.edu/incoming"
+SLATE = "sftp://slate@/incoming"  # on the server of the connection
 BANNER = f"{{{{ var.value.get('apscores_banner', '{AIRFLOW_HOME}/banner') }}}}"
 WAREHOUSE = "warehouse"
 

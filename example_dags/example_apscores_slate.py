@@ -28,7 +28,7 @@ from airflow_provider_apscores.task_groups import fail_if_any_campus_failed
 
 AIRFLOW_HOME = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))
 DATA = f"{{{{ var.value.get('apscores_data', '{AIRFLOW_HOME}/apscores') }}}}"
-SLATE = "sftp://slate@ft.college.edu/incoming"
+SLATE = "sftp://slate@/incoming"  # on the server of the connection
 
 # The page in the UI shows the status, and other DAGs can be scheduled on the events.
 ASSETS = {"inlets": [status()], "outlets": [events()]}
