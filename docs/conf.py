@@ -21,7 +21,7 @@ author = "The airflow-provider-apscores developers"
 copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
@@ -35,6 +35,10 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+
+# The copy button takes commands without their prompt, and not what they print.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
 
 
 def setup(app: Any) -> None:
