@@ -33,7 +33,7 @@ os.environ.update(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests in tests/provider: they also run on Airflow 2.11, with ``pytest -m airflow``."""
+    """Mark the tests in tests/provider: they also run on Airflow 2.11, with ``pytest -m airflow``."""
     for item in items:
-        if item.path.is_relative_to(PROJECT / "tests" / "provider"):
+        if item.path.is_relative_to(PROJECT / "tests" / "provider") and not item.get_closest_marker("one_airflow"):
             item.add_marker("airflow")

@@ -17,7 +17,10 @@ import pytest
 from tests.provider.worker import HOLD, KILL, Outcome, Try, Worker
 from tests.provider.world import CAMPUSES, EMBERWICK, QUILLFEATHER, World, reports_in, worlds
 
-SCHEDULES = 200
+# What the schedules interleave is the same on every Airflow; test_crash.py runs on all versions.
+pytestmark = pytest.mark.one_airflow
+
+SCHEDULES = 100
 #: How many schedules share a test, so that a failure names a few.
 BATCH = 10
 #: Points that a try passes which orders, downloads and records; see worker.py. Some more, for renewed calls.
