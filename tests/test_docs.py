@@ -23,6 +23,7 @@ from airflow_provider_apscores import errors
 from airflow_provider_apscores.get_provider_info import connection_type, get_provider_info
 from airflow_provider_apscores.hooks.connection import read_connection
 from airflow_provider_apscores.sandbox import Sandbox
+from tests.provider.airflow_command import airflow_command
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -327,13 +328,13 @@ def test_dag_files_are_read(home: Path, sandbox: Sandbox):
 
 
 def test_the_tutorial_works(home: Path, sandbox: Sandbox):
-    run(home, sandbox, "-m", "airflow", "db", "migrate")
-    run(home, sandbox, "-m", "airflow", "dags", "test", "ap_scores")
-    for block in marked("run"):
-        if block.page.name == "tutorial.md":
-            assert "exam_title" in run(home, sandbox, "-c", block.code)
-    again = run(home, sandbox, "-m", "airflow", "dags", "test", "ap_scores")
-    run(home, sandbox, "-m", "airflow", "dags", "test", "ap_scores_all")
+    with airflow_command(home, {"AIRFLOW_CONN_APSCORES_DEFAULT": sandbox.airflow_connection}) as airflow:
+        airflow.run("dags", "test", "ap_scores")
+        for block in marked("run"):
+            if block.page.name == "tutorial.md":
+                assert "exam_title" in run(home, sandbox, "-c", block.code)
+        again = airflow.run("dags", "test", "ap_scores")
+        airflow.run("dags", "test", "ap_scores_all")
 
     assert len(list((home / "data" / "files" / "9120").glob("*/scores-*.txt"))) == 1, again[-2000:]
     assert sandbox.audit().recorded_reports == sandbox.audit().all_reports
