@@ -83,10 +83,10 @@ def _assets(session: Any) -> dict[str, dict[int, str]]:
 def _landed(session: Any, assets: Mapping[int, str], since: datetime) -> list[tuple[str, LandedEvent]]:
     """The campus and the content of the events of landed files since a moment, the latest first."""
     from airflow.models.asset import AssetEvent
-    from sqlalchemy import select
+    from sqlalchemy import JSON, select, type_coerce
 
-    # The database picks the values: that is faster than to read whole extras.
-    values = [AssetEvent.extra[name].as_string() for name in LandedEvent.KEYS]
+    # The database picks the values: that is faster than to read whole extras. Before 3.3, the column has another type.
+    values = [type_coerce(AssetEvent.extra, JSON)[name].as_string() for name in LandedEvent.KEYS]
     query = (
         select(AssetEvent.asset_id, *values)
         .where(AssetEvent.asset_id.in_(assets), AssetEvent.timestamp >= since)
@@ -102,11 +102,11 @@ def _latest(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The extra of the latest event of each asset since a moment; with *with_scores*, of one that has score counts."""
     from airflow.models.asset import AssetEvent
-    from sqlalchemy import and_, func, select
+    from sqlalchemy import JSON, and_, func, select, type_coerce
 
     selected = [AssetEvent.asset_id.in_(assets), AssetEvent.timestamp >= since]
     if with_scores:
-        selected.append(AssetEvent.extra["score_counts"].as_string() != "{}")
+        selected.append(type_coerce(AssetEvent.extra, JSON)["score_counts"].as_string() != "{}")
     latest = (
         select(AssetEvent.asset_id, func.max(AssetEvent.timestamp).label("at"))
         .where(*selected)
