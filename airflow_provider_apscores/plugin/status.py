@@ -100,16 +100,14 @@ def campus_report(
 def _deliveries(landed: Sequence[LandedEvent], recorded: Values) -> list[Landed]:
     """The deliveries, each once: a task that is cleared, or has two outlets, emits its event again.
 
-    A record passes all reports that landed before it, so the last one tells which deliveries are recorded.
+    The last record tells which delivery is recorded. It passes all reports that landed before.
     """
-    until, recorded_at = _time(recorded.get("landed_at")), _time(recorded.get("recorded_at"))
     found: dict[Any, Landed] = {}
     for event in landed:
-        at, kind = event.landed_at, event.download_type
-        passed = until if until is not None and kind == "new" and at <= until else None
-        if event.download_id == recorded.get("download_id"):
-            passed = recorded_at
-        found[at, event.download_id] = Landed(at, event.records, kind, passed)
+        is_recorded = event.download_id == recorded.get("download_id")
+        recorded_at = _time(recorded.get("recorded_at")) if is_recorded else None
+        key = (event.landed_at, event.download_id)
+        found[key] = Landed(event.landed_at, event.records, event.download_type, recorded_at)
     return sorted(found.values(), key=lambda each: each.at)
 
 

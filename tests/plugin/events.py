@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 LARGE = {"1": 11, "2": 22, "3": 33, "4": 44, "5": 55}
 SECRET = "/srv/registrar/Wickerez"
 
@@ -112,10 +114,10 @@ class Writer:
 
     def store(self, uri: str, key: str, value: Any) -> None:
         """An entry of the state store of an asset."""
-        from airflow.models.asset_state_store import AssetStateStoreModel
+        store = pytest.importorskip("airflow.models.asset_state_store", reason="before Airflow 3.3")
 
         self.session.add(
-            AssetStateStoreModel(
+            store.AssetStateStoreModel(
                 asset_id=self.asset(uri), key=key, value=json.dumps(value), updated_at=datetime.now(UTC)
             )
         )

@@ -191,6 +191,7 @@ def test_what_is_not_understood_is_left_out(writer: Writer, value: Any):
     writer.store(STATUS, "not a campus", {"records": 1})
 
     assert [each.records for each in campus(writer).deliveries] == [35]
+    assert [each.di_code for each in read_report(writer.session, NOW).campuses] == ["0901"]
     assert render(read_report(writer.session, NOW))
 
 

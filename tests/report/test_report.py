@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from airflow_provider_apscores.report import Campus, HandOff, Landed, Report, Status, render
+from airflow_provider_apscores.report.elements import element
 from airflow_provider_apscores.scores.score_counts import suppress
 
 NOW = datetime(2026, 7, 9, 6, 12, tzinfo=UTC)
@@ -170,6 +171,10 @@ def test_text_is_escaped():
 
     assert "<script" not in html
     assert f"Handed to {evil}" in Page(html).text
+
+
+def test_attributes_are_escaped():
+    assert element("p", "a", title='"><b>') == '<p title="&quot;&gt;&lt;b&gt;">a</p>'
 
 
 def test_the_page_loads_nothing_and_runs_nothing():
