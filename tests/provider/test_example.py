@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import imaplib
+import importlib
 import json
 import re
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.testing import apscores_run_dag
 from tests.provider.deployment import PROJECT
@@ -60,6 +63,28 @@ EXAMPLES = sorted(
     {path.stem for path in (PROJECT / "example_dags").glob("*.py")}
     - {"example_apscores_credit", "example_apscores_reparse"}
 )
+
+
+def read(path: Path) -> Any:
+    """Return the DAG of a file."""
+    try:
+        bags = importlib.import_module("airflow.dag_processing.dagbag")
+    except ImportError:  # before Airflow 3.2
+        bags = importlib.import_module("airflow.models.dagbag")
+    (dag,) = bags.DagBag(str(path)).dags.values()
+    return dag
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_tasks_have_the_status_and_the_events_and_the_last_one_checks_all(name: str):
+    dag = read(PROJECT / "example_dags" / f"{name}.py")
+    ours = [each for each in dag.tasks if re.fullmatch("APScores.*(?<!Sensor)", each.task_type)]
+
+    assert ours
+    for each in ours:
+        assert status() in each.inlets, each.task_id
+        assert events() in each.outlets, each.task_id
+    assert [each.task_id.rpartition(".")[2] for each in dag.leaves] == ["all_campuses_delivered"]
 
 
 @pytest.mark.parametrize("name", [*EXAMPLES, "in_a_list", "ap_scores_all"])

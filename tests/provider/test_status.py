@@ -38,7 +38,7 @@ class Statuses:
         told["ti"].run_id = run
         return task.execute(told)
 
-    def download(self, di_code: str = SALTMARSH, run: str = "day-1", **arguments: Any) -> Any:
+    def download(self, di_code: Any = SALTMARSH, run: str = "day-1", **arguments: Any) -> Any:
         destination = str(self.world.destination)
         return self.run(APScoresDownloadOperator, run, di_code=di_code, destination=destination, **arguments)
 
@@ -187,3 +187,18 @@ def test_a_task_without_the_inlet_stores_nothing(world: World):
     task.execute(context("task", asset_state_store=states))
 
     assert states[assets.status()] == {}
+
+
+def test_of_several_campuses_only_the_one_in_trouble_has_an_error(world: World, statuses: Statuses):
+    world.sandbox.fail("order", "refuse=campus", times=None, di_code=QUILLFEATHER)
+
+    statuses.download([SALTMARSH, QUILLFEATHER])
+
+    assert statuses[SALTMARSH]["records"] == 12
+    assert statuses[SALTMARSH].get("last_error") is None
+    assert statuses[QUILLFEATHER]["last_error"]["class"] == "CampusRefused"
+
+    world.sandbox.clear_faults()
+    statuses.download([SALTMARSH, QUILLFEATHER])
+
+    assert statuses[QUILLFEATHER]["last_error"] is None
