@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None, *, prog: str = "apscores") -> i
         _drop_output()
         return 2
     except OSError as error:
-        print_error(f"Can't write the output: {error.strerror}.")
+        print_error(f"Can't use {error.filename or 'standard output'}: {error.strerror}.")
         _drop_output()
         return 2
     return code

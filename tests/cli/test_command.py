@@ -98,7 +98,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(score_file: Path):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([*COMMAND, "summary", score_file], stdout=full, stderr=subprocess.PIPE, check=False)
 
-    assert (done.returncode, done.stderr) == (2, b"Can't write the output: No space left on device.\n")
+    assert (done.returncode, done.stderr) == (2, b"Can't use standard output: No space left on device.\n")
 
 
 def test_a_program_that_reads_no_further_causes_no_traceback(score_file: Path):

@@ -49,7 +49,14 @@ def test_new_reports_without_a_noted_record_are_kept(place: Path, old, capsys: p
     assert main(["purge", str(place), "--before", "2024-07-01", "--delete", "--json"]) == 1
 
     printed = json.loads(capsys.readouterr().out)
-    assert printed == {"dry_run": False, "deliveries": [], "deleted": [], "kept": [kept.manifest_uri], "sha256": []}
+    assert printed == {
+        "dry_run": False,
+        "deliveries": [],
+        "deleted": [],
+        "rewritten": [],
+        "kept": [kept.manifest_uri],
+        "sha256": [],
+    }
 
 
 @pytest.mark.parametrize(
