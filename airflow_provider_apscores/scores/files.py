@@ -58,6 +58,7 @@ def read_crosswalk(source: Any) -> pa.Table:
         StorageUnavailable: It can't be read now.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.csv
     import pyarrow.parquet
 
@@ -73,7 +74,8 @@ def read_crosswalk(source: Any) -> pa.Table:
                     include_columns=columns, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=True
                 )
                 rows = pyarrow.csv.read_csv(file, convert_options=options)
-        return rows.select(columns).cast(pa.schema([(column, pa.string()) for column in columns]))
+        rows = rows.select(columns).cast(pa.schema([(column, pa.string()) for column in columns]))
+        return pa.table([pc.utf8_trim_whitespace(rows[column]) for column in columns], names=columns)
     except (pa.ArrowException, KeyError):
         raise ConfigurationError(
             f"{place.uri(name)} is no crosswalk: it must be a CSV or Parquet file with the columns ap_id and person_id."

@@ -223,7 +223,7 @@ def test_the_current_state_becomes_files(world: World, tmp_path: Path):
 def test_a_crosswalk_file_joins_two_ids_and_one_that_is_none_is_refused(world: World, tmp_path: Path):
     students = parquet.read_table(parse(world, world.download())["uris"]["students"]["parquet"].removeprefix("file://"))
     one, two = students["ap_id"].to_pylist()[:2]
-    (tmp_path / "crosswalk.csv").write_text(f"ap_id,person_id\n{one},00042\n{two},00042\n")
+    (tmp_path / "crosswalk.csv").write_text(f"ap_id,person_id\n{one} ,00042\n{two}, 00042\n")
 
     state = current(world, crosswalk=str(tmp_path / "crosswalk.csv"))
 

@@ -93,7 +93,7 @@ def test_scores_that_may_change_are_not_final_and_stay_in_the_result(tmp_path):
         ("B", "20", 2024): ("not_final", "The status is projected."),
         ("C", "20", 2024): ("not_final", "The status is canceled."),
         ("D", "20", 2024): ("withdrawn", "The latest report no longer has this exam."),
-        ("E", "07", 2024): ("no_rule", "No rule covers this exam in this year."),
+        ("E", "07", 2024): ("no_rule", "No rule covers this exam, year, score and entry date."),
         ("F", "20", 2024): ("not_final", "There is no score."),
     }
     assert accepting["B", "20", 2024] == ("award",)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scores.credit import Requirement, check_policy, read_policy
+from airflow_provider_apscores.scores.credit import Requirement, check_policy, read_entry_dates, read_policy
 from tests.scores.credit_cases import write_policy
 
 GOOD = """
@@ -159,9 +159,20 @@ def test_columns_that_are_unknown_or_there_twice_are_defects(tmp_path):
 
 def test_lines_count_those_inside_quoted_cells_and_blank_ones(tmp_path):
     path = tmp_path / "policy.csv"
-    path.write_text('rule,exam_code,award,note\n\nA,20,B 1,"two\nlines"\n,,,\nB,XX,B 2,\nC,25,"B 3,\nD,28,B 4\n')
+    path.write_text('rule,exam_code,award,note\n\nA,20,B 1,"two\nlines"\n,,,\nB,XX,B 2,\nC,25,"B 3,\nD,YY,B 4\n')
 
-    assert [str(each)[:18] for each in check_policy(path).defects] == ["line 6, exam_code:", "line 7: a quotatio"]
+    assert [str(each)[:18] for each in check_policy(path).defects] == [
+        "line 6, exam_code:", "line 7: a quotatio", "line 8, exam_code:",
+    ]  # fmt: skip
+
+
+def test_a_defect_in_one_row_is_no_defect_of_others(tmp_path):
+    text = 'rule,exam_code,award,credits,replaces,cap_group,cap_credits\nA,20,B 1,3 cr,,sum,6\nB,25,B 2,4,"A, C",sum,'
+
+    assert [str(each).partition(". Write")[0] for each in check_policy(write_policy(tmp_path, text)).defects] == [
+        "line 2, credits: '3 cr' is no number of credits",
+        "line 3, replaces: there is no rule 'A, C'. Separate rules with semicolons.",
+    ]
 
 
 def test_a_policy_without_rules_is_a_defect(tmp_path):
@@ -173,6 +184,7 @@ def test_a_policy_without_rules_is_a_defect(tmp_path):
 @pytest.mark.parametrize("content", [
     b"", b"\n\n", b"STUDENT,INVENTED,051408\n", b"PK\x03\x04workbook",
     b"AP ID,Last Name,First Name\n123,STUDENT,INVENTED\n", b"rule;note\nSTUDENT;1\n",
+    b"ap_id,exam_code,rule,credits\nSTUDENT,20,STUDENT,STUDENT\n",
 ])  # fmt: skip
 def test_a_file_that_is_no_policy_is_refused_without_a_word_of_it(content, tmp_path):
     """It may be a score file: its words are personal data."""
@@ -184,3 +196,22 @@ def test_a_file_that_is_no_policy_is_refused_without_a_word_of_it(content, tmp_p
 
     assert "STUDENT" not in str(caught.value)
     assert "policy.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [
+    b"\xef\xbb\xbfAP ID;Entry Date;Term\r\n AB12 ;2026-08-24;Fall\r\n;;\r\nAB12;2026-08-24;Fall\r\n",
+    "entry_date\tap_id\n2026-08-24\tAB12\n".encode("utf-16"),
+])  # fmt: skip
+def test_entry_dates_are_read_as_a_spreadsheet_saves_them(content, tmp_path):
+    path = tmp_path / "entries.csv"
+    path.write_bytes(content)
+
+    assert read_entry_dates(path) == {"AB12": date(2026, 8, 24)}
+
+
+def test_entry_dates_that_can_not_be_read_are_named_by_line(tmp_path):
+    path = tmp_path / "entries.csv"
+    path.write_text("ap_id,entry_date\nA1,8/24/2026\nA2,20260824\nA3,2026-08-24\nA3,2025-08-24\n,2026-08-24\nA5,\n")
+
+    with pytest.raises(ConfigurationError, match=r"on lines 2, 3, 5, 6, 7\. In a spreadsheet, give the dates"):
+        read_entry_dates(path)

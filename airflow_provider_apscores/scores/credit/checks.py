@@ -110,7 +110,8 @@ def _replacements(rows: Sequence[Row]) -> Iterator[Finding]:
     for row in rows:
         for name in row.rule.replaces:
             if name not in names:
-                yield Finding(row.line, "replaces", f"there is no rule {name!r}.")
+                hint = " Separate rules with semicolons." if "," in name else ""
+                yield Finding(row.line, "replaces", f"there is no rule {name!r}.{hint}")
 
 
 def _cycles(rows: Sequence[Row]) -> Iterator[Finding]:
@@ -174,7 +175,7 @@ def _meet(first: Any, last: Any, other_first: Any, other_last: Any, limits: tupl
 
 def _caps(rows: Sequence[Row]) -> Iterator[Finding]:
     caps: dict[str, Row] = {}
-    readable = _readable(rows, "cap_group", "cap_credits", "credits")
+    readable = _readable(rows, "cap_group", "cap_credits")
     for row in readable:
         rule = row.rule
         if rule.cap_credits is not None and not rule.cap_group:
@@ -188,7 +189,7 @@ def _caps(rows: Sequence[Row]) -> Iterator[Finding]:
                     f"the group {rule.cap_group!r} has {plain(first.rule.cap_credits)} on line {first.line}. A group "
                     "has one cap.",
                 )
-        if rule.cap_group and rule.credits is None and not rule.asks_for:
+        if rule.cap_group and rule.credits is None and "credits" not in row.unread and not rule.asks_for:
             yield Finding(row.line, "credits", "a rule of a cap group needs a number of credits.")
     unread = {row.rule.cap_group for row in rows if "cap_credits" in row.unread}
     for row in readable:

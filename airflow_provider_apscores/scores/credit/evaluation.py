@@ -86,7 +86,9 @@ class _Evaluation:
         self._rule = np.full(count, _NO_RULE, dtype=np.int32)
         self._identity = np.zeros(count, dtype=np.int32)
         self._decision = np.full(count, _DECISION["no_rule"], dtype=np.int8)
-        self._reason = np.full(count, self._reasons.code("No rule covers this exam in this year."), dtype=np.int32)
+        self._reason = np.full(
+            count, self._reasons.code("No rule covers this exam, year, score and entry date."), dtype=np.int32
+        )
         self._credits = np.full(count, -1, dtype=np.int64)
 
     def run(self, accept: Sequence[str]) -> _Evaluation:

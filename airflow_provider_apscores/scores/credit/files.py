@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile import open_encoder, read_formats
 from airflow_provider_apscores.scores.credit.policy import CREDIT
 from airflow_provider_apscores.scores.credit.scores import COLUMNS
+from airflow_provider_apscores.scores.credit.spreadsheet import spreadsheet_rows
 from airflow_provider_apscores.scores.current_state import current_state
 from airflow_provider_apscores.scores.sources import open_source
 from airflow_provider_apscores.storage import Staging, folder, locate
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_provider_apscores.scores.credit.comparison import CreditComparison
+
+log = logging.getLogger(__name__)
 
 _COMPARISON = "credit_comparison.json"
 
@@ -35,6 +40,8 @@ def read_current_scores(
             it already.
         di_code: One campus only, four digits.
 
+    A warning in the log counts exam scores that are left out, because they could not be read or have no key.
+
     Raises:
         ConfigurationError: It is none of these; or both a crosswalk and a current state are given.
         ScoreFileMalformed: It is no score file.
@@ -49,7 +56,10 @@ def read_current_scores(
     ready = None if isinstance(source, list | tuple) else _current_state_file(source)
     if ready is None:
         sources = [open_source(each) for each in (source if isinstance(source, list | tuple) else [source])]
-        return current_state(sources, crosswalk=crosswalk, di_code=di_code).exam_scores
+        state = current_state(sources, crosswalk=crosswalk, di_code=di_code)
+        if lost := state.without_key["exam_scores"].num_rows:
+            log.warning("Exam scores without an AP ID, campus, year or exam code, which get no decision: %d.", lost)
+        return state.exam_scores
     if crosswalk is not None:
         raise ConfigurationError("These scores are a current state. Give the crosswalk where it is computed.")
     place, name = ready
@@ -83,38 +93,39 @@ def read_entry_dates(source: Any) -> dict[str, date]:
     """Read the day of entry by AP ID from a CSV with the columns ``ap_id`` and ``entry_date`` (YYYY-MM-DD).
 
     Raises:
-        ConfigurationError: It is no such file, a date can't be read, or an AP ID is there twice. The message quotes
+        ConfigurationError: It is no such file, a date can't be read, or an AP ID has two dates. The message quotes
             nothing of it but line numbers.
         StorageUnavailable: It can't be read now.
     """
-    import csv
-    import io
-
-    place, name = locate(source)
-    with place.open(name) as file:
-        text = file.read().decode("utf-8-sig", "replace")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    rows = spreadsheet_rows(source, "file of entry dates", ("ap_id", "entry_date"))
+    _, header = next(rows)
     dates: dict[str, date] = {}
     wrong = []
-    if not {"ap_id", "entry_date"} <= set(rows.fieldnames or ()):
-        raise ConfigurationError(f"{place.uri(name)} must be a CSV with the columns ap_id and entry_date.")
-    for row in rows:
-        ap_id, day = (row["ap_id"] or "").strip(), (row["entry_date"] or "").strip()
-        if not ap_id and not day:
-            continue
+    for line, cells in rows:
+        row = dict(zip(header, cells, strict=False))
+        ap_id, day = row.get("ap_id", ""), row.get("entry_date", "")
         try:
-            if not ap_id or ap_id in dates:
+            if not ap_id or not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
                 raise ValueError
-            dates[ap_id] = date.fromisoformat(day)
+            entry = date.fromisoformat(day)
+            if dates.setdefault(ap_id, entry) != entry:
+                raise ValueError
         except ValueError:
-            wrong.append(rows.line_num)
+            wrong.append(line)
     if wrong:
         shown = ", ".join(map(str, wrong[:20])) + (f" and {len(wrong) - 20} more" if len(wrong) > 20 else "")
+        place, name = locate(source)
         raise ConfigurationError(
-            f"{place.uri(name)}: an AP ID is missing or there twice, or a date is not written as 2026-08-24, on lines "
-            f"{shown}."
+            f"{place.uri(name)}: an AP ID is missing or had another date, or a date is not written as 2026-08-24, on "
+            f"lines {shown}. In a spreadsheet, give the dates the format yyyy-mm-dd before you save."
         )
     return dates
+
+
+def count_dated(exam_scores: pa.Table, dates: Mapping[str, date]) -> tuple[int, int]:
+    """How many AP IDs of *exam_scores* have an entry date, and how many AP IDs there are."""
+    ap_ids = exam_scores["ap_id"].unique().to_pylist()
+    return sum(ap_id in dates for ap_id in ap_ids), len(ap_ids)
 
 
 def write_credit(

@@ -1,13 +1,11 @@
 """Read a credit policy from a CSV that people edit in a spreadsheet, and name every defect with its line.
 
-Spreadsheets change what they save: they drop leading zeros, write dates in the local order, separate by semicolons, add
-a byte order mark and empty rows, or save another encoding. What has one meaning is understood; the rest is a defect.
+Spreadsheets drop leading zeros and write dates in the local order. What has one meaning is understood; the rest is a
+defect.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from typing import Any
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scores.credit.checks import Finding, Row, check_together
 from airflow_provider_apscores.scores.credit.policy import Policy, Requirement, Rule, policy_of
+from airflow_provider_apscores.scores.credit.spreadsheet import spreadsheet_rows
 from airflow_provider_apscores.storage import locate
 
 
@@ -26,11 +25,13 @@ class CheckedPolicy:
     """What reading a policy gave.
 
     Attributes:
+        uri: Where it is.
         policy: The policy, or None when there are defects.
         defects: What must be corrected, by line.
         warnings: What is understood but worth a look, by line.
     """
 
+    uri: str
     policy: Policy | None
     defects: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
@@ -44,7 +45,7 @@ class CheckedPolicy:
         if self.policy is None:
             count = f"{len(self.defects)} defect{'s' if len(self.defects) != 1 else ''}"
             lines = "\n".join(f"  {each}" for each in self.defects)
-            raise ConfigurationError(f"The credit policy has {count}. Nothing was evaluated.\n{lines}")
+            raise ConfigurationError(f"The credit policy {self.uri} has {count}. Nothing was evaluated.\n{lines}")
         return self.policy
 
 
@@ -78,57 +79,16 @@ def check_policy(source: Any) -> CheckedPolicy:
         StorageUnavailable: It can't be read now.
     """
     place, name = locate(source)
-    with place.open(name) as file:
-        lines = list(_lines(_decoded(file.read(), place.uri(name)), place.uri(name)))
+    uri = place.uri(name)
+    lines = list(spreadsheet_rows(source, "credit policy", ("rule", "exam_code")))
+    if "ap_id" in lines[0][1]:
+        raise ConfigurationError(f"{uri} has the column ap_id: it holds scores. Give the policy, which has rules.")
     found = _Findings()
     rows = list(_rows(lines, found))
     defects, warnings = check_together(rows)
     defects = sorted({*found.defects, *defects})
     policy = None if defects else policy_of(row.rule for row in rows)
-    return CheckedPolicy(policy, tuple(defects), tuple(sorted({*found.warnings, *warnings})))
-
-
-def _decoded(data: bytes, uri: str) -> str:
-    if data[:2] == b"PK":
-        raise ConfigurationError(f"{uri} is a workbook. Save the sheet as CSV (UTF-8), and name that file.")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")  # what Excel saves as "CSV" in the United States
-
-
-def _lines(text: str, uri: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty, with the line on which each begins; the first has the column names."""
-    head = text.lstrip("\r\n").partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    begin, names = 1, True
-    try:
-        for cells in rows:
-            cells = [_clean(cell) for cell in cells]
-            if any(cells):
-                if names:
-                    cells = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells]
-                    if not {"rule", "exam_code"} <= set(cells):
-                        raise ConfigurationError(
-                            f"{uri} is no credit policy: its first line must name the columns, with rule and exam_code "
-                            "among them."
-                        )
-                    names = False
-                yield begin, cells
-            begin = rows.line_num + 1
-    except csv.Error:
-        yield begin, []
-    if names:
-        raise ConfigurationError(
-            f"{uri} is empty. A credit policy has a line of column names and a line for each rule."
-        )
-
-
-def _clean(cell: str) -> str:
-    return re.sub(r"\s+", " ", cell.replace("\N{ZERO WIDTH SPACE}", "").replace("\ufeff", "")).strip()
+    return CheckedPolicy(uri, policy, tuple(defects), tuple(sorted({*found.warnings, *warnings})))
 
 
 def _rows(lines: list[tuple[int, list[str]]], found: _Findings) -> Iterator[Row]:
