@@ -65,20 +65,30 @@ def use_airflow() -> None:
 
 
 @contextmanager
-def log_lines() -> Iterator[None]:
+def log_lines() -> Iterator[LogLines]:
     """Print this package's log lines to standard error while the block runs: they say what a delivery does now."""
     log = logging.getLogger("airflow_provider_apscores")
-    handler, level = _ErrorHandler(), log.level
+    handler, level = LogLines(), log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
-        yield
+        yield handler
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
 
 
-class _ErrorHandler(logging.Handler):
+class LogLines(logging.Handler):
+    """Prints log lines to standard error.
+
+    Attributes:
+        warnings: How many of them were warnings or worse.
+    """
+
+    warnings = 0
+
     def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        self.warnings += record.levelno >= logging.WARNING
         # sys.stderr is looked up for each line: a progress bar replaces it while it is shown.
         print(self.format(record), file=sys.stderr)

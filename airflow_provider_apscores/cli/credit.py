@@ -8,9 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.cli.arguments import FOLDER, di_code
-from airflow_provider_apscores.cli.connection import location
+from airflow_provider_apscores.cli.connection import location, log_lines
 from airflow_provider_apscores.cli.output import print_json, print_table
-from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.scorefile import FORMATS, STATUSES
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _day(text: str) -> date:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Check a policy, or apply it. The exit code of ``--check`` is 1 if the policy has defects."""
+    """Check a policy, or apply it. The exit code is 1 if the policy has defects, or scores could not be read."""
     if given.check:
         if given.scores or given.policy:
             given.parser.error("--check reads one policy and no scores")
@@ -91,7 +90,8 @@ def _check(given: argparse.Namespace) -> int:
         if checked.policy:
             print(f"{len(checked.policy.rules)} rules, no defects. SHA-256 of the rules: {checked.policy.sha256}")
         else:
-            print(f"{len(checked.defects)} defects. Correct them, and check again.")
+            count = f"{len(checked.defects)} defect{'' if len(checked.defects) == 1 else 's'}"
+            print(f"{count}. Correct the file, and check again.")
     return 0 if checked.policy else 1
 
 
@@ -104,6 +104,7 @@ def _apply(given: argparse.Namespace) -> int:
     from airflow_provider_apscores.scores.credit import (
         award_credit,
         compare_credit,
+        count_dated,
         read_current_scores,
         read_entry_dates,
         write_credit,
@@ -113,7 +114,9 @@ def _apply(given: argparse.Namespace) -> int:
     policies = [_readable(file) for file in (given.policy, given.compare) if file]
     crosswalk = read_crosswalk(location(given.crosswalk)) if given.crosswalk else None
     dates = read_entry_dates(location(given.entry_dates)) if given.entry_dates else None
-    scores = read_current_scores([location(each) for each in given.scores], crosswalk=crosswalk, di_code=given.di_code)
+    with log_lines() as log:
+        sources = [location(each) for each in given.scores]
+        scores = read_current_scores(sources, crosswalk=crosswalk, di_code=given.di_code)
     credit, *other = (
         award_credit(scores, each, entry_dates=dates, accept=given.accept or ("reported",), as_of=given.as_of)
         for each in policies
@@ -124,19 +127,19 @@ def _apply(given: argparse.Namespace) -> int:
         formats = given.format or "parquet"
         uris = write_credit(credit, location(given.output), formats=formats, comparison=comparison)
     _show(given, credit, comparison, uris)
-    return 0
+    if dates is not None:
+        dated, students = count_dated(scores, dates)
+        print(f"{dated:,} of {students:,} AP IDs have an entry date in {given.entry_dates}.", file=sys.stderr)
+    return 1 if log.warnings else 0
 
 
 def _readable(file: str) -> Any:
     from airflow_provider_apscores.scores.credit import check_policy
 
-    try:
-        checked = check_policy(location(file))
-        for warning in checked.warnings:
-            print(f"{file}, warning: {warning}", file=sys.stderr)
-        return checked.without_defects()
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{file}: {error}") from None
+    checked = check_policy(location(file))
+    for warning in checked.warnings:
+        print(f"{file}, warning: {warning}", file=sys.stderr)
+    return checked.without_defects()
 
 
 def _show(
@@ -155,7 +158,9 @@ def _show(
         print(uri)
     if comparison:
         print(f"\n{given.compare} changes {comparison.changed:,} scores of {comparison.people:,} students;")
-        print(f"credits go from {_number(comparison.credits_before)} to {_number(comparison.credits_after)}\n")
+        print(f"credits go from {_number(comparison.credits_before)} to {_number(comparison.credits_after)}")
+    if comparison and comparison.changes:
+        print()
         print_table(
             ("exam", "now", f"with {given.compare}", "scores"),
             [(each.exam_code, each.before, each.after, each.rows) for each in comparison.changes],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from airflow_provider_apscores.cli.connection import location
+from airflow_provider_apscores.cli.connection import location, log_lines
 from airflow_provider_apscores.cli.output import is_terminal, print_table
 from airflow_provider_apscores.cli.student import add_sources
 from airflow_provider_apscores.errors import ConfigurationError
@@ -27,16 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Show who was found. The exit code is 1 if there is no such student."""
+    """Show who was found. The exit code is 1 if there is no such student, or records could not be read."""
     from airflow_provider_apscores.scores import find_students
 
     if not is_terminal(sys.stdout):
         raise ConfigurationError(
             "The result is personal data. Run this command on a terminal, without a pipe or a file."
         )
-    found = find_students([location(each) for each in given.sources], given.name)
+    with log_lines() as log:
+        found = find_students([location(each) for each in given.sources], given.name)
     rows = [(each.ap_id, each.name, each.birth_date, each.di_code, each.report_date, each.exams) for each in found]
     if rows:
         print_table(("AP ID", "name", "birth date", "campus", "latest report", "exams"), rows)
     print(f"{len(found)} found.")
-    return 0 if found else 1
+    return 1 if log.warnings or not found else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from airflow_provider_apscores.cli.arguments import FOLDER
-from airflow_provider_apscores.cli.connection import location
+from airflow_provider_apscores.cli.connection import location, log_lines
 
 EXAMPLES = """\
   apscores student scores.txt --ap-id 12345678 --html student.html
@@ -29,14 +29,15 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Write the report. Nothing about the students is printed."""
+    """Write the report. Nothing about the students is printed. The exit code is 1 if scores could not be read."""
     from airflow_provider_apscores.scores import read_crosswalk, student_report
     from airflow_provider_apscores.storage import locate
 
     crosswalk = read_crosswalk(location(given.crosswalk)) if given.crosswalk else None
     sources = [location(each) for each in given.sources]
-    page = student_report(sources, given.ap_id, crosswalk=crosswalk)
+    with log_lines() as log:
+        page = student_report(sources, given.ap_id, crosswalk=crosswalk)
     place, name = locate(location(given.html))
     place.write(name, page.encode())
     print(f"Wrote {given.html}. It holds personal data; it is no official College Board score report.")
-    return 0
+    return 1 if log.warnings else 0

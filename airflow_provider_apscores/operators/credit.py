@@ -80,6 +80,7 @@ class APScoresCreditOperator(APScoresOperator):
             award_credit,
             check_policy,
             compare_credit,
+            count_dated,
             credit_counts,
             read_current_scores,
             read_entry_dates,
@@ -116,6 +117,9 @@ class APScoresCreditOperator(APScoresOperator):
         for warning in checked.warnings:
             self.log.warning("Credit policy, %s", warning)
         self.log.info("Credit: %s.", ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+        if given["entry_dates"] is not None:
+            dated, students = count_dated(scores, given["entry_dates"])
+            self.log.info("%d of %d AP IDs have an entry date in %s.", dated, students, self.entry_dates)
         if comparison:
             self.log.info("%s would change %d of %d scores.", self.compare, comparison.changed, comparison.rows)
         return {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from airflow_provider_apscores.errors import ConfigurationError
+from airflow_provider_apscores.errors import ConfigurationError, ScoreFileMalformed
 from airflow_provider_apscores.scorefile import DELIVERIES, TABLES, read_score_file
 from airflow_provider_apscores.scores.facts import Source
 from airflow_provider_apscores.storage import folder, locate
+
+log = logging.getLogger(__name__)
 
 
 def open_source(place: Any) -> Source:
@@ -15,23 +18,34 @@ def open_source(place: Any) -> Source:
 
     Args:
         place: A folder of parsed tables, which is returned as it is, or an AP score file (TXT or CSV, gzip or not),
-            which is read. The time of a file's last change stands in for the moment when it landed.
+            which is read. The time of a file's last change stands in for the moment when it landed. A warning in the
+            log counts what could not be read of it.
 
     Raises:
         ConfigurationError: There is nothing at *place*, or it is a folder without tables.
-        ScoreFileMalformed: The file is no score file.
+        ScoreFileMalformed: The file is no score file. The message names it.
         StorageUnavailable: It can't be read now.
     """
     above, name = locate(place)
-    if above.size(name) is None or folder(place).names():
+    uri = above.uri(name)
+    inside = folder(place).names()
+    if above.size(name) is None or inside:
         if folder(place).child("exam_scores").names():
             return place
-        raise ConfigurationError(f"{above.uri(name)} is neither a score file nor a folder of parsed tables.")
+        raise ConfigurationError(
+            f"{uri} is a folder without parsed tables. Name its score files, or a folder that the parse step wrote to."
+            if inside
+            else f"{uri} is neither a score file nor a folder of parsed tables: there is no such file."
+        )
     import pyarrow as pa
 
     from airflow_provider_apscores import __version__
 
-    with read_score_file(place) as file:
+    try:
+        read = read_score_file(place)
+    except ScoreFileMalformed as error:
+        raise ScoreFileMalformed(f"{uri}: {error}") from None
+    with read as file:
         tables = {name: getattr(file, name) for name in TABLES}
         dates = [day for day in tables["students"]["report_date"].unique().to_pylist() if day]
         delivery = dict.fromkeys(DELIVERIES.schema().names) | {
@@ -44,4 +58,6 @@ def open_source(place: Any) -> Source:
             "exam_slots": file.exam_slots,
             "parser_version": __version__,
         }
+    if errors := tables["problems"]["severity"].to_pylist().count("error"):
+        log.warning("%s: not read, and not in the result: %d lines or values. See apscores summary.", uri, errors)
     return tables | {"deliveries": pa.Table.from_pylist([delivery], DELIVERIES.schema())}

@@ -92,7 +92,7 @@ def test_a_policy_is_checked_without_scores(tmp_path: Path, capsys: pytest.Captu
         "most 3 decimals.",
         "warning: line 5, exam_year_from: exam 14 was Studio Art: Drawing up to 2019 and is Drawing since 2020; this "
         "rule covers both.",
-        "2 defects. Correct them, and check again.",
+        "2 defects. Correct the file, and check again.",
     ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_a_policy_with_defects_evaluates_nothing(scores: Path, tmp_path: Path, c
 
     assert cli.main(["credit", str(scores), "--policy", str(bad), "--output", str(output)]) == 2
 
-    assert "policy.csv: The credit policy has 1 defect. Nothing was evaluated." in capsys.readouterr().err
+    assert "/policy.csv has 1 defect. Nothing was evaluated." in capsys.readouterr().err
     assert not output.exists()
 
 
@@ -114,6 +114,45 @@ def test_arguments_that_do_not_fit_exit_with_2(arguments: list[str]):
 
 def test_a_folder_without_tables_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     policy = write_policy(tmp_path, POLICY)
-    for place in (tmp_path, tmp_path / "nowhere"):
+    wrong = {
+        tmp_path: "is a folder without parsed tables. Name its score files",
+        tmp_path / "nowhere": "is neither a score file nor a folder of parsed tables: there is no such file",
+    }
+    for place, message in wrong.items():
         assert cli.main(["credit", str(place), "--policy", str(policy)]) == 2
-        assert "is neither a score file nor a folder of parsed tables" in capsys.readouterr().err
+        assert message in capsys.readouterr().err
+
+
+def test_the_file_that_is_no_score_file_is_named(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    policy = write_policy(tmp_path, POLICY)
+
+    assert cli.main(["credit", str(scores), str(policy), "--policy", str(policy)]) == 2
+
+    assert f"{policy}: This is no AP score file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (b"a line that is no record\n", "scores.txt: not read, and not in the result: 1 lines or values."),
+    (encode_record(record("", "004866", [("26", "66", "5", "")], "070126")) + b"\n", "which get no decision: 1."),
+])  # fmt: skip
+def test_scores_that_get_no_decision_are_counted_and_exit_with_1(
+    damage: bytes, said: str, scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    scores.write_bytes(scores.read_bytes() + damage)
+
+    assert cli.main(["credit", str(scores), "--policy", str(write_policy(tmp_path, POLICY))]) == 1
+
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert "13 credits for 4 scores" in printed.out
+
+
+def test_the_ap_ids_with_an_entry_date_are_counted(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A file of other students, or with other identifiers, is noticed."""
+    dates = tmp_path / "entries.csv"
+    dates.write_text("ap_id,entry_date\nAP000001,2026-08-24\n000002,2026-08-24\n")
+    policy = write_policy(tmp_path, POLICY)
+
+    assert cli.main(["credit", str(scores), "--policy", str(policy), "--entry-dates", str(dates)]) == 0
+
+    assert capsys.readouterr().err == f"1 of 2 AP IDs have an entry date in {dates}.\n"

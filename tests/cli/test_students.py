@@ -43,6 +43,19 @@ def test_the_report_is_readable_by_its_owner_only_and_nothing_of_it_is_printed(
     assert student(1)["last_name"] not in said
 
 
+def test_a_line_that_could_not_be_read_is_said_and_exits_with_1(
+    scores: Path, tmp_path: Path, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
+):
+    """The student may be on that line."""
+    scores.write_bytes(scores.read_bytes() + b"a line that is no record\n")
+
+    assert cli.main(["student", str(scores), "--ap-id", ap_id_of(1), "--html", str(tmp_path / "student.html")]) == 1
+    assert "not in the result: 1 lines or values" in capsys.readouterr().err
+    mocker.patch("sys.stdout", Terminal())
+    assert cli.main(["find", str(scores), "--name", student(2)["last_name"]]) == 1
+    assert "not in the result: 1 lines or values" in capsys.readouterr().err
+
+
 def test_an_unknown_ap_id_writes_nothing(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "student.html"
 
