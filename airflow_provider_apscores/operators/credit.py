@@ -22,7 +22,7 @@ class APScoresCreditOperator(APScoresOperator):
     :param scores: the folder that ``APScoresCurrentStateOperator`` writes to, or the folder of tables that
         ``APScoresParseOperator`` writes to. (templated)
     :param policy: the credit policy, a CSV. (templated)
-    :param output: the folder for ``credit.<format>``, which is replaced as a whole. (templated)
+    :param output: the folder for ``credit.<format>``; files of an earlier result are replaced or removed. (templated)
     :param as_of: a day to write into each row, as YYYY-MM-DD; none when None. (templated)
     :param accept: the statuses whose scores may earn credit. (templated)
     :param entry_dates: a CSV with the columns ``ap_id`` and ``entry_date``, for rules that depend on the day of entry.

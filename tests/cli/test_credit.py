@@ -56,6 +56,18 @@ def test_the_command_counts_decisions_and_writes_the_table_for_its_owner_only(
     assert stat.S_IMODE((output / "credit.csv").stat().st_mode) == 0o600
 
 
+def test_files_of_an_earlier_result_do_not_stay(scores: Path, tmp_path: Path):
+    policy = str(write_policy(tmp_path, POLICY))
+    output = tmp_path / "credit"
+    arguments = ["credit", str(scores), "--policy", policy, "--output", str(output)]
+
+    assert cli.main([*arguments, "--format", "csv", "--compare", policy]) == 0
+    assert sorted(file.name for file in output.iterdir()) == ["credit.csv", "credit_comparison.json"]
+
+    assert cli.main(arguments) == 0
+    assert [file.name for file in output.iterdir()] == ["credit.parquet"]
+
+
 def test_many_credits_are_printed_in_full(scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     policy = write_policy(tmp_path, POLICY.replace("MATH 151,4", "MATH 151,999.25"))
     for number in range(1500):

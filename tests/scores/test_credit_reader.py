@@ -60,6 +60,14 @@ def test_a_date_that_begins_with_the_month_is_a_warning(tmp_path):
     assert str(warning) == "line 2, entry_from: '8/1/2023' is read month first, as August 1, 2023. Write 2023-08-01."
 
 
+def test_a_rule_without_a_lowest_score_is_a_warning_unless_a_person_decides(tmp_path):
+    text = "rule,exam_code,score_min,award,review\nA,20,,B 1,\nB,25,1,B 2,\nC,28,,B 3,choice\nD,31,,B 4 | B 5,"
+
+    (warning,) = check_policy(write_policy(tmp_path, text)).warnings
+
+    assert str(warning) == "line 2, score_min: is blank: a score of 1 is enough. Write 1 if that is meant."
+
+
 DEFECTS = """
     rule,exam_code,exam_year_from,exam_year_to,entry_from,entry_to,score_min,score_max,also_requires,award,credits,replaces,cap_group,cap_credits,review
     CODE,XX,,,,,,,,A 1,3,,,,

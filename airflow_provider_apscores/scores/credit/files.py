@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import open_encoder, read_formats
+from airflow_provider_apscores.scorefile import FORMATS, open_encoder, read_formats
 from airflow_provider_apscores.scores.credit.policy import CREDIT
 from airflow_provider_apscores.scores.credit.scores import COLUMNS
 from airflow_provider_apscores.scores.credit.spreadsheet import spreadsheet_rows
@@ -135,7 +135,7 @@ def write_credit(
     formats: str | Sequence[str] = ("parquet",),
     comparison: CreditComparison | None = None,
 ) -> dict[str, str]:
-    """Write a result as ``<output>/credit.<format>``. Each file is replaced as a whole.
+    """Write a result as ``<output>/credit.<format>``. Files of an earlier result are replaced or removed.
 
     Args:
         credit: What :func:`~airflow_provider_apscores.scores.credit.award_credit` returned.
@@ -162,6 +162,7 @@ def write_credit(
         if comparison is not None:
             staging.open(_COMPARISON).write(json.dumps(comparison.to_dict(), indent=2).encode())
         staging.publish()
-    if comparison is None:
-        place.remove(_COMPARISON)  # of an earlier result
+    kept = {f"{CREDIT.name}.{each}" for each in formats} | ({_COMPARISON} if comparison else set())
+    for name in {*(f"{CREDIT.name}.{each}" for each in FORMATS), _COMPARISON} - kept:
+        place.remove(name)  # of an earlier result
     return {each: place.uri(f"{CREDIT.name}.{each}") for each in formats}

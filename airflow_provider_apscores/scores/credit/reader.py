@@ -138,7 +138,10 @@ def _row(line: int, cells: dict[str, str], found: _Findings) -> Row:
             found.warnings.append(
                 Finding(line, column, f"{text!r} is read month first, as {day:%B} {day.day}, {day.year}. Write {day}.")
             )
-    return Row(line, Rule(**{"name": "", "exam_code": "", **values}), frozenset(unread))
+    rule = Rule(**{"name": "", "exam_code": "", **values})
+    if not cells.get("score_min") and not rule.asks_for:
+        found.warnings.append(Finding(line, "score_min", "is blank: a score of 1 is enough. Write 1 if that is meant."))
+    return Row(line, rule, frozenset(unread))
 
 
 # One function a column: text that is not blank to a value, or ValueError with the rest of a sentence about the text.
