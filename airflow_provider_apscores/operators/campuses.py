@@ -138,29 +138,30 @@ def for_each(work: Callable[[C], Any], campuses: Iterable[C]) -> None:
             raise
 
 
-def report_errors(context: Context, campuses: Sequence[Campus]) -> None:
+def report_errors(context: Context, task: APScoresOperator, campuses: Sequence[Campus]) -> None:
     """
-    Push the errors of the campuses as XCom ``errors``, unless there is nothing else: then raise them.
+    Push the errors of the campuses as XCom ``errors``, and keep the class of each in the status of its campus.
 
-    :raises APScoresError: some campuses failed, and no other has a delivery. It is transient if one of the errors is.
+    If there is no delivery, the task fails with the errors. The status of the other campuses does not: College Board
+    answered for them.
+
+    :raises AirflowFailException: no campus has a delivery, and all errors are permanent.
+    :raises APScoresError: no campus has a delivery, and an error is transient.
     """
+    from airflow_provider_apscores.hooks.exceptions import airflow_exceptions
+    from airflow_provider_apscores.operators.status import store_error
+
     failed = {each.di_code: each.error for each in campuses if each.error is not None}
     ti: Any = context.get("ti")
     if ti is not None:
         ti.xcom_push(key=ERRORS, value=[_as_json(di_code, error) for di_code, error in failed.items()])
+    for di_code, error in failed.items():
+        store_error(context, task, error, [di_code])
     if failed and not finished(campuses):
         first = next((error for error in failed.values() if error.transient), next(iter(failed.values())))
         text = " ".join(f"Campus {di_code}: {error}" for di_code, error in failed.items())
-        raise type(first)(text) from None
-
-
-def store_errors(context: Context, task: APScoresOperator, campuses: Sequence[Campus]) -> None:
-    """Keep the class of each error in the status of its campus, after a task that succeeded for others."""
-    from airflow_provider_apscores.operators.status import store_error
-
-    for each in campuses:
-        if each.error is not None:
-            store_error(context, task, each.error, [each.di_code])
+        with airflow_exceptions():
+            raise type(first)(text) from None
 
 
 def finished(campuses: Sequence[Campus]) -> list[Delivery]:

@@ -17,7 +17,6 @@ from airflow_provider_apscores.operators.campuses import (
     is_list,
     read_campuses,
     report_errors,
-    store_errors,
 )
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
@@ -130,9 +129,8 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
         with self.reporting(context):
             campuses = self._campuses(context, several)
             self._deliver(campuses, several)
-            if several:
-                report_errors(context, campuses)
-        store_errors(context, self, campuses)
+        if several:
+            report_errors(context, self, campuses)
         unchanged = [each.di_code for each in campuses if each.delivery is None and each.error is None]
         deliveries = finished(campuses)
         if not deliveries:

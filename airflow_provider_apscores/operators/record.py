@@ -15,7 +15,6 @@ from airflow_provider_apscores.operators.campuses import (
     is_list,
     read_list,
     report_errors,
-    store_errors,
 )
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
@@ -80,9 +79,8 @@ class APScoresRecordDownloadOperator(RecordsDownloads, APScoresOperator):
             if not _is_approved(self.approval):
                 skip("The record was not approved, so these reports stay new at College Board.")
             self._record(downloads, several)
-            if several:
-                report_errors(context, downloads)
-        store_errors(context, self, downloads)
+        if several:
+            report_errors(context, self, downloads)
         deliveries = finished(downloads)
         for delivery in deliveries:
             emit_recorded(context, self, delivery)

@@ -133,6 +133,16 @@ def test_a_transient_error_is_stored_until_the_download_succeeds(world: World, s
     assert statuses[EMBERWICK]["last_error"] is None
 
 
+def test_the_error_of_one_campus_is_not_that_of_the_others(world: World, statuses: Statuses):
+    world.sandbox.fail("order", "refuse=campus", di_code=SALTMARSH)
+
+    with pytest.raises(AirflowFailException):  # nothing has landed
+        statuses.download([SALTMARSH, EMBERWICK])
+
+    assert statuses[SALTMARSH]["last_error"]["class"] == "CampusRefused"
+    assert EMBERWICK not in statuses.states[assets.status()]
+
+
 def test_a_record_that_is_not_approved_is_no_error(world: World, statuses: Statuses):
     reference = statuses.download(record=False)
     before = statuses[SALTMARSH]
