@@ -28,6 +28,7 @@ class CampusDownload(Campus):
         record: Records a landed delivery and returns it, or None.
         expect_min_records: Fewer student records than this are an error.
         max_bytes: A larger file is an error.
+        checked_at: When College Board answered the order, ISO 8601 in UTC; "" before.
     """
 
     order: FileOrder
@@ -36,6 +37,7 @@ class CampusDownload(Campus):
     record: Callable[[Client, Delivery], Delivery] | None
     expect_min_records: int
     max_bytes: int
+    checked_at: str = ""
 
     @property
     def is_finished(self) -> bool:
@@ -66,8 +68,11 @@ class CampusDownload(Campus):
             self.delivery = self.record(client, self.delivery)
 
     def _land(self, client: Client) -> Delivery | None:
+        from airflow_provider_apscores.delivery import utc_now
+
         order, landing = self.order, self.landing
         generated = client.order(order.di_code, file_format=order.file_format, download_type=order.download_type)
+        self.checked_at = utc_now()
         # A try that Airflow considers dead may have landed and recorded the reports since: then they are not new.
         delivery = landing.find(nothing_new=generated is None)
         if delivery is not None or generated is None:

@@ -124,11 +124,15 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]] | None:
         """Land the campus's file, or continue where an earlier try ended."""
         from airflow_provider_apscores.operators.events import emit_file_event, emit_recorded
+        from airflow_provider_apscores.operators.status import store_checked
 
         several = is_list(self.di_code) or str(self.di_code).strip() == OF_CONNECTION
         with self.reporting(context):
             campuses = self._campuses(context, several)
             self._deliver(campuses, several)
+        for each in campuses:
+            if each.checked_at:
+                store_checked(context, self, each.di_code, each.checked_at)
         if several:
             report_errors(context, self, campuses)
         unchanged = [each.di_code for each in campuses if each.delivery is None and each.error is None]

@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 Status = dict[str, Any]
 
 
+def store_checked(context: Context, task: BaseOperator, di_code: str, at: str) -> None:
+    """Store when College Board last answered an order of a campus, also when it had nothing new."""
+    _store(context, task, di_code, lambda stored: {"checked_at": at})
+
+
 def store_landed(context: Context, task: BaseOperator, delivery: Delivery) -> None:
     """Store the last delivery of a campus, and since when it has reports that are not recorded."""
     manifest = delivery.manifest

@@ -92,6 +92,7 @@ def campus_report(
         loaded_rows=_count(_dict(known.get("loads")).get("rows")),
         error=error,
         error_at=error_at,
+        checked_at=max((at for each in (known, *polls) if (at := _time(each.get("checked_at")))), default=None),
         next_poll_at=min((at for each in polls if (at := _time(each.get("next_poll_at")))), default=None),
         has_status=status is not None,
     )

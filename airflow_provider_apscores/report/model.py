@@ -72,6 +72,7 @@ class Campus:
         hand_offs: The last hand-off to each consumer.
         loaded_at: When rows were last loaded into a database.
         loaded_rows: How many.
+        checked_at: When a task or a watcher last asked College Board and got an answer.
         error: The class of the last error, until the same task or watcher succeeds.
         error_at: When it occurred.
         next_poll_at: When a watcher polls next.
@@ -89,6 +90,7 @@ class Campus:
     hand_offs: tuple[HandOff, ...] = ()
     loaded_at: datetime | None = None
     loaded_rows: int | None = None
+    checked_at: datetime | None = None
     error: str | None = None
     error_at: datetime | None = None
     next_poll_at: datetime | None = None

@@ -64,7 +64,7 @@ def _header(report: Report) -> list[Html]:
         (
             "Campuses",
             number(len(campuses)),
-            "with deliveries" if report.has_state is None else "with deliveries or a watcher",
+            "with deliveries, or checked" if report.has_state else "with deliveries",
         ),
         ("Not recorded", number(pending), "their reports will be sent again"),
         ("Needs attention", number(attention), "an error, an old delivery, or damage"),
@@ -91,8 +91,9 @@ def _nothing() -> Html:
     return div(
         element("h2", "No deliveries yet"),
         p(
-            "A campus appears here after its first download. If your DAG has run and this page is in Airflow, check "
-            "that its tasks have the outlets and inlets of the example DAGs: the page reads their asset events."
+            "A campus appears here after its first download; in Airflow 3.3, also if College Board had nothing new. If "
+            "your DAG has run and this page is in Airflow, check that its tasks have the outlets and inlets of the "
+            "example DAGs: the page reads what they store."
         ),
         class_="card empty",
     )
@@ -102,7 +103,7 @@ def _overview(report: Report) -> Html:
     heads = ["Campus", "Status", "Last delivery", "Records", "All records", "Last six months"]
     kinds = ["", "", "", "n", "n", "picture"]
     if report.has_state is not None:
-        heads.append("Next poll")
+        heads.append("Last checked")
         kinds.append("")
     rows = [element("tr", *_overview_row(report, campus)) for campus in report.campuses]
     head = element(
@@ -129,7 +130,7 @@ def _overview_row(report: Report, campus: Campus) -> list[Html]:
         td(number(last.records) if last else "–", class_="n"),
         td(number(sum(each.records for each in campus.new)), class_="n"),
         td(charts.sparkline(half_year), class_="picture"),
-        *([] if report.has_state is None else [td(_next_poll(report, campus))]),
+        *([] if report.has_state is None else [td(_checked(report, campus))]),
     ]
 
 
@@ -145,6 +146,15 @@ def _detail(report: Report, campus: Campus) -> Html:
     if campus.pending_since is not None:
         return span(" for ", duration(report.made_at - campus.pending_since), class_="detail")
     return Html("")
+
+
+def _checked(report: Report, campus: Campus) -> Html:
+    """When College Board was last asked: the sign that a job without news is alive."""
+    if not report.has_state:
+        return span("not available", class_="quiet")
+    if campus.checked_at is None:
+        return span("not known", class_="quiet")
+    return ago(campus.checked_at, report.made_at)
 
 
 def _next_poll(report: Report, campus: Campus) -> Html:
@@ -199,6 +209,7 @@ def _facts(report: Report, campus: Campus) -> list[tuple[str, str]]:
         rows = "" if campus.loaded_rows is None else f", {plural(campus.loaded_rows, 'row')}"
         facts.append(("Loaded", join(ago(campus.loaded_at, now), rows)))
     if report.has_state is not None:
+        facts.append(("Last checked", _checked(report, campus)))
         facts.append(("Last error", _error(report, campus)))
         facts.append(("Next poll", _next_poll(report, campus)))
     return facts

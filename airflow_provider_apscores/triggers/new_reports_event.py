@@ -43,8 +43,8 @@ _EVENT_WRITE_DELAY = 3.0
 # Seconds until a refused login is tried again unchanged. Trying more often might lock the account.
 _REFUSED_PAUSE = 86_400.0
 
-#: Key of the asset state store: ``next_poll_at``; ``last_error`` with ``class`` and ``at``, or None; and ``new_since``
-#: or None. The times are ISO 8601 in UTC.
+#: Key of the asset state store: ``next_poll_at``; ``last_error`` with ``class`` and ``at``, or None; ``new_since`` or
+#: None; and ``checked_at``, the last poll that College Board answered. The times are ISO 8601 in UTC.
 POLL = "poll"
 
 #: The time of a poll, in seconds since 1970, and what it found.
@@ -145,7 +145,8 @@ class APScoresNewReportsEventTrigger(DataclassTrigger, BaseEventTrigger):
             since = _seconds(poll.get("new_since"))
             is_old = since is not None and since >= state.recorded_at
             since = (since if is_old else polled_at) if code in result.new else None
-            poll |= {"last_error": None, "new_since": None if since is None else _at(since)}
+            poll |= {"last_error": None, "checked_at": _at(polled_at)}
+            poll["new_since"] = None if since is None else _at(since)
             gauge("news_age", 0 if since is None else polled_at - since, code, in_triggerer=True)
         await state.keep_poll({"last_error": None, "new_since": None} | poll | {"next_poll_at": _at(due)})
 

@@ -130,10 +130,12 @@ def test_the_status_comes_from_the_state_store(writer: Writer):
             "hand_offs": {"banner": {"at": hours(2).isoformat(), "records": 35}},
             "loads": {"at": hours(3).isoformat(), "rows": 412},
             "last_error": {"class": "LoginRefused", "at": hours(1).isoformat()},
+            "checked_at": hours(24).isoformat(),
             "updated_at": NOW.isoformat(),
         },
     )
-    writer.store("apscores://0901/new", "poll", {"next_poll_at": (NOW + timedelta(hours=1)).isoformat()})
+    poll = {"next_poll_at": (NOW + timedelta(hours=1)).isoformat(), "checked_at": hours(5).isoformat()}
+    writer.store("apscores://0901/new", "poll", poll)
     writer.store("apscores://0901/new?account=second", "poll", {"next_poll_at": hours(-3).isoformat()})
     writer.store("apscores://0901/new", "apscores.notified_at", 12.5)
 
@@ -151,6 +153,7 @@ def test_the_status_comes_from_the_state_store(writer: Writer):
         loaded_rows=412,
         error="LoginRefused",
         error_at=hours(1),
+        checked_at=hours(5),
         next_poll_at=NOW + timedelta(hours=1),
         has_status=True,
     )

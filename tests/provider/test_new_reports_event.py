@@ -375,11 +375,13 @@ async def test_the_next_poll_and_the_last_error_are_stored(sandbox: Sandbox):
         assert poll["last_error"]["class"] == "ServiceUnavailable"
         assert poll["last_error"]["at"] <= poll["next_poll_at"]
         assert poll["new_since"] is None
+        assert "checked_at" not in poll
 
         sandbox.clear_faults()
         await polls(sandbox)
         since = store.values[POLL]["new_since"]
         assert (store.values[POLL]["last_error"], since[:2]) == (None, "20")
+        assert since <= store.values[POLL]["checked_at"] <= store.values[POLL]["next_poll_at"]
 
     async with Watch(watcher(store)):  # another triggerer
         await polls(sandbox)

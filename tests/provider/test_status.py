@@ -55,8 +55,10 @@ def test_each_task_stores_its_part(world: World, statuses: Statuses, tmp_path: P
     assert statuses[SALTMARSH] == landed | {
         "recorded_at": None,
         "pending_since": manifest["landed_at"],
+        "checked_at": statuses[SALTMARSH]["checked_at"],
         "updated_at": statuses[SALTMARSH]["updated_at"],
     }
+    assert statuses[SALTMARSH]["checked_at"] <= manifest["landed_at"]
 
     tables = statuses.run(APScoresParseOperator, source=reference, output=str(tmp_path / "tables"))
     status = statuses[SALTMARSH]
@@ -133,6 +135,26 @@ def test_a_transient_error_is_stored_until_the_download_succeeds(world: World, s
     assert statuses[EMBERWICK]["last_error"] is None
 
 
+def test_a_campus_without_news_was_checked(world: World, statuses: Statuses):
+    with pytest.raises(AirflowSkipException):
+        statuses.download(EMBERWICK)
+    first = statuses[EMBERWICK]
+
+    assert first == {"checked_at": first["checked_at"], "updated_at": first["updated_at"]}
+    with pytest.raises(AirflowSkipException):
+        statuses.download(EMBERWICK, run="day-2")
+    assert statuses[EMBERWICK]["checked_at"] > first["checked_at"]
+
+
+def test_a_retry_that_asks_nothing_checks_nothing(world: World, statuses: Statuses):
+    statuses.download()
+    before = statuses[SALTMARSH]["checked_at"]
+
+    statuses.download()
+
+    assert statuses[SALTMARSH]["checked_at"] == before
+
+
 def test_the_error_of_one_campus_is_not_that_of_the_others(world: World, statuses: Statuses):
     world.sandbox.fail("order", "refuse=campus", di_code=SALTMARSH)
 
@@ -140,7 +162,9 @@ def test_the_error_of_one_campus_is_not_that_of_the_others(world: World, statuse
         statuses.download([SALTMARSH, EMBERWICK])
 
     assert statuses[SALTMARSH]["last_error"]["class"] == "CampusRefused"
-    assert EMBERWICK not in statuses.states[assets.status()]
+    assert "checked_at" not in statuses[SALTMARSH]
+    assert statuses[EMBERWICK].get("last_error") is None
+    assert "checked_at" in statuses[EMBERWICK]
 
 
 def test_a_record_that_is_not_approved_is_no_error(world: World, statuses: Statuses):

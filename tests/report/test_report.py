@@ -26,6 +26,7 @@ CAMPUS = Campus(
     hand_offs=(HandOff("banner", LAST, 35),),
     loaded_at=LAST,
     loaded_rows=412,
+    checked_at=NOW - timedelta(minutes=30),
     next_poll_at=NOW + timedelta(minutes=30),
 )
 
@@ -80,6 +81,7 @@ def test_the_page_says_what_is_known_about_a_campus():
         "Problems none",
         "Handed to banner 3 hours ago , 35 records",
         "Loaded 3 hours ago , 412 rows",
+        "Last checked 30 minutes ago",
         "Last error none",
         "Next poll in 30 minutes",
     ):
@@ -90,6 +92,8 @@ def test_the_page_says_what_is_known_about_a_campus():
     ("campus", "words"),
     [
         (Campus("0901"), "– No delivery"),
+        (Campus("0901"), "Last checked not known"),
+        (Campus("0901", checked_at=LAST), "Last checked 3 hours ago"),
         (replace(CAMPUS, deliveries=(Landed(LAST, 9, "full"),)), "↓ Landed"),
         (replace(CAMPUS, pending_since=NOW - timedelta(hours=5)), "… Pending for 5 hours"),
         (replace(CAMPUS, error="LoginRefused", error_at=LAST), "! Failed LoginRefused"),
