@@ -37,7 +37,7 @@ def fill(session: Any, now: datetime) -> None:
         for day in range(DAYS):
             large = scores if day % 90 == 80 else None
             writer.day(f"{1000 + campus}", now - timedelta(days=DAYS - day, minutes=5), 10 + day % 50, large)
-        status = {"landed_at": now.isoformat(), "records": 10, "pending_since": None, "last_error": None}
+        status = {"landed_at": now.isoformat(), "records": 10, "pending_since": None, "errors": {}}
         writer.store("apscores://all/status", f"{1000 + campus}", status)
     session.commit()
 

@@ -107,17 +107,18 @@ def store_error(context: Context, task: BaseOperator, error: Exception, di_codes
     from airflow_provider_apscores.errors import APScoresError
 
     cause = error.__cause__ if isinstance(error.__cause__, APScoresError) else error
-    last = {"class": type(cause).__name__, "at": utc_now(), "operator": task.task_type}
+    last = {task.task_type: {"class": type(cause).__name__, "at": utc_now()}}
     for di_code in di_codes:
-        _store(context, task, di_code, lambda stored: {"last_error": last})
+        _store(context, task, di_code, lambda stored: {"errors": (stored.get("errors") or {}) | last})
 
 
 def _store_success(context: Context, task: BaseOperator, di_codes: Sequence[str]) -> None:
     """Remove the error of an earlier task of the same operator: what failed then has succeeded now."""
 
     def change(stored: Status) -> Status | None:
-        last = stored.get("last_error") or {}
-        return {"last_error": None} if last.get("operator") == task.task_type else None
+        errors = stored.get("errors") or {}
+        others = {operator: error for operator, error in errors.items() if operator != task.task_type}
+        return {"errors": others} if others != errors else None
 
     for di_code in di_codes:
         _store(context, task, di_code, change)

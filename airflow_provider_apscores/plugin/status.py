@@ -77,7 +77,7 @@ def campus_report(
         )
         deliveries = [last]
     published, scores_at = _scores(known, scores)
-    error, error_at = _error([known, *polls])
+    error, error_at = _error([*_dict(known.get("errors")).values(), *(each.get("last_error") for each in polls)])
     return Campus(
         di_code,
         tuple(deliveries),
@@ -135,10 +135,11 @@ def _published(value: Any) -> dict[str, dict[str, int | None]]:
     }
 
 
-def _error(sources: Iterable[Values]) -> tuple[str | None, datetime | None]:
+def _error(errors: Iterable[Any]) -> tuple[str | None, datetime | None]:
     """The class and the time of the latest error of tasks and watchers. Their next success removes it."""
-    errors = [_dict(each.get("last_error")) for each in sources]
-    known = [(at, str(each["class"])) for each in errors if each.get("class") and (at := _time(each.get("at")))]
+    known = [
+        (at, str(each["class"])) for each in map(_dict, errors) if each.get("class") and (at := _time(each.get("at")))
+    ]
     at, error = max(known, default=(None, None))
     return error, at
 

@@ -129,7 +129,10 @@ def test_the_status_comes_from_the_state_store(writer: Writer):
             "scores_at": hours(48).isoformat(),
             "hand_offs": {"banner": {"at": hours(2).isoformat(), "records": 35}},
             "loads": {"at": hours(3).isoformat(), "rows": 412},
-            "last_error": {"class": "LoginRefused", "at": hours(1).isoformat()},
+            "errors": {
+                "Download": {"class": "LoginRefused", "at": hours(1).isoformat()},
+                "Load": {"class": "LoadRefused", "at": hours(9).isoformat()},
+            },
             "checked_at": hours(24).isoformat(),
             "updated_at": NOW.isoformat(),
         },
@@ -163,7 +166,7 @@ def test_the_latest_of_several_errors_is_shown_until_it_is_removed(writer: Write
     writer.day("0901", hours(1))
     writer.store("apscores://0901/new", "poll", {"last_error": {"class": "Older", "at": hours(3).isoformat()}})
     assert campus(writer).error == "Older"
-    writer.store(STATUS, "0901", {"last_error": {"class": "HandOffFailed", "at": hours(2).isoformat()}})
+    writer.store(STATUS, "0901", {"errors": {"HandOff": {"class": "HandOffFailed", "at": hours(2).isoformat()}}})
 
     assert (campus(writer).error, campus(writer).error_at) == ("HandOffFailed", hours(2))
 
