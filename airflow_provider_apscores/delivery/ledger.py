@@ -28,7 +28,7 @@ class APScoresLedger:
             Airflow's ``ObjectStoragePath``.
 
     Example:
-        >>> for delivery in APScoresLedger("s3://scores/ap").unrecorded():  # doctest: +SKIP
+        >>> for delivery in APScoresLedger("s3://scores/ap").pending():  # doctest: +SKIP
         ...     print(delivery.manifest.di_code, delivery.uri)
     """
 
@@ -85,10 +85,6 @@ class APScoresLedger:
             StorageUnavailable: The destination can't be read now.
         """
         return [each.manifest_uri for each in self.deliveries(di_code) if not each.manifest.purged]
-
-    def unrecorded(self, di_code: str | None = None) -> list[Delivery]:
-        """Deliveries whose manifests note no record. ``full`` ones are usually not recorded."""
-        return [each for each in self.deliveries(di_code) if not each.manifest.recorded]
 
     def pending(self, di_code: str | None = None) -> list[Delivery]:
         """See :attr:`LedgerSnapshot.pending`."""

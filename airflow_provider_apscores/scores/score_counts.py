@@ -69,13 +69,6 @@ class ExamScoreTally:
                 self.scores.setdefault(exam, dict.fromkeys(SCORES, 0))[str(score)] += rows
 
 
-def count_scores(exam_scores: pa.Table) -> dict[str, Counts]:
-    """Count the rows of a table ``exam_scores`` by exam code and score. The result is private to the process."""
-    tally = ExamScoreTally()
-    tally.add(exam_scores)
-    return tally.scores
-
-
 def suppress(counts: Mapping[str, Counts], *, least: int = LEAST) -> dict[str, dict[str, Any]]:
     """Return the counts that may be published; see the module.
 

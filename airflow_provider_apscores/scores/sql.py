@@ -28,14 +28,12 @@ class Dialect:
         create_view: How a view is made or made anew.
         not_enforced: What stands behind a primary key that the database does not enforce, or "".
         indexes: Whether tables have indexes.
-        tested: Whether the tests run the statements on a real database; otherwise they are only parsed.
     """
 
     types: dict[str, str]
     create_view: str = "CREATE OR REPLACE VIEW"
     not_enforced: str = ""
     indexes: bool = True
-    tested: bool = True
 
 
 def _types(text: str, small: str, big: str, date: str, flag: str, timestamp: str, number: str) -> dict[str, str]:
@@ -60,13 +58,12 @@ DIALECTS: dict[str, Dialect] = {
         _types("TEXT", "INTEGER", "INTEGER", "TEXT", "INTEGER", "TEXT", "REAL"), create_view="CREATE VIEW IF NOT EXISTS"
     ),
     "snowflake": Dialect(
-        _types("VARCHAR", "SMALLINT", "BIGINT", "DATE", "BOOLEAN", "TIMESTAMP_TZ", "FLOAT"), indexes=False, tested=False
+        _types("VARCHAR", "SMALLINT", "BIGINT", "DATE", "BOOLEAN", "TIMESTAMP_TZ", "FLOAT"), indexes=False
     ),
     "bigquery": Dialect(
         _types("STRING", "INT64", "INT64", "DATE", "BOOL", "TIMESTAMP", "FLOAT64"),
         not_enforced=" NOT ENFORCED",
         indexes=False,
-        tested=False,
     ),
 }
 

@@ -19,7 +19,7 @@ RECORDED = "2026-11-23T18:16:00Z"
 def test_an_empty_destination_has_no_deliveries(place: Path):
     ledger = APScoresLedger(place)
 
-    assert (list(ledger.deliveries()), ledger.unrecorded(), ledger.orphans(), ledger.quarantined()) == ([], [], [], [])
+    assert (list(ledger.deliveries()), ledger.pending(), ledger.orphans(), ledger.quarantined()) == ([], [], [], [])
 
 
 def test_deliveries_come_campus_by_campus_in_the_order_of_landing(place: Path, land):
@@ -35,22 +35,18 @@ def test_deliveries_come_campus_by_campus_in_the_order_of_landing(place: Path, l
     assert list(ledger.deliveries("0000")) == []
 
 
-def test_unrecorded_and_pending_deliveries_are_listed(place: Path, land):
+def test_only_new_deliveries_without_a_record_are_pending(place: Path, land):
     land().mark_recorded(RECORDED)
     waits = land(run_id="day-2", download_id="2")
-    full = land(run_id="day-2", download_id="3", download_type="full")
+    land(run_id="day-2", download_id="3", download_type="full")
 
-    ledger = APScoresLedger(place)
-
-    assert ledger.unrecorded() == [waits, full]
-    assert ledger.pending() == [waits]
+    assert APScoresLedger(place).pending() == [waits]
 
 
 def test_a_delivery_is_not_pending_once_a_later_one_is_recorded(place: Path, land):
     land()
     land(run_id="day-2", download_id="2").mark_recorded(RECORDED)
 
-    assert len(APScoresLedger(place).unrecorded()) == 1
     assert APScoresLedger(place).pending() == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from airflow_provider_apscores.scores.score_counts import LEAST, OTHER, ExamScoreTally, count_scores, suppress
+from airflow_provider_apscores.scores.score_counts import LEAST, OTHER, ExamScoreTally, suppress
 
 
 def cells(*counts: int) -> dict[str, int]:
@@ -108,17 +108,20 @@ def exam_scores(*rows: tuple[str | None, str | None, int | None, str]) -> pa.Tab
 
 
 def test_scores_count_if_they_are_reported_or_projected_and_the_exam_is_known():
-    table = exam_scores(
-        ("66", None, 5, "reported"),
-        ("66", None, 5, "projected"),
-        ("66", None, 4, "canceled"),
-        ("66", None, None, "delayed"),
-        ("69", "68", 3, "reported"),
-        (None, None, 2, "reported"),
-        ("98", None, 2, "reported"),
+    tally = ExamScoreTally()
+    tally.add(
+        exam_scores(
+            ("66", None, 5, "reported"),
+            ("66", None, 5, "projected"),
+            ("66", None, 4, "canceled"),
+            ("66", None, None, "delayed"),
+            ("69", "68", 3, "reported"),
+            (None, None, 2, "reported"),
+            ("98", None, 2, "reported"),
+        )
     )
 
-    assert count_scores(table) == {"66": cells(0, 0, 0, 0, 2)}
+    assert tally.scores == {"66": cells(0, 0, 0, 0, 2)}
 
 
 def test_a_tally_adds_up_batches_and_counts_statuses_of_all_rows():
