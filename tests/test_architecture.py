@@ -124,9 +124,7 @@ def test_each_module_imports_only_what_its_package_may(path: Path):
     for name, _top, line in imports(path):
         if is_stdlib(name):
             continue
-        # The commands look up the Airflow connection that an address names.
-        command = {"hooks"} if path.name == "__main__.py" and name == f"{NAME}.hooks.paths" else set()
-        assert target(name) in PACKAGES[own] | {own} | command, f"{path}:{line} imports {name}"
+        assert target(name) in PACKAGES[own] | {own}, f"{path}:{line} imports {name}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
