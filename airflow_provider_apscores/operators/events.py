@@ -10,6 +10,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
 from airflow_provider_apscores.assets import SCHEME, create_asset, is_new_reports
 from airflow_provider_apscores.hooks.metrics import gauge
 from airflow_provider_apscores.operators.lineage import (
@@ -62,7 +64,10 @@ def emit_tables_event(
     """
     Say that a score file is parsed.
 
-    :param counts: what is published besides, as JSON text: ``statuses`` and ``score_counts``.
+    :param source_uri: the score file.
+    :param delivery: its delivery, or None for a file without a manifest.
+    :param written: the result of the parse operator.
+    :param counts: what else is published: ``statuses`` and ``score_counts``.
     """
     # Airflow 2.11 accepts only plain values in the event of an alias.
     extra: dict[str, Any] = {"di_codes": ",".join(written["di_codes"])}
@@ -122,7 +127,7 @@ def emit_recorded(context: Context, task: APScoresOperator, delivery: Delivery) 
 def emit_loaded(
     context: Context, task: APScoresLoadOperator, tables: Mapping[str, Any], database: Database, rows: dict[str, int]
 ) -> None:
-    """Say that the tables of a score file are loaded into a database."""
+    """Say that the tables of a score file, or a credit table, are loaded into a database."""
     loaded = database_data(database, task.schema, task.prefix, rows)
     read = {"uris": {table: uris for table, uris in tables["uris"].items() if table in rows}}
     task.lineage = Lineage(tables_data({**tables, **read}), loaded)
@@ -183,13 +188,15 @@ def _is_known(alias: AssetAlias) -> bool:
     Airflow 2.11 fails the task if the alias is not in its database: in ``airflow dags test`` of a DAG that no scheduler
     has read yet.
     """
-    try:
-        from airflow.models.dataset import DatasetAliasModel
-        from airflow.utils.session import create_session
+    if AIRFLOW_V_3_0_PLUS:  # it creates the alias
+        return True
+    from airflow.models.dataset import DatasetAliasModel
+    from airflow.utils.session import create_session
 
+    try:
         with create_session() as session:
             found = session.query(DatasetAliasModel).filter_by(name=alias.name).first() is not None
-    except Exception:  # Airflow 3 has another module, and creates the alias
+    except Exception:  # without a database, Airflow reports that itself
         return True
     if not found:
         log.warning(

@@ -84,8 +84,7 @@ class APScoresLoadOperator(APScoresOperator):
         self.log.info("Loaded %s through connection %s; rows: %s.", digest[:12], self.conn_id, rows)
         if any(loaded.deleted.values()):
             self.log.info("They replace %d rows of an earlier load.", sum(loaded.deleted.values()))
-        if "deliveries" in loaded.inserted:
-            emit_loaded(context, self, tables, database, loaded.inserted)  # type: ignore[arg-type]
+        emit_loaded(context, self, tables, database, loaded.inserted)  # type: ignore[arg-type]
         return {"inserted": loaded.inserted, "deleted": loaded.deleted}
 
 

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.operators.credit import APScoresCreditOperator
 from airflow_provider_apscores.operators.current_state import APScoresCurrentStateOperator
+from airflow_provider_apscores.operators.load import APScoresLoadOperator
 from airflow_provider_apscores.operators.parse import APScoresParseOperator
 from tests.provider.world import fails_permanently, task_instance
 from tests.scores.credit_cases import write_policy
@@ -61,6 +62,19 @@ def test_parsed_tables_and_the_current_state_give_the_same_credit(tables: str, t
     rows = pq.read_table(tmp_path / "credit" / "credit.parquet").to_pylist()
     assert {str(row["as_of"]) for row in rows} == {"2026-08-24"}
     assert {row["policy_sha256"] for row in rows} == {returned["policy_sha256"]}
+
+
+def test_loaded_credit_is_in_the_lineage(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/scores.db"}))
+    returned = credit(tmp_path, scores=tables, policy=str(write_policy(tmp_path, POLICY)))
+    load = APScoresLoadOperator(task_id="load", tables=returned, conn_id="warehouse", create=True)
+
+    load.execute({"ti": task_instance("load")})
+
+    assert load.lineage is not None
+    (read,), (written,) = load.lineage.inputs, load.lineage.outputs
+    assert (read.name, read.files) == (f"{tmp_path}/credit", (f"file://{tmp_path}/credit/credit.parquet",))
+    assert (written.namespace, written.name, written.rows) == (f"sqlite://{tmp_path}/scores.db", "ap_credit", 4)
 
 
 def test_a_current_state_without_parquet_is_refused(tables: str, tmp_path: Path):
