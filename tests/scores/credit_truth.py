@@ -77,7 +77,7 @@ def reach(rule, named):
 
 
 def exam_of(row):
-    return row["exam_code"], row["exam_code"] in ("93", "14") and row["admin_year"] >= 2020
+    return row["exam_code"], row["exam_code"] == "93" and row["admin_year"] >= 2020
 
 
 def order(row, rule):

@@ -44,6 +44,16 @@ def test_both_exams_of_code_93_are_different_exams(tmp_path):
     assert found["A", "93", 2020] == ("award", "MODERN", 3)
 
 
+def test_an_exam_that_only_got_another_title_is_the_same_exam(tmp_path):
+    policy = policy_in(tmp_path, "rule,exam_code,exam_year_from,exam_year_to,score_min,award,credits\n"
+                       "STUDIO,14,,2019,3,ART 110,3\nDRAWING,14,2020,,3,ART 110,3")  # fmt: skip
+
+    found = results([exam("A", "14", 5, 2019), exam("A", "14", 4, 2020)], policy)
+
+    assert found["A", "14", 2019] == ("award", "STUDIO", 3)
+    assert found["A", "14", 2020] == ("replaced", "DRAWING", None)
+
+
 def test_one_rule_over_both_awards_once(tmp_path):
     policy = policy_in(tmp_path, "rule,exam_code,award,credits\n WORLD,93,HIST 101,3")
 

@@ -18,7 +18,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import EXAMS, STATUSES
+from airflow_provider_apscores.scorefile import STATUSES
 from airflow_provider_apscores.scores.credit.policy import CREDIT, DECISIONS, Policy, Rule
 from airflow_provider_apscores.scores.credit.reasons import Reasons
 from airflow_provider_apscores.scores.credit.scores import Scores
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _DECISION = {name: code for code, name in enumerate(DECISIONS)}
 #: In place of a rule: no rule, or rules that need an entry date that is missing.
 _NO_RULE, _UNDATED = -1, -2
+#: The administration in which a code became another exam. The exams 14, 15 and 16 kept their place and only got another
+#: title in 2020, as College Board's page on AP Studio Art says.
+_ANOTHER_EXAM_SINCE = {"93": 2020}
 
 
 def award_credit(
@@ -296,10 +299,7 @@ class _There:
 
 def _identity(number: int, code: str, years: Array) -> Array:
     """A number for the exam that a code meant in each year: one code can be two exams."""
-    import numpy as np
-
-    begins = sorted(exam.first_year for exam in EXAMS if exam.code == code and exam.first_year)
-    found: Array = number * 4 + np.searchsorted(np.array(begins, dtype=np.int64), years, side="right")
+    found: Array = number * 2 + (years >= _ANOTHER_EXAM_SINCE.get(code, 0))
     return found
 
 
