@@ -94,7 +94,7 @@ def exam_names(code: str | None, year: int | None, title: str | None) -> str:
 def _page(history: StudentHistory) -> str:
     latest = max(history.students, key=lambda row: row["report_date"] or date.min)
     facts = [
-        ("AP ID", ", ".join(sorted({row["ap_id"] for row in [*history.students, *history.exam_scores]}))),
+        ("AP ID", ", ".join(sorted({row["ap_id"] for row in [*history.students, *history.reports]}))),
         ("Birth date", latest["birth_date"]),
         ("High school", latest["high_school_name"]),
         ("Latest report", latest["report_date"]),

@@ -142,11 +142,13 @@ def student_histories(
             zip(*(facts["deliveries"][each].to_pylist() for each in ("file_sha256", "landed_at")), strict=True)
         )
         reports = [row | {"landed_at": landed[row["file_sha256"]]} for row in found["exam_scores"].to_pylist()]
+        # The current state has a record for each AP ID of the person.
+        of_campus = {row["college_code"]: row for row in sorted(state.students.to_pylist(), key=_moment)}
         without_campus = sorted(state.without_key["students"].to_pylist(), key=_moment)[-1:]
         histories.append(
             StudentHistory(
                 ap_id,
-                [*state.students.to_pylist(), *without_campus],
+                [*(of_campus[code] for code in sorted(of_campus)), *without_campus],
                 [*state.exam_scores.to_pylist(), *state.without_key["exam_scores"].to_pylist()],
                 state.awards.to_pylist(),
                 sorted(reports, key=_moment),
