@@ -125,6 +125,18 @@ def test_it_asks_for_few_packages_at_run_time(described: Message):
     }
 
 
+@pytest.mark.parametrize("extra", ["postgres", "duckdb", "sqlite"])
+def test_the_extra_of_each_database_installs_the_driver_manager_of_adbc(extra: str):
+    """Each ADBC driver imports it. The package duckdb has its driver, but does not require the manager."""
+    needed = PYPROJECT["project"]["optional-dependencies"][extra]
+    names = [re.match(r"[A-Za-z0-9._-]+", line)[0] for line in needed if "providers" not in line]
+    for name in names:
+        pytest.importorskip(name.replace("-", "_"))
+    needed = [*needed, *(line for name in names for line in metadata.requires(name) or [] if "extra ==" not in line)]
+
+    assert any(line.startswith("adbc-driver-manager") for line in needed)
+
+
 def test_the_wheel_has_the_entry_points_that_airflow_and_pytest_look_for(wheel: zipfile.ZipFile):
     (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
 

@@ -42,7 +42,7 @@ def attach_sftp(uri: str) -> None:
         from fsspec.implementations.sftp import SFTPFileSystem
     except ImportError:
         raise ConfigurationError(
-            "sftp:// needs the SFTP provider: install apache-airflow-providers-sftp, or our extra [sftp]."
+            "sftp:// needs Airflow's SFTP provider. Install this package with its extra [sftp]."
         ) from None
 
     class HookSFTPFileSystem(SFTPFileSystem):
