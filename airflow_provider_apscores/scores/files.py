@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
@@ -39,15 +39,20 @@ def write_current_state(
         for name in KEYS:
             table = Table(name, f"The current state of {name}.", KEYS[name], COLUMNS[name])
             rows = conform(getattr(state, name), table)
-            for each in formats:
-                file = staging.open(f"{name}.{each}")
-                encoder = open_encoder(each, table, file.write, escape_formulas=False)
-                for batch in rows.to_batches(max_chunksize=1 << 15):
-                    encoder.write(batch)
-                encoder.close()
-                uris.setdefault(name, {})[each] = place.uri(f"{name}.{each}")
+            write_formats(staging, table, rows, formats)
+            uris[name] = {each: place.uri(f"{name}.{each}") for each in formats}
         staging.publish()
     return uris
+
+
+def write_formats(staging: Staging, table: Table, rows: pa.Table, formats: Iterable[str]) -> None:
+    """Write *rows* as ``<table>.<format>`` in each format."""
+    for each in formats:
+        file = staging.open(f"{table.name}.{each}")
+        encoder = open_encoder(each, table, file.write, escape_formulas=False)
+        for batch in rows.to_batches(max_chunksize=1 << 15):
+            encoder.write(batch)
+        encoder.close()
 
 
 def read_crosswalk(source: Any) -> pa.Table:

@@ -97,8 +97,8 @@ class _Evaluation:
     def run(self, accept: Sequence[str]) -> _Evaluation:
         import numpy as np
 
-        counts = self._who_counts(accept)
-        self._match(counts)
+        accepted = self._accepted(accept)
+        self._match(accepted)
         live = self._rule != _NO_RULE
         self._award_once(live, self._identity, lambda _: self._reasons.another_score())
         self._award_once(live, self._rule, lambda row: self._reasons.another_use(self._rules[self._rule[row]]))
@@ -109,7 +109,7 @@ class _Evaluation:
         self._cap(np.flatnonzero(live & ~asks))
         return self
 
-    def _who_counts(self, accept: Sequence[str]) -> Array:
+    def _accepted(self, accept: Sequence[str]) -> Array:
         import numpy as np
 
         scores = self._scores
@@ -121,24 +121,24 @@ class _Evaluation:
         counts: Array = accepted & (scores.score > 0) & ~scores.withdrawn
         return counts
 
-    def _match(self, counts: Array) -> None:
-        """Give each row that counts its rule, or say why there is none."""
+    def _match(self, accepted: Array) -> None:
+        """Give each accepted row its rule, or say why there is none."""
         import numpy as np
 
-        rows = np.flatnonzero(counts)
+        rows = np.flatnonzero(accepted)
         rows = rows[np.argsort(self._scores.exam[rows], kind="stable")]
         exams = self._scores.exam[rows]
         by_exam = {}
         for number, code in enumerate(self._scores.exams):
             begin, end = np.searchsorted(exams, [number, number + 1])
             by_exam[code] = rows[begin:end]
-        there = _There(self._scores, by_exam)
+        persons = _PersonsByExam(self._scores, by_exam)
         for number, code in enumerate(self._scores.exams):
             rules = [rule for rule in self._rules if rule.exam_code == code]
             self._identity[by_exam[code]] = _identity(number, code, self._scores.year[by_exam[code]])
-            self._match_exam(by_exam[code], rules, there)
+            self._match_exam(by_exam[code], rules, persons)
 
-    def _match_exam(self, rows: Array, rules: list[Rule], there: _There) -> None:
+    def _match_exam(self, rows: Array, rules: list[Rule], persons: _PersonsByExam) -> None:
         import numpy as np
 
         scores = self._scores
@@ -155,7 +155,7 @@ class _Evaluation:
             low.append((rule, covered & (scores.score[rows] < rule.score_min)))
             covered &= _within(scores.score[rows], rule.score_min, rule.score_max)
             for each in rule.also_requires:
-                complete = there.has(each.exam_code, each.score_min)[scores.person[rows]]
+                complete = persons.having(each.exam_code, each.score_min)[scores.person[rows]]
                 lacking.append((rule, covered & ~complete))
                 covered &= complete
             chosen = covered & undecided
@@ -277,7 +277,7 @@ class _Evaluation:
         return pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
 
 
-class _There:
+class _PersonsByExam:
     """Which persons have which exam with which score."""
 
     def __init__(self, scores: Scores, by_exam: Mapping[str, Array]) -> None:
@@ -285,8 +285,8 @@ class _There:
         self._by_exam = by_exam
         self._known: dict[tuple[str, int], Array] = {}
 
-    def has(self, code: str, score_min: int) -> Array:
-        """For each person, whether it is so."""
+    def having(self, code: str, score_min: int) -> Array:
+        """For each person, whether a score of the exam is at least *score_min*."""
         import numpy as np
 
         if (code, score_min) not in self._known:

@@ -10,11 +10,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import FORMATS, open_encoder, read_formats
+from airflow_provider_apscores.scorefile import FORMATS, read_formats
 from airflow_provider_apscores.scores.credit.policy import CREDIT
 from airflow_provider_apscores.scores.credit.scores import COLUMNS
 from airflow_provider_apscores.scores.credit.spreadsheet import spreadsheet_rows
 from airflow_provider_apscores.scores.current_state import current_state
+from airflow_provider_apscores.scores.files import write_formats
 from airflow_provider_apscores.scores.sources import open_source
 from airflow_provider_apscores.storage import Staging, folder, locate
 
@@ -153,12 +154,7 @@ def write_credit(
     formats = read_formats(formats)
     place = folder(output)
     with Staging(place) as staging:
-        for each in formats:
-            file = staging.open(f"{CREDIT.name}.{each}")
-            encoder = open_encoder(each, CREDIT, file.write, escape_formulas=False)
-            for batch in credit.to_batches(max_chunksize=1 << 15):
-                encoder.write(batch)
-            encoder.close()
+        write_formats(staging, CREDIT, credit, formats)
         if comparison is not None:
             staging.open(_COMPARISON).write(json.dumps(comparison.to_dict(), indent=2).encode())
         staging.publish()
