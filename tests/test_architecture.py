@@ -17,8 +17,8 @@ PLACES = (PACKAGE, PACKAGE / "scorefile", PACKAGE.parent)
 PACKAGES: dict[str, set[str]] = {
     # rich and rich_argparse: on a terminal.
     "cli": {
-        "airflow", "delivery", "errors", "hooks", "operators", "pyarrow", "report", "rich", "rich_argparse", "sandbox",
-        "scorefile", "scores", "storage", "webservice", "",
+        "airflow", "assets", "delivery", "errors", "hooks", "operators", "pyarrow", "report", "rich", "rich_argparse",
+        "sandbox", "scorefile", "scores", "storage", "webservice", "",
     },
     "task_groups": {"airflow", "assets", "hooks", "operators"},
     # Airflow calls it for the URIs of assets while it parses DAGs.

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_apscores.cli.connection import DEFAULT_CONN_ID, hook_for
+from airflow_provider_apscores.assets import DEFAULT_CONNECTION
+from airflow_provider_apscores.cli.connection import hook_for
 from airflow_provider_apscores.cli.output import for_each, print_json, print_table
 from airflow_provider_apscores.errors import APScoresError
 
@@ -28,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "conn_ids",
         nargs="*",
-        default=[DEFAULT_CONN_ID],
+        default=[DEFAULT_CONNECTION],
         metavar="CONN_ID",
         help="an Airflow connection; the environment variable AIRFLOW_CONN_<CONN_ID> counts first "
-        f"(default: {DEFAULT_CONN_ID})",
+        f"(default: {DEFAULT_CONNECTION})",
     )
     parser.add_argument("--new", action="store_true", help="ask whether each campus has new reports")
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object for each connection")

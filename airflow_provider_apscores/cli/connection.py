@@ -11,23 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_apscores.assets import DEFAULT_CONNECTION
 from airflow_provider_apscores.hooks.paths import names_connection, storage_path
 
 if TYPE_CHECKING:
     from airflow_provider_apscores.hooks.apscores import APScoresHook
-
-#: The default of ``APScoresHook``, which is not imported for ``--help``.
-DEFAULT_CONN_ID = "apscores_default"
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
     """Add the argument ``--conn-id``."""
     parser.add_argument(
         "--conn-id",
-        default=DEFAULT_CONN_ID,
+        default=DEFAULT_CONNECTION,
         metavar="ID",
         help="the Airflow connection; the environment variable AIRFLOW_CONN_<ID> counts first "
-        f"(default: {DEFAULT_CONN_ID})",
+        f"(default: {DEFAULT_CONNECTION})",
     )
 
 
