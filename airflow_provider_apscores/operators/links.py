@@ -22,7 +22,7 @@ class CampusPageLink(BaseOperatorLink):
 
         base = conf.get("api", "base_url", fallback=None) or "/"
         campuses = getattr(operator, "campuses", [])
-        return f"{base.rstrip('/')}/apscores/" + (f"#campus-{campuses[0]}" if len(campuses) == 1 else "")
+        return f"{base.rstrip('/')}/apscores/" + (f"#{campuses[0]}" if len(campuses) == 1 else "")
 
 
 class CollegeBoardLink(BaseOperatorLink):

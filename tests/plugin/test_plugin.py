@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_apscores.operators.links import CampusPageLink
 from airflow_provider_apscores.plugin import APScoresPlugin
+from airflow_provider_apscores.report import Campus, Report, render
 
 pytestmark = pytest.mark.airflow
 PROJECT = Path(__file__).parents[2]
@@ -44,6 +48,14 @@ def test_the_plugin_is_an_entry_point():
     assert project["entry-points"]["airflow.plugins"] == {
         "apscores": f"{APScoresPlugin.__module__}:{APScoresPlugin.__name__}"
     }
+
+
+def test_the_link_of_a_task_leads_to_its_campus_on_the_page():
+    page = render(Report(datetime.now(UTC), datetime.now(UTC), (Campus("0901"),)))
+
+    address = CampusPageLink().get_link(SimpleNamespace(campuses=["0901"]), ti_key=None)
+
+    assert f' id="{address.partition("#")[2]}"' in page
 
 
 def test_addresses_are_relative_so_that_a_base_url_with_a_path_works():
