@@ -41,7 +41,7 @@ def read_report(session: Any, now: datetime | None = None) -> Report:
     landed: dict[str, list[LandedEvent]] = {}
     for di_code, event in reversed(events):
         landed.setdefault(di_code, []).append(event)
-    recorded = dict(_latest(session, assets["recorded"], since))
+    recorded = dict(_latest(session, assets["recorded"], since, by="landed_at"))
     tables = dict(_latest(session, assets["tables"], since))
     stored, polls, has_state = _states(session, assets)
     without_scores = {
@@ -98,23 +98,33 @@ def _landed(session: Any, assets: Mapping[int, str], since: datetime) -> list[tu
 
 
 def _latest(
-    session: Any, assets: Mapping[int, str], since: datetime, *, with_scores: bool = False
+    session: Any, assets: Mapping[int, str], since: datetime, *, by: str | None = None, with_scores: bool = False
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The extra of the latest event of each asset since a moment; with *with_scores*, of one that has score counts."""
+    """The extra of the latest event of each asset since a moment.
+
+    Args:
+        session: A session of SQLAlchemy.
+        assets: Campuses by the id of the asset.
+        since: The moment.
+        by: The key of the time in the extra that counts. By default it is the time of the event. A task of an old run
+            that is repeated emits its event again.
+        with_scores: Only events with score counts.
+    """
     from airflow.models.asset import AssetEvent
     from sqlalchemy import JSON, and_, func, select, type_coerce
 
     selected = [AssetEvent.asset_id.in_(assets), AssetEvent.timestamp >= since]
     if with_scores:
         selected.append(type_coerce(AssetEvent.extra, JSON)["score_counts"].as_string() != "{}")
+    time = AssetEvent.timestamp if by is None else AssetEvent.extra[by].as_string()
     latest = (
-        select(AssetEvent.asset_id, func.max(AssetEvent.timestamp).label("at"))
+        select(AssetEvent.asset_id, func.max(time).label("at"))
         .where(*selected)
         .group_by(AssetEvent.asset_id)
         .subquery()
     )
     query = select(AssetEvent.asset_id, AssetEvent.timestamp, AssetEvent.extra).join(
-        latest, and_(AssetEvent.asset_id == latest.c.asset_id, AssetEvent.timestamp == latest.c.at)
+        latest, and_(AssetEvent.asset_id == latest.c.asset_id, time == latest.c.at)
     )
     for asset, at, extra in session.execute(query):
         yield assets[asset], (extra or {}) | {"at": at}

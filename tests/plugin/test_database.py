@@ -71,6 +71,17 @@ def test_a_delivery_is_pending_until_a_later_record(writer: Writer):
     assert campus(writer).pending_since == hours(24)
 
 
+def test_a_record_task_of_an_old_run_that_is_repeated_changes_nothing(writer: Writer):
+    first = writer.landed("0901", hours(48))
+    writer.recorded(first, hours(47))
+    writer.recorded(writer.landed("0901", hours(24)), hours(23))
+    before = campus(writer)
+
+    writer.event("apscores://0901/recorded", hours(1), first | {"recorded_at": hours(47).isoformat()})
+
+    assert (campus(writer), before.status) == (before, Status.RECORDED)
+
+
 def test_a_full_file_is_never_pending(writer: Writer):
     writer.landed("0901", hours(24), download_type="full")
 
