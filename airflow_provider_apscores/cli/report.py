@@ -8,7 +8,7 @@ out: docs/how-to/page.md says how.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.cli.arguments import FOLDER, di_code
 from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import print_json
-from airflow_provider_apscores.delivery import APScoresLedger, Delivery, Manifest
+from airflow_provider_apscores.delivery import APScoresLedger, Delivery, LedgerSnapshot, Manifest
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.report import Campus, Landed, Report, render
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from airflow_provider_apscores.scores.score_counts import ExamScoreTally
-    from airflow_provider_apscores.storage import Folder
 
 EXAMPLES = """\
   apscores report /srv/ap-scores/files --html report.html
@@ -53,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     tables = None
     if given.tables is not None:
         tables = _Tables(location(given.tables))
-    report = make_report(ledger.snapshot(given.di_code).deliveries, tables, datetime.now(UTC))
+    report = make_report(ledger.snapshot(given.di_code), tables, datetime.now(UTC))
     if given.json:
         print_json(_plain(asdict(report)))
     else:
@@ -62,71 +64,87 @@ def run(given: argparse.Namespace) -> int:
     return 1 if any(map(report.needs_attention, report.campuses)) else 0
 
 
-def make_report(deliveries: Iterable[Delivery], tables: _Tables | None, now: datetime) -> Report:
-    """Return what the page shows of some deliveries, in the order of the ledger."""
+def make_report(ledger: LedgerSnapshot, tables: _Tables | None, now: datetime) -> Report:
+    """Return what the page shows of a ledger."""
     since = now - _HISTORY
     campuses: dict[str, list[Delivery]] = {}
-    for each in deliveries:
+    for each in ledger.deliveries:
         campuses.setdefault(each.manifest.di_code, []).append(each)
-    return Report(now, since, tuple(_campus(code, found, tables, since) for code, found in campuses.items()), None)
+    pending: dict[str, datetime] = {}
+    for each in ledger.pending:
+        pending.setdefault(each.manifest.di_code, _time(each.manifest.landed_time))
+    found = (
+        replace(_campus(code, deliveries, tables, since), pending_since=pending.get(code))
+        for code, deliveries in campuses.items()
+    )
+    return Report(now, since, tuple(found), None)
 
 
 class _Tables:
-    """The Parquet files of a folder of tables, found by the content that they were made of."""
+    """The Parquet files of a folder of tables, found by the content that they were made of.
+
+    Raises:
+        ConfigurationError: It has no folder ``exam_scores``.
+        StorageUnavailable: It does not exist, or can't be read.
+    """
 
     def __init__(self, place: Any) -> None:
+        from airflow_provider_apscores.scorefile import table_files
         from airflow_provider_apscores.storage import folder
 
-        self._folders: dict[str, Folder] = {name: folder(place).child(name) for name in ("exam_scores", "problems")}
-        self._names = {name: [each.name for each in found.tree()] for name, found in self._folders.items()}
+        self._folder = folder(place)
+        if "exam_scores" not in self._folder.listed(missing_ok=False):
+            raise ConfigurationError(
+                f"{self._folder.uri()} has no folder exam_scores. Is it the folder that the parse tasks write to?"
+            )
+        self._files = {name: table_files(self._folder, name) for name in ("exam_scores", "problems")}
 
-    def problems(self, sha256: str) -> int | None:
-        """The number of problems of a score file, or None if it was not parsed."""
-        import pyarrow.parquet as pq
-
-        counts = []
-        for name in self._of("problems", sha256):
-            with self._folders["problems"].open(name) as file:
-                counts.append(pq.read_metadata(file).num_rows)
-        return sum(counts) if counts else None
+    def problems(self, sha256: str) -> int:
+        """The number of problems of a score file; 0 if it was not parsed."""
+        rows = self._rows("problems", sha256, ["file_sha256"])
+        return 0 if rows is None else int(rows.num_rows)
 
     def tally(self, sha256: str) -> ExamScoreTally:
         """The counts of the exam scores of a score file; none if it was not parsed."""
-        import pyarrow.parquet as pq
-
         from airflow_provider_apscores.scores.score_counts import ExamScoreTally
 
         tally = ExamScoreTally()
-        for name in self._of("exam_scores", sha256):
-            with self._folders["exam_scores"].open(name) as file:
-                tally.add(pq.ParquetFile(file).read(list(ExamScoreTally.COLUMNS)))
+        rows = self._rows("exam_scores", sha256, list(ExamScoreTally.COLUMNS))
+        if rows is not None:
+            tally.add(rows)
         return tally
 
-    def _of(self, table: str, sha256: str) -> list[str]:
-        return [name for name in self._names[table] if name.endswith(".parquet") and f"-{sha256[:12]}" in name]
+    def _rows(self, table: str, sha256: str, columns: list[str]) -> pa.Table | None:
+        """The rows of a score file, from its own file, or else from the newest of the compacted files that has some."""
+        import pyarrow.parquet as pq
+
+        from airflow_provider_apscores.scorefile import own_digest
+
+        rows = None
+        for each in self._files[table]:
+            digest = own_digest(each.name)
+            if digest is None or sha256.startswith(digest):
+                with self._folder.open(each.name) as file:
+                    rows = pq.read_table(file, columns=columns, filters=[("file_sha256", "=", sha256)])
+                if digest is not None or rows.num_rows:
+                    break
+        return rows
 
 
 def _campus(code: str, deliveries: Sequence[Delivery], tables: _Tables | None, since: datetime) -> Campus:
     manifests = [each.manifest for each in deliveries]
-    landed = [
-        Landed(
-            _time(each.landed_time), each.records, each.download_type, each.recorded_time and _time(each.recorded_time)
-        )
-        for each in manifests
-        if each.landed_time >= since
-    ]
-    pending = None
-    for each in manifests:
-        if each.download_type == "new":
-            pending = None if each.recorded else pending or _time(each.landed_time)
-    campus = Campus(code, tuple(landed), pending_since=pending)
+    landed = [_landed(each) for each in manifests if each.landed_time >= since]
+    campus = Campus(code, tuple(landed))
     if tables is None or not landed:
         return campus
 
     last = manifests[-1].sha256
     scores, scores_at = _scores(deliveries, tables, since)
-    statuses = dict(tables.tally(last).statuses)
-    return replace(campus, problems=tables.problems(last), statuses=statuses, scores=scores, scores_at=scores_at)
+    statuses, problems = dict(tables.tally(last).statuses), tables.problems(last)
+    is_parsed = bool(statuses or problems)
+    return replace(
+        campus, problems=problems if is_parsed else None, statuses=statuses, scores=scores, scores_at=scores_at
+    )
 
 
 def _landed(manifest: Manifest) -> Landed:

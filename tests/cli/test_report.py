@@ -70,6 +70,54 @@ def test_the_page_shows_tables_and_no_small_count(large: World, tmp_path: Path, 
     assert min(numbers) >= 10
 
 
+def test_compacted_tables_show_the_same(large: World, capsys):
+    landed = large.download()
+    tables = parsed(large, landed)
+    large.sandbox.add_reports(SALTMARSH, 1)
+    parsed(large, large.download(run="day-2"))
+    before = report(capsys, large.destination, "--tables", tables)["campuses"]
+
+    assert main(["compact", str(tables), "--older-than", "0"]) == 0
+
+    assert before[0]["scores"]
+    assert before[0]["statuses"]
+    assert report(capsys, large.destination, "--tables", tables)["campuses"] == before
+
+
+def test_a_delivery_that_was_not_parsed_has_no_problems_yet(large: World, capsys):
+    tables = parsed(large, large.download())
+    large.sandbox.add_reports(SALTMARSH, 1)
+    large.download(run="day-2")
+    assert main(["compact", str(tables), "--older-than", "0"]) == 0
+
+    (campus,) = report(capsys, large.destination, "--tables", tables)["campuses"]
+
+    assert (campus["problems"], campus["statuses"]) == (None, {})
+
+
+def test_a_wrong_folder_of_tables_is_an_error(place: Path, land, tmp_path: Path, capsys):
+    land()
+    for wrong in (tmp_path / "missing", place):
+        assert main(["report", str(place), "--tables", str(wrong), "--json"]) == 2
+        assert str(wrong) in capsys.readouterr().err
+
+
+def test_a_delivery_is_pending_as_in_the_ledger(place: Path, land, capsys):
+    """
+    A task was perhaps killed between the record of the first delivery and its note.
+    """
+    now = datetime.now(UTC).isoformat()
+    first = land().mark_record_began(now)
+    land(run_id="day-2").mark_recorded(now)
+    assert main(["ledger", str(place), "--json"]) == 1
+    pending = json.loads(capsys.readouterr().out)["pending"]
+
+    (campus,) = report(capsys, place)["campuses"]
+
+    assert pending == [first.manifest_uri]
+    assert datetime.fromisoformat(campus["pending_since"]) == datetime.fromisoformat(first.manifest.landed_at)
+
+
 def test_scores_of_a_delivery_that_repeats_an_unrecorded_one_are_not_shown(large: World, capsys):
     first = large.download(record=False)
     tables = parsed(large, first)
