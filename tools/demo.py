@@ -165,7 +165,7 @@ class Api:
 
     def __init__(self, port: int) -> None:
         self.address = f"http://127.0.0.1:{port}"
-        self.user = self.password = self._token = ""
+        self.user = self.password = self.token = ""
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def is_up(self) -> bool:
@@ -174,7 +174,7 @@ class Api:
             users = json.loads((HOME / "simple_auth_manager_passwords.json.generated").read_text())
             (self.user, self.password), *_ = users.items()
             body = {"username": self.user, "password": self.password}
-            self._token = self._call("/auth/token", body)["access_token"]
+            self.token = self._call("/auth/token", body)["access_token"]
         except (DemoFailed, OSError, ValueError):
             return False
         return True
@@ -186,7 +186,7 @@ class Api:
         return self._call(f"/api/v2{path}", body)
 
     def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         data = None if body is None else json.dumps(body).encode()
         try:
             with self._opener.open(urllib.request.Request(self.address + path, data, headers), timeout=30) as reply:
