@@ -207,7 +207,9 @@ def test_commands_and_files_that_pages_name_exist():
     created = {block.test.split()[-1] for block in MARKED}  # files that the reader writes
 
     for path, content in text.items():
-        for goals in re.findall(r"(?:^\$ |`)make ((?:[\w.=-]+ ?)+)", content, re.M):
+        shell = "\n".join(block.code for block in blocks(path) if block.language in ("sh", "console"))
+        named = re.findall(r"^(?:\$ )?make ((?:[\w.=-]+ ?)+)", shell, re.M) + re.findall(r"`make ([\w.=-]+)`", content)
+        for goals in named:
             for goal in goals.split():
                 assert goal in targets or "=" in goal, f"{path.name}: make {goal}"
         for module in re.findall(r"python -m (airflow_provider_apscores[\w.]*)", content):
@@ -215,6 +217,18 @@ def test_commands_and_files_that_pages_name_exist():
             assert (place / "__main__.py").exists() or place.with_suffix(".py").exists(), f"{path.name}: {module}"
         for name in re.findall(r"\b((?:tools|example_dags|benchmarks|tests|constraints)/[\w/.-]*\w\.\w+)", content):
             assert (PROJECT / name).exists() or name in created, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in ("sh", "console")], ids=str)
+def test_what_is_copied_has_no_prompt(block: Block):
+    """
+    Commands alone are ``sh`` without a prompt. Where output follows, it is ``console``: the copy button takes the
+    commands without their prompt.
+    """
+    lines = [line for line in block.code.replace("\\\n", "").splitlines() if line.strip()]
+    prompts = [line for line in lines if line.lstrip().startswith("$ ")]
+
+    assert not prompts if block.language == "sh" else 0 < len(prompts) < len(lines)
 
 
 def test_links_of_the_pages_outside_the_docs_are_valid():

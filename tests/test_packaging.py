@@ -72,7 +72,8 @@ def test_the_links_of_the_readme_work_on_a_package_index(described: Message):
     A package index shows the README without the repository: every link must be absolute, and lead to a file.
     """
     links = re.findall(r"\]\(([^)]+)\)", described.get_payload())
-    files = [link.removeprefix(f"{REPOSITORY}/blob/main/") for link in links if link.startswith(REPOSITORY)]
+    places = re.compile(rf"{re.escape(REPOSITORY)}/(?:blob|raw)/main/")
+    files = [places.sub("", link) for link in links if link.startswith(REPOSITORY)]
 
     assert [link for link in links if not link.startswith("https://")] == []
     assert len(files) > 10

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 import time
 import urllib.parse
+from pathlib import Path
 
 import demo
 
@@ -23,7 +25,10 @@ WIDE = (1280, 860)
 
 
 def main() -> int:
-    shutil.rmtree(demo.DEMO, ignore_errors=True)
+    # A place that says nothing about this machine: the log shows it.
+    demo.DATA = Path(tempfile.gettempdir(), "ap-scores")
+    for folder in (demo.DEMO, demo.DATA):
+        shutil.rmtree(folder, ignore_errors=True)
     demo.HOME.mkdir(parents=True)
     with demo.sandbox() as connection, demo.airflow(connection) as api:
         demo.add_reports(json.loads(connection))
@@ -72,7 +77,7 @@ def log(tab: Browser, api: demo.Api) -> None:
 
 
 def form(tab: Browser, api: demo.Api) -> None:
-    """The form of a new connection of this type."""
+    """The form of a new connection of this type: its standard and its extra fields."""
     tab.open(f"{api.address}/connections")
     button = "[...document.querySelectorAll('button')].find(each => each.innerText.includes('Add Connection'))"
     tab.wait(f"!!{button}")
@@ -82,15 +87,23 @@ def form(tab: Browser, api: demo.Api) -> None:
     tab.run(f"document.querySelector('{field}').focus()")
     tab.call("Input.insertText", text="College Board")
     click(tab, "[role=option]")
-    tab.wait("document.body.innerText.includes('Extra Fields')")
-    tab.run("[...document.querySelectorAll('button')].find(each => each.innerText.trim() === 'Extra Fields').click()")
-    tab.size(WIDE[0], 1500)
-    shoot(tab, "form", "document.body.innerText.includes('Campuses (DI codes)')", settle=2)
+    tab.size(WIDE[0], 940)
+    shoot(tab, "form", "document.body.innerText.includes('Base URL')", settle=2)
+    press(tab, "[...document.querySelectorAll('[role=dialog] button')].find(each => each.innerText == 'Extra Fields')")
+    tab.size(WIDE[0], 1290)
+    shoot(tab, "form-extra", "document.body.innerText.includes('Campuses (DI codes)')", settle=2)
 
 
 def click(tab: Browser, selector: str) -> None:
     tab.wait(f'!!document.querySelector("{selector}")')
     tab.run(f'document.querySelector("{selector}").click()')
+
+
+def press(tab: Browser, element: str) -> None:
+    """Click with the mouse: some parts of the form ignore ``click()``."""
+    box = tab.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({element}.getBoundingClientRect())")
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
 
 def run_id(api: demo.Api) -> str:
