@@ -19,7 +19,8 @@ class APScoresCurrentStateOperator(APScoresOperator):
     no longer has is marked ``withdrawn``. The output is replaced as a whole: readers see the old files or the new ones.
 
     :param source: the folder that ``APScoresParseOperator`` writes to, or a list of such folders. (templated)
-    :param output: the folder for ``exam_scores.<format>``, ``students.<format>`` and ``awards.<format>``. (templated)
+    :param output: the folder for ``exam_scores.<format>``, ``students.<format>`` and ``awards.<format>``. It
+        keeps no such file of an earlier result, also in other formats. (templated)
     :param di_code: one campus only; all when None. (templated)
     :param since: only files that landed on this day (UTC) or later, as YYYY-MM-DD; all when None. (templated)
     :param formats: one or more of ``parquet``, ``csv``, ``jsonl``.

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import Table, conform, open_encoder, read_formats
+from airflow_provider_apscores.scorefile import FORMATS, Table, conform, open_encoder, read_formats
 from airflow_provider_apscores.scores.current_state import CurrentState
 from airflow_provider_apscores.scores.definition import COLUMNS, KEYS
-from airflow_provider_apscores.storage import Staging, folder, locate
+from airflow_provider_apscores.storage import Folder, Staging, folder, locate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def write_current_state(
     state: CurrentState, output: Any, *, formats: str | Sequence[str] = ("parquet",)
 ) -> dict[str, dict[str, str]]:
-    """Write the current state as ``<output>/<table>.<format>``. Each file is replaced as a whole.
+    """Write the current state as ``<output>/<table>.<format>``. Files of an earlier result are replaced or removed.
 
     Args:
         state: What :func:`~airflow_provider_apscores.scores.current_state` returned.
@@ -42,6 +42,8 @@ def write_current_state(
             write_formats(staging, table, rows, formats)
             uris[name] = {each: place.uri(f"{name}.{each}") for each in formats}
         staging.publish()
+    for name in KEYS:
+        remove_other_formats(place, name, formats)
     return uris
 
 
@@ -53,6 +55,12 @@ def write_formats(staging: Staging, table: Table, rows: pa.Table, formats: Itera
         for batch in rows.to_batches(max_chunksize=1 << 15):
             encoder.write(batch)
         encoder.close()
+
+
+def remove_other_formats(place: Folder, table: str, formats: Iterable[str]) -> None:
+    """Remove the files of an earlier result that *formats* no longer has: a reader would take them for current."""
+    for each in set(FORMATS).difference(formats):
+        place.remove(f"{table}.{each}")
 
 
 def read_crosswalk(source: Any) -> pa.Table:

@@ -220,6 +220,16 @@ def test_the_current_state_becomes_files(world: World, tmp_path: Path):
     assert sorted(each.name for each in path.parent.iterdir())[:3] == ["awards.csv", "awards.jsonl", "awards.parquet"]
 
 
+def test_a_current_state_in_another_format_leaves_no_file_of_the_last_one(world: World, tmp_path: Path):
+    parse(world, world.download())
+    current(world, formats=["parquet", "jsonl"])
+
+    current(world, formats="csv")
+
+    left = [each.name for each in (world.destination.parent / "now").iterdir()]
+    assert sorted(left) == ["awards.csv", "exam_scores.csv", "students.csv"]
+
+
 def test_a_crosswalk_file_joins_two_ids_and_one_that_is_none_is_refused(world: World, tmp_path: Path):
     students = parquet.read_table(parse(world, world.download())["uris"]["students"]["parquet"].removeprefix("file://"))
     one, two = students["ap_id"].to_pylist()[:2]

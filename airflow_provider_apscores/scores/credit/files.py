@@ -10,12 +10,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import FORMATS, read_formats
+from airflow_provider_apscores.scorefile import read_formats
 from airflow_provider_apscores.scores.credit.policy import CREDIT
 from airflow_provider_apscores.scores.credit.scores import COLUMNS
 from airflow_provider_apscores.scores.credit.spreadsheet import spreadsheet_rows
 from airflow_provider_apscores.scores.current_state import current_state
-from airflow_provider_apscores.scores.files import write_formats
+from airflow_provider_apscores.scores.files import remove_other_formats, write_formats
 from airflow_provider_apscores.scores.sources import open_source
 from airflow_provider_apscores.storage import Staging, folder, locate
 
@@ -158,7 +158,7 @@ def write_credit(
         if comparison is not None:
             staging.open(_COMPARISON).write(json.dumps(comparison.to_dict(), indent=2).encode())
         staging.publish()
-    kept = {f"{CREDIT.name}.{each}" for each in formats} | ({_COMPARISON} if comparison else set())
-    for name in {*(f"{CREDIT.name}.{each}" for each in FORMATS), _COMPARISON} - kept:
-        place.remove(name)  # of an earlier result
+    remove_other_formats(place, CREDIT.name, formats)
+    if comparison is None:
+        place.remove(_COMPARISON)
     return {each: place.uri(f"{CREDIT.name}.{each}") for each in formats}
