@@ -239,10 +239,10 @@ def test_of_several_campuses_only_the_one_in_trouble_has_an_error(world: World, 
     statuses.download([SALTMARSH, QUILLFEATHER])
 
     assert statuses[SALTMARSH]["records"] == 12
-    assert statuses[SALTMARSH].get("last_error") is None
-    assert statuses[QUILLFEATHER]["last_error"]["class"] == "CampusRefused"
+    assert statuses.errors(SALTMARSH) == {}
+    assert statuses.errors(QUILLFEATHER) == {"APScoresDownloadOperator": "CampusRefused"}
 
     world.sandbox.clear_faults()
     statuses.download([SALTMARSH, QUILLFEATHER])
 
-    assert statuses[QUILLFEATHER]["last_error"] is None
+    assert statuses.errors(QUILLFEATHER) == {}
