@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_apscores.assets import DEFAULT_CONNECTION
+from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.hooks.paths import names_connection, storage_path
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def location(address: str) -> Any:
     Other addresses need no Airflow.
 
     Raises:
-        ConfigurationError: See :func:`~airflow_provider_apscores.hooks.paths.storage_path`.
+        ConfigurationError: See :func:`use_airflow` and :func:`~airflow_provider_apscores.hooks.paths.storage_path`.
     """
     if not names_connection(address):
         return address
@@ -52,7 +53,16 @@ def location(address: str) -> Any:
 
 
 def use_airflow() -> None:
-    """Import Airflow for a command: it finds connections as Airflow's own commands do, and prints nothing."""
+    """Import Airflow for a command: it finds connections as Airflow's own commands do, and prints nothing.
+
+    Raises:
+        ConfigurationError: The command runs in a task of Airflow 3, where Airflow's database is blocked.
+    """
+    if os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "").startswith("airflow-db-not-allowed"):
+        raise ConfigurationError(
+            "In a task of Airflow 3, such as a BashOperator, no command can look up connections. "
+            "Use an operator, or the Python API in a @task."
+        )
     # Airflow 3 looks into its database only in a process that calls itself a server; `airflow connections` does so.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     import airflow  # noqa: F401 - sets up logging and warnings

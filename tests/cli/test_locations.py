@@ -50,6 +50,16 @@ def test_the_commands_use_the_connection_of_an_address(world: World, bucket: Non
     assert "students       12" in capsys.readouterr().out
 
 
+def test_a_command_in_a_task_of_airflow_3_says_that_it_can_not_look_up_a_connection(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Airflow sets this variable in the process of a task, and the commands of a BashOperator inherit it."""
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///")
+
+    assert main(["ledger", "s3://store@scores/ap"]) == 2
+    assert "Use an operator, or the Python API in a @task" in capsys.readouterr().err
+
+
 def test_a_missing_bucket_fails_permanently_before_anything_is_ordered(world: World, bucket: None):
     with fails_permanently(errors.ConfigurationError, match="There is no bucket scoers"):
         world.download(destination="s3://store@scoers/ap")
