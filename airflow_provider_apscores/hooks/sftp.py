@@ -1,6 +1,6 @@
 """SFTP folders for ``ObjectStoragePath``, by the official SFTP provider alone.
 
-The provider's own file system needs the package ``sshfs`` besides. This one uses the provider's hook, so that keys,
+The provider's own file system also needs the package ``sshfs``. This one uses the provider's hook, so that keys,
 host key checks and proxies of the Airflow connection count.
 """
 
@@ -72,7 +72,7 @@ def attach_sftp(uri: str) -> None:
                 )
             if self._sftp is None or not self._sftp.get_channel().get_transport().is_active():
                 self._sftp = SFTPHook(ssh_conn_id=conn_id).get_conn()
-                # A server that stops answering would otherwise hold the task for ever.
+                # A server that stops answering would otherwise hold the task forever.
                 self._sftp.get_channel().settimeout(_TIMEOUT)
             return self._sftp
 

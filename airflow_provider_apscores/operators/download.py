@@ -37,7 +37,7 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
     cleared task or another worker continues from the manifest and orders nothing twice.
 
     With a list of campuses, the task logs in once and works on up to ten of them at the same time. Each lands by
-    itself. A campus in trouble does not fail the others: the task returns what has landed, and pushes the errors as the
+    itself. A campus that fails does not fail the others: the task returns what has landed, and pushes the errors as the
     XCom ``errors``. Put ``fail_if_any_campus_failed`` at the end of the DAG. If no campus has landed a file, the task
     fails with the errors.
 

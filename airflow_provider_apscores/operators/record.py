@@ -35,7 +35,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, APScoresOperator):
     loaded the file, never before. The operator first compares the landed file with its manifest, and records nothing if
     the file is gone or changed. A retry does not record twice.
 
-    With a list, the task logs in once and records up to ten downloads at the same time. One in trouble does not fail
+    With a list, the task logs in once and records up to ten downloads at the same time. One that fails does not fail
     the others: the task returns what is recorded, and pushes the errors as the XCom ``errors``. Put
     ``fail_if_any_campus_failed`` at the end of the DAG. If nothing is recorded, the task fails with the errors.
 
