@@ -8,6 +8,7 @@ out: docs/how-to/page.md says how.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -67,15 +68,18 @@ def run(given: argparse.Namespace) -> int:
 def make_report(ledger: LedgerSnapshot, tables: _Tables | None, now: datetime) -> Report:
     """Return what the page shows of a ledger."""
     since = now - _HISTORY
-    campuses: dict[str, list[Delivery]] = {}
+    set_aside = Counter(file.name.split("/")[1] for file in ledger.quarantined_files)
+    campuses: dict[str, list[Delivery]] = {code: [] for code in set_aside}
     for each in ledger.deliveries:
         campuses.setdefault(each.manifest.di_code, []).append(each)
     pending: dict[str, datetime] = {}
     for each in ledger.pending:
         pending.setdefault(each.manifest.di_code, _time(each.manifest.landed_time))
     found = (
-        replace(_campus(code, deliveries, tables, since), pending_since=pending.get(code))
-        for code, deliveries in campuses.items()
+        replace(
+            _campus(code, deliveries, tables, since), pending_since=pending.get(code), set_aside=set_aside.get(code, 0)
+        )
+        for code, deliveries in sorted(campuses.items())
     )
     return Report(now, since, tuple(found), None)
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 #: The published score counts of a delivery, as ``scores.score_counts.suppress`` returns them.
 ScoreCounts = Mapping[str, Mapping[str, int | None]]
 
-#: A delivery that was not recorded for longer than this needs attention.
-PENDING_FOR = timedelta(days=1)
+#: A delivery that was not recorded for longer than this needs attention, and a poll that is overdue for longer.
+LATE = timedelta(days=1)
 
 
 class Status(StrEnum):
@@ -66,6 +66,7 @@ class Campus:
         pending_since: When the first delivery landed that is not recorded, or None if there is none.
         problems: Problems in the last file.
         quarantined: Lines of the last file that could not be read whole.
+        set_aside: Files in quarantine: neither published nor recorded. Known outside of Airflow only.
         statuses: Exam scores of the last file, by status.
         scores: Published score counts, of the delivery that landed at *scores_at*.
         scores_at: See *scores*.
@@ -84,6 +85,7 @@ class Campus:
     pending_since: datetime | None = None
     problems: int | None = None
     quarantined: int | None = None
+    set_aside: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     scores: ScoreCounts = field(default_factory=dict)
     scores_at: datetime | None = None
@@ -137,5 +139,5 @@ class Report:
 
     def needs_attention(self, campus: Campus) -> bool:
         """Whether a person should look at the campus."""
-        late = campus.pending_since is not None and self.made_at - campus.pending_since > PENDING_FOR
-        return campus.error is not None or late or bool(campus.quarantined)
+        late = any(due is not None and self.made_at - due > LATE for due in (campus.pending_since, campus.next_poll_at))
+        return campus.error is not None or late or bool(campus.quarantined or campus.set_aside)

@@ -67,7 +67,7 @@ def _header(report: Report) -> list[Html]:
             "with deliveries, or checked" if report.has_state else "with deliveries",
         ),
         ("Not recorded", number(pending), "their reports will be sent again"),
-        ("Needs attention", number(attention), "an error, an old delivery, or damage"),
+        ("Needs attention", number(attention), "an error, a late record or poll, or damage"),
     ]
     return [
         div(
@@ -130,7 +130,7 @@ def _overview_row(report: Report, campus: Campus) -> list[Html]:
         td(number(last.records) if last else "–", class_="n"),
         td(number(sum(each.records for each in campus.new)), class_="n"),
         td(charts.sparkline(half_year), class_="picture"),
-        *([] if report.has_state is None else [td(_checked(report, campus))]),
+        *([] if report.has_state is None else [td(_checked(report, campus), _overdue(report, campus))]),
     ]
 
 
@@ -155,6 +155,12 @@ def _checked(report: Report, campus: Campus) -> Html:
     if campus.checked_at is None:
         return span("not known", class_="quiet")
     return ago(campus.checked_at, report.made_at)
+
+
+def _overdue(report: Report, campus: Campus) -> Html:
+    if campus.next_poll_at is None or campus.next_poll_at >= report.made_at:
+        return Html("")
+    return span(" poll due ", ago(campus.next_poll_at, report.made_at), class_="detail")
 
 
 def _next_poll(report: Report, campus: Campus) -> Html:
@@ -202,6 +208,8 @@ def _facts(report: Report, campus: Campus) -> list[tuple[str, str]]:
     if campus.problems is not None:
         quarantined = f", {plural(campus.quarantined, 'line')} in quarantine" if campus.quarantined else ""
         facts.append(("Problems", f"{plural(campus.problems, 'problem')}{quarantined}" if campus.problems else "none"))
+    if campus.set_aside:
+        facts.append(("In quarantine", plural(campus.set_aside, "file")))
     for each in campus.hand_offs:
         records = "" if each.records is None else f", {plural(each.records, 'record')}"
         facts.append((f"Handed to {each.consumer}", join(ago(each.at, now), records)))

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_apscores.cli import main
 from airflow_provider_apscores.delivery import Delivery
+from airflow_provider_apscores.errors import ScoreFileMalformed
 from airflow_provider_apscores.sandbox import Campus
 from tests.provider.world import SALTMARSH, World, worlds
 from tests.report.test_report import Page
@@ -138,6 +139,14 @@ def test_a_late_record_is_a_finding(place: Path, land, tmp_path: Path):
     Delivery(delivery.folder, replace(delivery.manifest, landed_at=earlier.isoformat())).store()
 
     assert main(["report", str(place), "--html", str(tmp_path / "report.html")]) == 1
+
+
+def test_a_file_in_quarantine_is_a_finding(place: Path, land, capsys):
+    with pytest.raises(ScoreFileMalformed):
+        land(b"no score file")
+
+    assert [(each["di_code"], each["set_aside"]) for each in report(capsys, place)["campuses"]] == [("4866", 1)]
+    assert main(["report", str(place), "--json"]) == 1
 
 
 def test_one_campus_can_be_chosen(place: Path, land, capsys):
