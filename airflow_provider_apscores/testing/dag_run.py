@@ -120,7 +120,12 @@ def _finished(database: Path, dag_id: str, run_id: str) -> FinishedRun:
             tasks=by_task("state FROM task_instance"),
             tries=by_task("try_number FROM task_instance"),
             returned={
-                task: [json.loads(each) for each in value] if isinstance(value, list) else json.loads(value)
+                task: [_value(each) for each in value] if isinstance(value, list) else _value(value)
                 for task, value in returned.items()
             },
         )
+
+
+def _value(stored: Any) -> Any:
+    """Return what a task returned. SQLite changes the JSON of a number to a number."""
+    return stored if isinstance(stored, (int, float)) else json.loads(stored)

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow import settings
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_apscores.operators.download import APScoresDownloadOperator
 from airflow_provider_apscores.testing import apscores_run_dag, apscores_sandbox
@@ -98,6 +99,23 @@ def test_a_dag_that_a_test_defines_runs_and_stays_as_it_was(tmp_path: Path):
     assert dag.get_task("download").partial_kwargs["retry_delay"] == day
     assert str(settings.engine.url) == engine
     assert "AIRFLOW_CONN_APSCORES_DEFAULT" not in os.environ
+
+
+def test_a_task_may_return_any_json_value():
+    """
+    The metadata database of the kit keeps a number as a number, not as its JSON.
+    """
+    values = [14, 1.5, "14", True, ["14"], {"rows": 14}]
+    with DAG("values", schedule=None, start_date=datetime(2026, 7, 1)) as dag:
+
+        @task
+        def load(value: Any) -> Any:
+            return value
+
+        load.expand(value=values)
+        load.override(task_id="one")(14)
+
+    assert apscores_run_dag(dag).returned == {"load": values, "one": 14}
 
 
 def test_the_connection_that_was_there_comes_back(monkeypatch: pytest.MonkeyPatch):
