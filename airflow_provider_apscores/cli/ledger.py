@@ -25,7 +25,7 @@ EXAMPLES = """\
 _MINUTE = "YYYY-MM-DD HH:mm"
 _HEADER = ("campus", "landed (UTC)", "order", "records", "recorded (UTC)", "duplicate", "run", "file")
 _TITLES = {
-    "pending": "Landed, no record noted; perhaps recorded. Clear the unfinished tasks of the run",
+    "pending": "Landed, no record noted; perhaps recorded. Unless it is a pull, clear the unfinished tasks of the run",
     "damaged": "Gone or changed since they were landed",
     "orphans": "Without a manifest, left by interrupted tries. Delete them when no task is running",
     "unfinished": "Unfinished, left by interrupted tries or being written now. Delete them when no task is running",
