@@ -19,7 +19,6 @@ from airflow_provider_apscores.cli.arguments import FOLDER, di_code
 from airflow_provider_apscores.cli.connection import location
 from airflow_provider_apscores.cli.output import print_json
 from airflow_provider_apscores.delivery import APScoresLedger, Delivery, LedgerSnapshot, Manifest
-from airflow_provider_apscores.errors import ConfigurationError
 from airflow_provider_apscores.report import Campus, Landed, Report, render
 
 if TYPE_CHECKING:
@@ -88,19 +87,16 @@ class _Tables:
     """The Parquet files of a folder of tables, found by the content that they were made of.
 
     Raises:
-        ConfigurationError: It has no folder ``exam_scores``.
+        ConfigurationError: It holds other files or folders, but no table.
         StorageUnavailable: It does not exist, or can't be read.
     """
 
     def __init__(self, place: Any) -> None:
-        from airflow_provider_apscores.scorefile import table_files
+        from airflow_provider_apscores.scorefile import check_tables, table_files
         from airflow_provider_apscores.storage import folder
 
         self._folder = folder(place)
-        if "exam_scores" not in self._folder.listed(missing_ok=False):
-            raise ConfigurationError(
-                f"{self._folder.uri()} has no folder exam_scores. Is it the folder that the parse tasks write to?"
-            )
+        check_tables(self._folder)
         self._files = {name: table_files(self._folder, name) for name in ("exam_scores", "problems")}
 
     def problems(self, sha256: str) -> int:

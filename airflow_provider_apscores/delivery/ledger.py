@@ -122,7 +122,8 @@ class APScoresLedger:
             quarantine: Delete quarantined files that were set aside before that day as well.
 
         Raises:
-            ConfigurationError: *before* is in the current reporting year, whose files reconciliation needs.
+            ConfigurationError: *before* is in the current reporting year, whose files reconciliation needs; or *tables*
+                holds other files, but no table. Nothing was deleted.
             ManifestNotUnderstood: A manifest is damaged or of a newer version. Nothing was deleted.
             StorageUnavailable: A folder can't be used now. Run it again.
         """

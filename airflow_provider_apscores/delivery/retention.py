@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.delivery.landing import utc_now
 from airflow_provider_apscores.delivery.manifest import Delivery
 from airflow_provider_apscores.errors import ConfigurationError
-from airflow_provider_apscores.scorefile import drop_score_files, own_digest
+from airflow_provider_apscores.scorefile import check_tables, drop_score_files, own_digest
 from airflow_provider_apscores.storage import Folder, StoredFile, folder
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def purge(
     left = {each.manifest.sha256 for each in deliveries if each not in gone}
     digests = sorted({each.manifest.sha256 for each in gone} - left)
     unfinished = [each for each in gone if each.manifest.purged_at is None]
+    if tables is not None and unfinished:
+        check_tables(folder(tables))
     deleted: list[str] = []
     rewritten: list[str] = []
 

@@ -48,6 +48,7 @@ from airflow_provider_apscores.scorefile.spec.problems import KINDS as PROBLEM_K
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, STATUSES, TABLES, Column, Table
 from airflow_provider_apscores.scorefile.tables_folder import (
     PARTITIONS,
+    check_tables,
     conform,
     one_row_per_file,
     own_digest,
@@ -83,6 +84,7 @@ __all__ = [
     "ScoreFile",
     "Table",
     "WrittenTables",
+    "check_tables",
     "compact_tables",
     "compare_exam_scores",
     "conform",

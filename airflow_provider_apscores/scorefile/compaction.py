@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, TABLES, Table
 from airflow_provider_apscores.scorefile.tables_folder import (
+    check_tables,
     compacted_name,
     digests_in,
     is_compacted,
@@ -50,9 +51,11 @@ def compact_tables(tables: Any, *, older_than: timedelta = OLDER_THAN) -> Compac
         older_than: Files that were written since are left as they are.
 
     Raises:
-        StorageUnavailable: The folder can't be used now. Nothing was lost: run it again.
+        ConfigurationError: The folder holds other files, but no table.
+        StorageUnavailable: The folder does not exist, or can't be used now. Nothing was lost: run it again.
     """
     place = folder(tables)
+    check_tables(place)
     limit = datetime.now(UTC) - older_than
     written, replaced = [], []
     for table in (*TABLES.values(), DELIVERIES):

@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_apscores.errors import ConfigurationError, StorageUnavailable
-from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, Table
+from airflow_provider_apscores.scorefile.spec.tables import DELIVERIES, TABLES, Table
 from airflow_provider_apscores.storage import Folder, StoredFile
 
 if TYPE_CHECKING:
@@ -82,6 +82,21 @@ def partition(partition_by: Sequence[str], di_codes: Iterable[str], report_dates
 def reporting_year(day: date) -> int:
     """The year in which the reporting year of *day* began: on 1 July, as College Board says that it usually does."""
     return day.year if day.month >= 7 else day.year - 1
+
+
+def check_tables(tables: Folder) -> None:
+    """Check that this is a folder of tables: a wrong folder, or a disk that is not mounted, has no tables either.
+
+    Raises:
+        ConfigurationError: It holds other files or folders, but no table.
+        StorageUnavailable: It does not exist, or can't be read.
+    """
+    names = [name for name in tables.listed(missing_ok=False) if not name.startswith(".")]
+    if names and not {*TABLES, DELIVERIES.name}.intersection(names):
+        raise ConfigurationError(
+            f"{tables.uri()} holds other files or folders ({len(names)}), but no table. Is it the folder that the "
+            "parse tasks write to?"
+        )
 
 
 def table_files(tables: Folder, table: str) -> list[StoredFile]:

@@ -24,6 +24,15 @@ def test_old_files_are_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (len(said["written"]), len(said["replaced"])) == (5, 15)
 
 
+def test_a_folder_without_tables_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "4866").mkdir()
+
+    assert main(["compact", str(tmp_path)]) == 2
+    assert "no table. Is it the folder that the parse tasks write to?" in capsys.readouterr().err
+    assert main(["compact", str(tmp_path / "missing")]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
+
+
 def test_an_age_that_is_no_number_of_days_is_refused(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["compact", "tables", "--older-than", "-1"])

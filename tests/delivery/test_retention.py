@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_apscores.delivery import APScoresLedger, Delivery
-from airflow_provider_apscores.errors import ConfigurationError, DeliveryDamaged, ScoreFileMalformed
+from airflow_provider_apscores.errors import ConfigurationError, DeliveryDamaged, ScoreFileMalformed, StorageUnavailable
 from airflow_provider_apscores.scorefile import compact_tables, write_tables
 from tests.delivery.conftest import score_file
 
@@ -96,6 +96,18 @@ def test_tables_go_when_no_delivery_of_the_content_is_left(land, ledger, tmp_pat
     old(second, "2024-09-01T08:00:00Z")
     assert ledger.purge(LIMIT, dry_run=False, tables=tmp_path / "tables").sha256 == (first.manifest.sha256,)
     assert remaining(tmp_path / "tables") == []
+
+
+def test_a_folder_without_tables_is_refused_before_anything_is_deleted(land, ledger, place, tmp_path):
+    old(land())
+    before = remaining(place)
+
+    with pytest.raises(ConfigurationError, match="but no table"):
+        ledger.purge(LIMIT, dry_run=False, tables=place)
+    with pytest.raises(StorageUnavailable):
+        ledger.purge(LIMIT, dry_run=False, tables=tmp_path / "missing")
+
+    assert remaining(place) == before
 
 
 def test_tables_of_other_files_stay(land, ledger, tmp_path):
