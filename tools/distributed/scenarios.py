@@ -145,7 +145,7 @@ def line(cells: Iterable[object]) -> str:
     return f"| {' | '.join(str(cell).replace('_', ' ') for cell in cells)} |"
 
 
-def run_all(chosen: list[str], folder: Path, url: str | None, email: str | None, password: str | None) -> int:
+def run_all(chosen: list[str], folder: Path, url: str, email: str | None, password: str | None) -> int:
     """Run the scenarios one after the other, and print the table; return the exit status."""
     names = [name.replace(" ", "_") for name in chosen] or list(SCENARIOS)
     if unknown := set(names) - set(SCENARIOS):
