@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,15 +33,20 @@ class OpaqueConnection:
 @contextmanager
 def connection_errors(conn_id: str, conn_type: str) -> Iterator[None]:
     """
-    Turn the error for a missing connection into one that says what to create.
+    Turn the error for a missing connection into one that says what to create or correct.
 
-    :raises ConfigurationError: there is no such connection.
+    :raises ConfigurationError: there is no such connection, or its environment variable is malformed.
     """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
         yield
     except AirflowNotFoundException:
+        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+        if variable in os.environ:  # Airflow hides its own error, and says that there is no connection.
+            raise ConfigurationError(
+                f"Airflow can't read the environment variable {variable}. Correct its JSON: quotes, commas and braces."
+            ) from None
         raise ConfigurationError(
             f"There is no connection {conn_id!r}. Create one of type {conn_type}, or correct the id."
         ) from None

@@ -114,6 +114,18 @@ def test_a_refused_login_check_fails_permanently(world: World):
     assert world.sandbox.counts == {"login": 2, "order": 0, "download": 0, "record": 0}
 
 
+def test_a_malformed_environment_variable_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch):
+    """
+    Airflow says that there is no such connection, although the variable is there.
+    """
+    monkeypatch.setenv("AIRFLOW_CONN_PASTED", '{"conn_type": "apscores", "password": "S3cret" "login": "ap"}')
+
+    with fails_permanently(ConfigurationError, match="environment variable AIRFLOW_CONN_PASTED") as caught:
+        APScoresHook("pasted").check_login()
+
+    assert "S3cret" not in str(caught.value)
+
+
 def test_a_login_check_during_an_outage_is_left_to_the_retries(world: World):
     world.sandbox.fail("login", "503", times=None)
 
