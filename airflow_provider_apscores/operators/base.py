@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_apscores.operators.lineage import Lineage
 
 #: The UI shows the campus of a mapped task instance, or its number if the campus is not known.
-_LABEL = "{% if ti.map_index >= 0 %}{{ task.campus or ti.map_index }}{% endif %}"
+_LABEL = "{{ task.map_label(ti.map_index) }}"
 
 
 class LabelledByCampus:
@@ -50,6 +50,13 @@ class LabelledByCampus:
     def campus(self) -> str:
         """The campuses as text, for the UI."""
         return ", ".join(self.campuses)
+
+    def map_label(self, map_index: int) -> str:
+        """Return what the UI shows for an instance of the task; nothing if the task is not mapped."""
+        text = (self.campus or str(map_index)) if map_index >= 0 else ""
+        # A DAG with native rendering reads the label as Python: 4866 would be a number, which Airflow refuses.
+        native = self.dag.render_template_as_native_obj  # type: ignore[attr-defined]
+        return repr(text) if native else text
 
 
 class APScoresOperator(LabelledByCampus, BaseOperator):

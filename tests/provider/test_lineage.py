@@ -344,7 +344,7 @@ def test_links_lead_to_the_page_of_the_campus_and_to_college_board(finished: Fin
 @pytest.mark.parametrize(
     ("arguments", "default_args", "label"),
     [
-        ({}, {}, "{% if ti.map_index >= 0 %}{{ task.campus or ti.map_index }}{% endif %}"),
+        ({}, {}, "{{ task.map_label(ti.map_index) }}"),
         ({"map_index_template": "mine"}, {}, "mine"),
         ({}, {"map_index_template": "default"}, "default"),
     ],
