@@ -33,6 +33,9 @@ After *Approve*, College Board will not send these reports as new again. After *
 {% endfor %}| lines in quarantine | {{ tables.rejected_lines }} |
 """
 
+#: A task of a load with another rule may run, and succeed, after a task before it failed.
+_AFTER_SUCCESS = ("all_success", "none_failed", "none_failed_min_one_success")
+
 
 def deliver(
     *,
@@ -64,7 +67,8 @@ def deliver(
     :param campuses: ``connection`` for all campuses of the connection, a list of DI codes, the output of a task that
         returns one, or a template of its text.
     :param load: called once, while the DAG is parsed, with the output of the parse task. Create your tasks in it: they
-        run after *parse* and before *record*, for each campus. None for no load.
+        run after *parse* and before *record*, for each campus. Make a task that cleans up a teardown: one with a
+        trigger rule like ``all_done`` is refused. None for no load.
     :param record: whether to record each download after the load. With False, College Board sends the same reports
         again in each run: for trials.
     :param approval: whether a person must approve each record. The request shows counts. A campus that is not approved
@@ -199,6 +203,13 @@ def _load_group(load: Callable[[XComArg], Any], parsed: APScoresParseOperator) -
         load(parsed.output)
     if not loading.children:
         raise ValueError("load created no task. Create the tasks of your load in it, or leave it out.")
+    for each in loading.iter_tasks():
+        if not each.is_teardown and each.trigger_rule not in _AFTER_SUCCESS:
+            raise ValueError(
+                f"Task {each.task_id} of load has the trigger rule {each.trigger_rule.value}, so a download could be "
+                "recorded although its load failed. Make a task that cleans up a teardown, and report failures by "
+                "on_failure_callback."
+            )
     parsed >> loading
     return loading
 

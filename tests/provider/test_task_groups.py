@@ -42,6 +42,11 @@ def all_but_saltmarsh(tables: dict[str, Any]) -> list[str]:
     return tables["di_codes"]
 
 
+@task
+def clean_up() -> None:
+    pass
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     with apscores_sandbox(campuses=CAMPUSES) as sandbox:
@@ -132,6 +137,24 @@ def test_wrong_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str,
         deliver(data="/srv/ap", **arguments)
 
 
+@pytest.mark.parametrize("trigger_rule", ["all_done", "one_failed", "always"])
+def test_a_load_that_may_succeed_after_a_failure_is_refused(trigger_rule: str):
+    """Such a task would be the last one of the load, and a download that was not loaded would be recorded."""
+    rule = clean_up.override(trigger_rule=trigger_rule)
+
+    with dag(), pytest.raises(ValueError, match=rf"clean_up of load has the trigger rule {trigger_rule}.*teardown"):
+        deliver(data="/srv/ap", load=lambda tables: to_warehouse(tables) >> rule())
+
+
+def test_a_load_may_end_with_a_teardown():
+    with dag() as ap_scores:
+        deliver(data="/srv/ap", load=lambda tables: to_warehouse(tables) >> clean_up().as_teardown())
+
+    group = "deliver.campus"
+    upstream = ap_scores.get_task(f"{group}.record").upstream_task_ids
+    assert upstream == {f"{group}.download", f"{group}.load.to_warehouse"}
+
+
 @pytest.mark.skipif(AIRFLOW >= (3, 1), reason="has approvals")
 def test_an_approval_before_airflow_3_1_is_refused_when_the_dag_is_parsed():
     with dag(), pytest.raises(ValueError, match="needs Airflow"):
@@ -165,6 +188,18 @@ def test_new_reports_of_all_campuses_are_loaded_and_recorded(sandbox: Sandbox, t
     # One for the first task of the run, and one for each task that talks to College Board after it.
     assert sandbox.counts["login"] == (1 + 3 + 2 if mapped else 1 + 2)
     assert len(list(tmp_path.glob("tables/exam_scores/*.parquet"))) == 2
+
+
+@BOTH
+def test_a_dag_with_native_rendering(sandbox: Sandbox, tmp_path: Path, mapped: bool):
+    """There, a label that looks like a number becomes one, and an empty one becomes None: Airflow fails on both."""
+    with dag(render_template_as_native_obj=True, params={"one": QUILLFEATHER}) as ap_scores:
+        deliver(data=str(tmp_path), campuses="{{ params.one }}", mapped=mapped)
+
+    run = apscores_run_dag(ap_scores)
+
+    assert run.state == "success", run.tasks
+    assert {report[:4] for report in sandbox.audit().recorded_reports} == {QUILLFEATHER}
 
 
 @BOTH
