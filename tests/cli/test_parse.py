@@ -105,8 +105,13 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_no_part(
 ):
     data = InterruptedInput(txt([student(number) for number in range(1, 20_000)]))
     mocker.patch("sys.stdin", mocker.Mock(buffer=data))
+    # A shell lets its background jobs ignore the signal.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    assert main(["parse", "-", "--to", str(tmp_path / "out")]) == 130
+    try:
+        assert main(["parse", "-", "--to", str(tmp_path / "out")]) == 130
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
     assert capsys.readouterr().err == "Interrupted.\n"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
