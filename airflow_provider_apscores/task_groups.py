@@ -186,10 +186,8 @@ def fail_if_any_campus_failed(*ends: Any) -> XComArg:
     def all_campuses_delivered(**context: Any) -> None:
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        errors = [
-            error for task_id in context["task"].upstream_task_ids for error in pull_errors(context["ti"], task_id)
-        ]
-        if errors:
+        errors = {task_id: pull_errors(context["ti"], task_id) for task_id in context["task"].upstream_task_ids}
+        if any(errors.values()):
             raise AirflowFailException(failure_of(errors))
 
     last = all_campuses_delivered()

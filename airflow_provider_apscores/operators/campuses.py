@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -176,12 +176,14 @@ def pull_errors(ti: Any, task_id: str) -> list[dict[str, Any]]:
     return [error for each in pulled for error in ([each] if isinstance(each, dict) else each or [])]
 
 
-def failure_of(errors: Sequence[dict[str, Any]]) -> str:
-    """Return what a person should know and do about the errors of campuses, as text of several lines."""
+def failure_of(errors: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+    """Return what a person should know and do about the errors of campuses by task, as text of several lines."""
+    failed = [error for of_task in errors.values() for error in of_task]
+    tasks = " and ".join(sorted(task_id for task_id, of_task in errors.items() if of_task))
     lines = [
-        f"Failed campuses: {len(errors)}. The others were delivered. Fix the cause and clear the task with the list of "
-        "campuses: it does only what is missing.",
-        *(f"{each['di_code']}: {each['error']}: {each['message']}" for each in errors),
+        f"Failed campuses: {len(failed)}. The others were delivered. Fix the cause and clear the task {tasks}, "
+        "together with the tasks after it: it does only what is missing.",
+        *(f"{each['di_code']}: {each['error']}: {each['message']}" for each in failed),
     ]
     return "\n".join(lines)
 

@@ -269,7 +269,10 @@ def test_a_killed_task_continues_with_what_is_missing(world: World, hire: Callab
 
 
 def test_the_error_for_a_person_names_each_campus_and_what_to_do():
-    text = failure_of([{"di_code": "0901", "error": "CampusRefused", "message": "No.", "transient": False}])
+    refused = {"di_code": "0901", "error": "CampusRefused", "message": "No.", "transient": False}
 
-    assert "clear the task" in text
+    text = failure_of({"download": [refused], "record": []})
+
+    assert "Failed campuses: 1." in text
+    assert "clear the task download, together with the tasks after it" in text
     assert "0901: CampusRefused: No." in text
