@@ -24,8 +24,8 @@ class APScoresHandOffOperator(APScoresOperator):
     Each consumer gets each content once, also when it moves files away and when the task is killed and retried. The
     file never stands under its final name before it is whole. A receipt beside the manifests remembers what was given.
 
-    :param download: what ``APScoresDownloadOperator`` returned, or the URI of its manifest. The task is skipped when
-        it is None. (templated)
+    :param download: what ``APScoresDownloadOperator`` returned, what ``APScoresParseOperator`` returned for it, or the
+        URI of its manifest. The task is skipped when it is None. (templated)
     :param to: the consumer's folder: any ``ObjectStoragePath`` URI, such as ``sftp://slate@host/incoming``, or an
         absolute local path. (templated)
     :param name: the file's name there, with placeholders in braces: fields of the manifest. The default name ends as

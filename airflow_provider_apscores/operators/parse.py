@@ -36,7 +36,8 @@ class APScoresParseOperator(APScoresOperator):
         names. Keep it the same for one *output*.
     :param on_problem: what to do with records that can't be read whole: ``quarantine`` writes them to a ``rejected``
         file and continues; ``fail`` fails the task before anything is published.
-    :return: the URIs and the number of rows of each table, without personal data.
+    :return: the URIs and the number of rows of each table, without personal data; and ``manifest_uri`` if the source is
+        a delivery.
     :raises AirflowFailException: the source is no score file, or differs from its manifest.
     """
 
@@ -124,6 +125,9 @@ class APScoresParseOperator(APScoresOperator):
                 written.unread_columns,
             )
         result = written.to_dict()
+        if delivery is not None:
+            # So a task that gets only the tables can also hand on the file they come from.
+            result["manifest_uri"] = delivery.manifest_uri
         counts = {"statuses": dict(tally.statuses), "score_counts": published_score_counts(tally, delivery)}
         emit_tables_event(context, self, uri, delivery, result, counts)
         return result

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_apscores.assets import events, status
 from airflow_provider_apscores.operators.base import APScoresOperator
+from airflow_provider_apscores.operators.hand_off import APScoresHandOffOperator
 from airflow_provider_apscores.sandbox import Campus, Sandbox
 from airflow_provider_apscores.task_groups import check_login, deliver, fail_if_any_campus_failed
 from airflow_provider_apscores.testing import apscores_run_dag, apscores_sandbox
@@ -229,6 +230,21 @@ def test_reports_that_were_not_loaded_are_not_recorded(sandbox: Sandbox, tmp_pat
 
     assert run.state == "failed"
     assert {report[:4] for report in sandbox.audit().recorded_reports} == {QUILLFEATHER}
+
+
+def test_a_load_can_hand_the_files_on(sandbox: Sandbox, tmp_path: Path):
+    """A load gets the output of the parse task only, which leads to the file of its campus."""
+
+    def to_slate(tables: Any) -> None:
+        APScoresHandOffOperator(task_id="slate", download=tables, to=str(tmp_path / "slate"))
+
+    run = delivered(tmp_path, load=to_slate)
+
+    assert run.state == "success", run.tasks
+    assert sorted(path.name[:18] for path in tmp_path.glob("slate/*")) == [
+        f"AP_HED_Scores_{SALTMARSH}",
+        f"AP_HED_Scores_{QUILLFEATHER}",
+    ]
 
 
 def test_without_a_record_reports_stay_new(sandbox: Sandbox, tmp_path: Path):
