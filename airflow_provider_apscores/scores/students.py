@@ -136,7 +136,7 @@ def student_histories(
         for name in ("students", "exam_scores", "awards"):
             found[name] = facts[name].filter(pc.is_in(facts[name]["ap_id"].cast(pa.string()), value_set=own))
         if not found["students"].num_rows:
-            raise ConfigurationError(f"No score file has the AP ID at place {place}.")
+            raise ConfigurationError(f"No score file has AP ID number {place} of those that you asked for.")
         state = current_state(found, crosswalk={each: people[each] for each in mine if each in people} or None)
         landed = dict(
             zip(*(facts["deliveries"][each].to_pylist() for each in ("file_sha256", "landed_at")), strict=True)

@@ -199,7 +199,9 @@ def no_single_file(uri: str, *, is_folder: bool) -> ConfigurationError | None:
     uri = redacted_uri(uri)
     if is_folder or any(sign in uri for sign in "*?["):
         kind = "a folder" if is_folder else "a pattern, or there is no such file"
-        return ConfigurationError(f"{uri} is {kind}. Give one file. To read several, map the task over them.")
+        return ConfigurationError(
+            f"{uri} is {kind}. Give one file. For several, name each in the command, or map the task."
+        )
     return None
 
 

@@ -61,7 +61,9 @@ def test_an_unknown_ap_id_writes_nothing(scores: Path, tmp_path: Path, capsys: p
 
     assert cli.main(["student", str(scores), "--ap-id", "ZZZZ", "--html", str(out)]) == 2
 
-    assert capsys.readouterr().err == "ConfigurationError: No score file has the AP ID at place 1.\n"
+    assert (
+        capsys.readouterr().err == "ConfigurationError: No score file has AP ID number 1 of those that you asked for.\n"
+    )
     assert not out.exists()
 
 
