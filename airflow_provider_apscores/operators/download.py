@@ -9,15 +9,6 @@ from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.arguments import check_argument, read_boolean, read_integer
 from airflow_provider_apscores.operators.base import APScoresOperator
-from airflow_provider_apscores.operators.campuses import (
-    OF_CONNECTION,
-    finished,
-    for_each,
-    for_one,
-    is_list,
-    read_campuses,
-    report_errors,
-)
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
 if TYPE_CHECKING:
@@ -123,6 +114,7 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]] | None:
         """Land the campus's file, or continue where an earlier try ended."""
+        from airflow_provider_apscores.operators.campuses import OF_CONNECTION, finished, is_list, report_errors
         from airflow_provider_apscores.operators.events import emit_file_event, emit_recorded
         from airflow_provider_apscores.operators.status import store_checked
 
@@ -153,6 +145,7 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
         """Read the arguments."""
         from airflow_provider_apscores.delivery import Landing
         from airflow_provider_apscores.operators.campus_download import CampusDownload
+        from airflow_provider_apscores.operators.campuses import read_campuses
         from airflow_provider_apscores.operators.references import airflow_path, this_run
         from airflow_provider_apscores.operators.shared_folders import unshared_folder
         from airflow_provider_apscores.storage import folder
@@ -188,6 +181,8 @@ class APScoresDownloadOperator(RecordsDownloads, APScoresOperator):
         ]
 
     def _deliver(self, campuses: list[CampusDownload], several: bool) -> None:
+        from airflow_provider_apscores.operators.campuses import for_each, for_one
+
         run = for_each if several else for_one
         run(lambda each: each.resume(), campuses)
         waiting = [each for each in campuses if each.error is None and not each.is_finished]

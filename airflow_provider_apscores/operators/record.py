@@ -8,14 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_apscores.hooks.apscores import APScoresHook
 from airflow_provider_apscores.hooks.exceptions import skip
 from airflow_provider_apscores.operators.base import APScoresOperator
-from airflow_provider_apscores.operators.campuses import (
-    finished,
-    for_each,
-    for_one,
-    is_list,
-    read_list,
-    report_errors,
-)
 from airflow_provider_apscores.operators.records_downloads import RecordsDownloads
 
 if TYPE_CHECKING:
@@ -69,6 +61,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, APScoresOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         """Record the download, and note it in the manifest."""
+        from airflow_provider_apscores.operators.campuses import finished, is_list, report_errors
         from airflow_provider_apscores.operators.events import emit_recorded
 
         several = is_list(self.download)
@@ -89,6 +82,7 @@ class APScoresRecordDownloadOperator(RecordsDownloads, APScoresOperator):
 
     def _downloads(self, several: bool) -> list[CampusRecord]:
         from airflow_provider_apscores.operators.campus_record import CampusRecord
+        from airflow_provider_apscores.operators.campuses import read_list
         from airflow_provider_apscores.operators.references import read_reference
 
         if several:
@@ -97,6 +91,8 @@ class APScoresRecordDownloadOperator(RecordsDownloads, APScoresOperator):
         return [CampusRecord(reference=each) for each in map(read_reference, given) if each is not None]
 
     def _record(self, downloads: list[CampusRecord], several: bool) -> None:
+        from airflow_provider_apscores.operators.campuses import for_each, for_one
+
         run = for_each if several else for_one
         run(lambda each: each.open(), downloads)
         waiting = [each for each in downloads if each.error is None and not each.is_recorded]
