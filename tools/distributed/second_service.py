@@ -1,6 +1,6 @@
 """A second implementation of the web service, so that the scenarios do not depend on the sandbox alone.
 
-It is written from ``docs/reference/webservice.md`` and shares no code of the protocol with the sandbox. Where the
+It implements ``docs/reference/webservice.md`` and shares no code of the protocol with the sandbox. Where the
 reference leaves a choice, it chooses otherwise: download ids are text, addresses are signed in S3's newer form, and
 each connection carries one request (HTTP/1.0). It has one account and keeps its state in memory.
 
