@@ -21,10 +21,13 @@ from pathlib import Path
 DEMO = Path(__file__).resolve().parents[1] / ".demo"
 
 #: Patterns of signed addresses and tokens: the query in both forms, the sandbox's tokens (64 characters with lower
-#: case, upper case and digits, so that no digest matches), and their JSON key.
+#: case, upper case and digits, so that no digest matches; and without a time: in a database file, a task's name and the
+#: time of its run adjoin), and their JSON key.
 SIGNS = {
     "the query of a signed address": rb"[?&](?:Signature|Key-Pair-Id|X-Amz-Signature|X-Amz-Credential)=",
-    "a token": rb"(?<![\w-])(?=[\w-]*?[a-z])(?=[\w-]*?[A-Z])(?=[\w-]*?[0-9])[\w-]{64}(?![\w-])",
+    "a token": (
+        rb"(?<![\w-])(?=[\w-]*?[a-z])(?=[\w-]*?[A-Z])(?=[\w-]*?[0-9])(?![\w-]*?20\d\d-\d\d-\d\dT)[\w-]{64}(?![\w-])"
+    ),
     "a token's key": rb"authToken\W{1,5}[\w-]{16,}",
 }
 
