@@ -91,7 +91,7 @@ def write_report() -> None:
     from airflow_provider_apscores.cli import main as apscores
 
     say("\nA page about the deliveries, for your browser (the page AP Scores in Airflow is the same):")
-    apscores(["report", str(DATA / "files"), "--tables", str(DATA / "tables"), "--html", str(REPORT)])
+    apscores(["report", str(DATA / "files"), "--tables", str(DATA / "tables"), "--html", os.path.relpath(REPORT)])
 
 
 def wait_for_interrupt(api: Api) -> int:
