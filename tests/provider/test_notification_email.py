@@ -733,7 +733,8 @@ def test_without_the_extra_there_is_one_clear_error(module: str, mail: Mail, moc
 
 def test_parsing_a_dag_file_imports_no_mail_libraries():
     code = (
-        "import sys, airflow.providers.common.compat.sdk as sdk; sdk.BaseSensorOperator, sdk.conf, sdk.BaseHook\n"
+        "import sys, airflow.providers.common.compat.sdk as sdk\n"
+        "sdk.BaseSensorOperator, sdk.BaseOperatorLink, sdk.conf, sdk.BaseHook\n"
         "before = set(sys.modules)\n"
         "import airflow_provider_apscores.sensors.notification_email\n"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
