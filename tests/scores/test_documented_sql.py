@@ -13,7 +13,7 @@ from tests.scores.databases import connected, query, run
 from tests.scores.histories import record
 from tests.test_docs import Block, marked
 
-DIALECTS = ("postgres", "snowflake", "bigquery")
+DIALECTS = ("postgres", "snowflake", "bigquery", "trino")
 
 
 @pytest.fixture
