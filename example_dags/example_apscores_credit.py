@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_apscores.assets import status
 from airflow_provider_apscores.operators.credit import APScoresCreditOperator
 from airflow_provider_apscores.operators.current_state import APScoresCurrentStateOperator
 from airflow_provider_apscores.operators.load import APScoresLoadOperator
@@ -37,11 +38,13 @@ with DAG(
 ):
     current = APScoresCurrentStateOperator(
         task_id="current",
+        inlets=[status()],
         source=f"{DATA}/tables",
         output=f"{DATA}/current",
     )
     credit = APScoresCreditOperator(
         task_id="credit",
+        inlets=[status()],
         scores=f"{DATA}/current",
         policy=f"{DATA}/credit_policy.csv",
         output=f"{DATA}/credit",
@@ -50,6 +53,7 @@ with DAG(
     )
     load = APScoresLoadOperator(
         task_id="load",
+        inlets=[status()],
         tables=credit.output,
         conn_id=WAREHOUSE,
         create=True,
