@@ -165,8 +165,7 @@ def _scores(
     new = [each.manifest for each in deliveries if each.manifest.download_type == "new"]
     for at in range(len(new) - 1, -1, -1):
         manifest, earlier = new[at], new[at - 1] if at else None
-        recorded = None if earlier is None else earlier.recorded_time
-        repeats = earlier is not None and (recorded is None or recorded > manifest.landed_time)
+        repeats = earlier is not None and manifest.may_repeat(earlier)
         if manifest.landed_time < since:
             break
         if not repeats and (published := suppress(tables.tally(manifest.sha256).scores)):

@@ -100,6 +100,10 @@ class Manifest:
         """*recorded_at* as a time, or None."""
         return None if self.recorded_at is None else _time(self.recorded_at)
 
+    def may_repeat(self, earlier: Manifest) -> bool:
+        """Whether reports of *earlier* may have come again: it was not recorded before this delivery landed."""
+        return earlier.recorded_time is None or earlier.recorded_time > self.landed_time
+
     @property
     def name(self) -> str:
         """The manifest's own file name: the score file's, with another ending."""

@@ -62,7 +62,7 @@ def _may_publish(delivery: Delivery) -> bool:
                 return last[2] == "published"
             if manifest.landed_time < earlier.landed_time:
                 return False  # an old file that is parsed again
-            publish = earlier.recorded_time is not None and earlier.recorded_time <= manifest.landed_time
+            publish = not manifest.may_repeat(earlier)
     note = f"{path.parent.name}/{path.name}\n{'published' if publish else 'withheld'}\n"
     folder(campus).write(LAST_COUNTED, note.encode())
     return publish
